@@ -1,0 +1,41 @@
+import type { Log } from '../../host/step-io.ts';
+import type { FixChange, GuestFacts, SourceVm } from '../../../contracts/values.ts';
+import type { MigrationSpec } from '../../../contracts/spec.ts';
+import type { Guestfs } from '../session/guestfs.ts';
+
+/** What a fix works with. The guest's file systems are mounted at their places, writable unless planning. */
+export interface FixContext {
+  guest: Guestfs;
+  facts: GuestFacts;
+  vm: SourceVm;
+  options: MigrationSpec['guest'];
+  log: Log;
+  /** Says what is going on, for long fixes. */
+  report(doing: string): void;
+}
+
+/** A change a fix intends: what people are told, and how to make it. */
+export interface PlannedChange extends FixChange {
+  apply(guest: Guestfs): Promise<void>;
+}
+
+export interface FixPlan {
+  changes: PlannedChange[];
+  /** What was seen and left alone, each one sentence. */
+  warnings: string[];
+}
+
+/**
+ * One repair of a Linux guest, in a file of its own. `plan` reads only; applying its changes and planning
+ * again yields no change (every fix is idempotent). Input from the guest is hostile: a file a fix cannot
+ * parse is left alone and becomes a warning.
+ */
+export interface Fix {
+  /** Short kebab-case name, for example `fstab`. */
+  readonly id: string;
+  readonly title: string;
+  /** A critical fix that fails fails the migration: without it the guest would not boot. */
+  readonly critical: boolean;
+  applies(facts: GuestFacts): boolean;
+  plan(context: FixContext): Promise<FixPlan>;
+}

@@ -1,0 +1,77 @@
+/**
+ * The calls of libguestfs that Longhaul uses, guestfs(3). An implementation talks to one running appliance;
+ * nothing of the guest touches the host kernel. Paths are guest paths, absolute, and are resolved inside the
+ * guest by the appliance. Devices are appliance names (`/dev/sda1`, `/dev/vg/lv`, `/dev/mapper/x`).
+ *
+ * Every call throws LonghaulError GUESTFS_FAILED with libguestfs's own message, APPLIANCE_FAILED when the
+ * appliance or its process is gone, TOOL_TIMEOUT after its time limit.
+ */
+export interface Guestfs {
+  // devices and file systems
+  listDevices(): Promise<string[]>;
+  /** Device (or LV, MD, mapper device) to file system type; `unknown`, `swap`, `crypto_LUKS` included. */
+  listFilesystems(): Promise<Map<string, string>>;
+  listPartitions(): Promise<string[]>;
+  vgs(): Promise<string[]>;
+  lvs(): Promise<string[]>;
+  /** Looks for LVM volumes again, after a container was opened. */
+  lvmScan(activate: boolean): Promise<void>;
+  listMdDevices(): Promise<string[]>;
+  /** `gpt`, `msdos` ...; throws for a device without a partition table. */
+  partGetPartType(device: string): Promise<string>;
+  partGetGptType(device: string, partition: number): Promise<string>;
+  partToDev(partition: string): Promise<string>;
+  partToPartnum(partition: string): Promise<number>;
+  vfsType(device: string): Promise<string>;
+  vfsUuid(device: string): Promise<string>;
+  vfsLabel(device: string): Promise<string>;
+  /** blkid -p of a device: TYPE, UUID, PART_ENTRY_UUID ... */
+  blkid(device: string): Promise<Map<string, string>>;
+  blockdevGetSize64(device: string): Promise<number>;
+  preadDevice(device: string, count: number, offset: number): Promise<Buffer>;
+  btrfsSubvolumeList(device: string): Promise<{ id: number; path: string }[]>;
+  btrfsSubvolumeGetDefault(mountpoint: string): Promise<number>;
+  /** Opens a LUKS1/LUKS2 container as /dev/mapper/`name`. The key goes through memory only. */
+  cryptsetupOpen(device: string, key: string, name: string): Promise<void>;
+  cryptsetupClose(device: string): Promise<void>;
+  luksUuid(device: string): Promise<string>;
+
+  // mounting
+  mount(device: string, mountpoint: string, options: string): Promise<void>;
+  umountAll(): Promise<void>;
+  statvfs(
+    path: string,
+  ): Promise<{ blockSize: number; blocksFree: number; blocks: number; filesFree: number; files: number }>;
+  fstrim(mountpoint: string): Promise<void>;
+
+  // files
+  exists(path: string): Promise<boolean>;
+  /** Follows symbolic links inside the guest. */
+  isFile(path: string): Promise<boolean>;
+  isDir(path: string): Promise<boolean>;
+  isSymlink(path: string): Promise<boolean>;
+  readlink(path: string): Promise<string>;
+  /** Names in a directory, sorted, without `.` and `..`. */
+  ls(path: string): Promise<string[]>;
+  glob(pattern: string): Promise<string[]>;
+  stat(
+    path: string,
+  ): Promise<{ mode: number; uid: number; gid: number; sizeBytes: number; mtimeSeconds: number }>;
+  /** Whole file in memory; refused with GUESTFS_FAILED above `maxBytes` (default 4 MiB). */
+  readFile(path: string, maxBytes?: number): Promise<Buffer>;
+  /** Copies a guest file to a host path that must not exist yet. */
+  download(path: string, hostPath: string): Promise<void>;
+  /** Writes a file in place of another: same mode and owner when it existed, atomically by rename. */
+  replaceFile(path: string, content: string | Uint8Array): Promise<void>;
+  mkdirP(path: string): Promise<void>;
+  symlink(target: string, path: string): Promise<void>;
+  rmF(path: string): Promise<void>;
+  mv(from: string, to: string): Promise<void>;
+  chmod(mode: number, path: string): Promise<void>;
+  chown(uid: number, gid: number, path: string): Promise<void>;
+
+  // commands of the guest, chrooted in the appliance; no shell unless the caller names one
+  command(argv: readonly string[], timeoutMs?: number): Promise<string>;
+
+  sync(): Promise<void>;
+}

@@ -1,0 +1,62 @@
+import { appendFile, mkdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { hasErrno } from '../../contracts/errors.ts';
+import type { RunRef } from '../../contracts/values.ts';
+
+/**
+ * The files of one run on one host.
+ *
+ *     <state>/migrations/<migration id>/<run id>/
+ *       work/       overlays and whatever else is gone when the run ends
+ *       ledger      paths outside this folder that the run makes and that must not outlive it
+ *       report.json, report.md, console.log, screen.png    what is kept
+ */
+export class WorkDir {
+  readonly root: string;
+
+  constructor(stateDir: string, run: RunRef) {
+    this.root = join(stateDir, 'migrations', run.migrationId, run.runId);
+  }
+
+  /** Scratch space, removed when the run ends. */
+  get scratch(): string {
+    return join(this.root, 'work');
+  }
+
+  /** Path of a file that is kept after the run, for example `report.json`. */
+  kept(name: string): string {
+    return join(this.root, name);
+  }
+
+  /** Makes the folders, private to the worker's user whatever the umask. Idempotent. */
+  async create(): Promise<void> {
+    await mkdir(this.scratch, { recursive: true, mode: 0o700 });
+  }
+
+  /** Notes a path outside the folder before it is created, so that the janitor finds it after a kill. */
+  async note(path: string): Promise<void> {
+    await this.create();
+    await appendFile(join(this.root, 'ledger'), `${JSON.stringify(path)}\n`, { mode: 0o600, flush: true });
+  }
+
+  /** Removes scratch files and every noted path. Idempotent. */
+  async discard(): Promise<void> {
+    for (const path of await this.noted()) await rm(path, { force: true, recursive: true });
+    await rm(join(this.root, 'ledger'), { force: true });
+    await rm(this.scratch, { recursive: true, force: true });
+  }
+
+  private async noted(): Promise<string[]> {
+    try {
+      const text = await readFile(join(this.root, 'ledger'), 'utf8');
+      // A line cut short by a crash names a file that was not created yet.
+      return text
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => JSON.parse(line) as string);
+    } catch (error) {
+      if (hasErrno(error, 'ENOENT')) return [];
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * Every error code Longhaul can end in, with whether trying the same thing again may help.
+ * TROUBLESHOOTING.md has an entry for each; a test keeps the two together.
+ */
+export const errorCodes = {
+  // what the operator wrote
+  SPEC_INVALID: { retryable: false, summary: 'The migration spec is not valid' },
+  SECRET_UNRESOLVED: { retryable: false, summary: 'A secret reference does not resolve on this host' },
+  // host
+  TOOL_MISSING: { retryable: false, summary: 'A program Longhaul needs is not installed' },
+  TOOL_FAILED: { retryable: true, summary: 'A program ended with an error' },
+  TOOL_TIMEOUT: { retryable: true, summary: 'A program did not finish within its time limit' },
+  TOOL_KILLED: { retryable: true, summary: 'A program was killed by a signal' },
+  SPACE_INSUFFICIENT: { retryable: false, summary: 'Not enough free space on the target' },
+  HOST_NO_CAPACITY: { retryable: true, summary: 'This host cannot take the VM now' },
+  HOST_IO: { retryable: true, summary: 'The host failed to read or write a file' },
+  WORK_LOCKED: { retryable: true, summary: 'Another process on this host still works on this migration' },
+  ACCELERATION_UNAVAILABLE: { retryable: false, summary: 'The spec asks for an accelerator this host lacks' },
+  // preflight
+  PREFLIGHT_BLOCKED: { retryable: false, summary: 'Preflight found problems that block the migration' },
+  DOMAIN_EXISTS: { retryable: false, summary: 'A libvirt domain of that name already exists' },
+  TARGET_EXISTS: { retryable: false, summary: 'A file stands where a target disk would go' },
+  TARGET_DIRECTORY_UNUSABLE: { retryable: false, summary: 'The target directory is missing or not writable' },
+  POOL_UNUSABLE: { retryable: false, summary: 'The libvirt storage pool cannot be used' },
+  NETWORK_UNMAPPED: { retryable: false, summary: 'A source network has no usable target network' },
+  LIBVIRT_UNREACHABLE: { retryable: true, summary: 'libvirt does not answer' },
+  // source images
+  SOURCE_NOT_FOUND: { retryable: false, summary: 'A source image does not exist' },
+  SOURCE_UNREADABLE: { retryable: false, summary: 'A source image cannot be read' },
+  SOURCE_CHANGED: { retryable: false, summary: 'A source image changed during the migration' },
+  IMAGE_TRUNCATED: { retryable: false, summary: 'A disk image ends before its data does' },
+  IMAGE_CORRUPT: { retryable: false, summary: 'A disk image has a damaged header' },
+  IMAGE_FORMAT_UNSUPPORTED: {
+    retryable: false,
+    summary: 'A disk image has a format that cannot be migrated',
+  },
+  IMAGE_REFERENCE_OUTSIDE: {
+    retryable: false,
+    summary: 'A disk image refers to a file outside its directory',
+  },
+  IMAGE_PARENT_MISSING: { retryable: false, summary: 'A parent of a snapshot chain is missing' },
+  IMAGE_SIZE_ABSURD: { retryable: false, summary: 'A disk image claims an absurd virtual size' },
+  IMAGE_ENCRYPTED: { retryable: false, summary: 'A disk image is encrypted by its format' },
+  // guest
+  APPLIANCE_FAILED: { retryable: true, summary: 'The libguestfs appliance did not start or died' },
+  GUESTFS_FAILED: { retryable: false, summary: 'libguestfs reported an error' },
+  GUEST_NO_OS: { retryable: false, summary: 'No operating system was found on the disks' },
+  GUEST_MULTIPLE_ROOTS: { retryable: false, summary: 'More than one operating system was found' },
+  GUEST_UNSUPPORTED: { retryable: false, summary: 'The guest is of a kind that cannot be fixed' },
+  GUEST_LOCKED: { retryable: false, summary: 'The root file system is encrypted and was not unlocked' },
+  GUEST_FILESYSTEM_DAMAGED: { retryable: false, summary: 'A guest file system is damaged' },
+  GUEST_NO_SPACE: { retryable: false, summary: 'The guest has too little free space for the fixes' },
+  GUEST_FIX_FAILED: { retryable: false, summary: 'A fix the guest needs to boot failed' },
+  // convert
+  CONVERT_FAILED: { retryable: true, summary: 'Conversion of a disk failed' },
+  VERIFY_MISMATCH: { retryable: true, summary: 'The converted disk differs from its source' },
+  // domain
+  DOMAIN_XML_INVALID: { retryable: false, summary: 'The domain definition does not validate' },
+  DOMAIN_DEFINE_FAILED: { retryable: false, summary: 'libvirt refused the domain' },
+  BOOT_NOT_SEEN: { retryable: false, summary: 'The migrated VM gave no sign of life in time' },
+  BOOT_PANIC: { retryable: false, summary: 'The migrated VM stopped while booting' },
+  // control plane
+  TEMPORAL_UNREACHABLE: { retryable: true, summary: 'The Temporal server does not answer' },
+  TEMPORAL_BINARY_MISSING: { retryable: false, summary: 'No Temporal server program was found' },
+  MIGRATION_NOT_FOUND: { retryable: false, summary: 'No migration has that id' },
+  MIGRATION_EXISTS: { retryable: false, summary: 'This VM is being migrated or was migrated already' },
+  MIGRATION_NOT_PARKED: { retryable: false, summary: 'The migration is not waiting for a decision' },
+  MIGRATION_ABORTED: { retryable: false, summary: 'The migration was aborted' },
+  NO_WORKER: { retryable: true, summary: 'No worker answers on the queue' },
+  INTERNAL: { retryable: false, summary: 'A defect in Longhaul' },
+} as const satisfies Record<string, { retryable: boolean; summary: string }>;
+
+export type ErrorCode = keyof typeof errorCodes;

@@ -1,0 +1,148 @@
+import { z } from 'zod';
+
+/**
+ * The migration spec: what an operator writes (YAML or JSON) and what travels in workflow input.
+ * Objects are strict, so that a misspelt key is an error and not a silently ignored wish.
+ */
+
+/** A name libvirt accepts for a domain and that is safe as a file name: no slash, no leading dot or dash. */
+const vmName = z
+  .string()
+  .min(1)
+  .max(64)
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._+-]*$/,
+    'letters, digits and . _ + - only, starting with a letter or digit',
+  );
+
+const absolutePath = z
+  .string()
+  .min(2)
+  .regex(/^\/[^\0]*$/, 'must be an absolute path');
+
+const macAddress = z
+  .string()
+  .regex(/^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$/, 'must look like 52:54:00:12:34:56')
+  .transform((mac) => mac.toLowerCase());
+
+/** Where a secret is found, never the secret: an environment variable, a file, or a systemd credential. */
+export const secretRef = z
+  .string()
+  .regex(
+    /^(env:[A-Za-z_][A-Za-z0-9_]*|file:\/.+|cred:[A-Za-z0-9._-]+)$/,
+    'must be env:NAME, file:/PATH or cred:NAME',
+  )
+  .brand<'SecretRef'>();
+
+export const imageFormats = ['raw', 'qcow2', 'vmdk', 'vpc', 'vhdx', 'vdi'] as const;
+export const nicModels = ['virtio', 'e1000e', 'e1000', 'rtl8139'] as const;
+
+const sourceNic = z.strictObject({
+  /** The MAC address the NIC had at the source; generated from the VM's name when not known. */
+  mac: macAddress.optional(),
+  /** The source's name for the network; looked up in `target.networks`. */
+  network: z.string().min(1).default('default'),
+});
+
+const imageDisk = z.strictObject({
+  path: absolutePath,
+  /** Only needed to override what the content says, for example `raw` for a disk that holds an image file. */
+  format: z.enum(imageFormats).optional(),
+});
+
+const imageSource = z.strictObject({
+  kind: z.literal('image'),
+  /** The VM's disks in the order the guest sees them; the first is the one it boots from. */
+  disks: z
+    .array(z.union([absolutePath.transform((path) => ({ path })), imageDisk]))
+    .min(1)
+    .max(64),
+  /** The VM's network cards, in their order on the source. */
+  nics: z
+    .array(sourceNic)
+    .max(16)
+    .default(() => [{ network: 'default' }]),
+  cpus: z.int().min(1).max(512).optional(),
+  memoryMiB: z.int().min(64).max(16_777_216).optional(),
+});
+
+const guestOptions = z.strictObject({
+  /** `false` hands the disks over unchanged: nothing is mounted, nothing is fixed. */
+  fix: z.boolean().default(true),
+  /** The root file system when there is more than one operating system, as `/dev/sda2` or `/dev/vg/lv`. */
+  root: absolutePath.optional(),
+  /** Make the guest usable on its serial port: a login there, and kernel messages. */
+  serialConsole: z.boolean().default(true),
+  /** Keys for LUKS containers, tried in this order. */
+  luksKeys: z
+    .array(
+      z.strictObject({
+        /** UUID of the container, its device, or `all`. */
+        device: z.string().min(1).default('all'),
+        key: secretRef,
+      }),
+    )
+    .default([]),
+});
+
+const targetOptions = z.strictObject({
+  /** Id of the KVM host that will own the VM, or `any` for the first one with a free slot and enough space. */
+  host: z.string().min(1).default('any'),
+  /** Directory of the new disks. Either this or `pool`. */
+  directory: absolutePath.optional(),
+  /** A directory-backed libvirt storage pool. */
+  pool: z.string().min(1).optional(),
+  format: z.enum(['qcow2', 'raw']).default('qcow2'),
+  compression: z.enum(['none', 'zstd']).default('none'),
+  /** Source network name to libvirt network (`name`) or host bridge (`bridge:name`); `default` catches the rest. */
+  networks: z.record(z.string(), z.string().min(1)).default({ default: 'default' }),
+  firmware: z.enum(['auto', 'bios', 'uefi']).default('auto'),
+  cpus: z.int().min(1).max(512).optional(),
+  memoryMiB: z.int().min(64).max(16_777_216).optional(),
+  nicModel: z.enum(nicModels).default('virtio'),
+  autostart: z.boolean().default(false),
+  /** `auto`: KVM where a stock kernel really runs under it, else TCG. */
+  accelerator: z.enum(['auto', 'kvm', 'tcg']).default('auto'),
+});
+
+const policyOptions = z.strictObject({
+  /** `park` waits for an operator's retry, skip or abort; `fail` undoes what was done and ends. */
+  onFailure: z.enum(['park', 'fail']).default('park'),
+  verifyBoot: z.boolean().default(true),
+  /** Time limit of the boot check in seconds; the default depends on the accelerator. */
+  bootTimeoutSeconds: z.int().min(5).max(7200).optional(),
+  /** Read the finished disks back and compare them with the source chain. */
+  verifyCopy: z.boolean().default(false),
+  /** What cancel and abort do with disks that were already converted whole. */
+  onAbort: z.enum(['keep', 'purge']).default('keep'),
+});
+
+/** One VM to migrate. See docs/spec.md for the reference with examples. */
+export const migrationSpec = z
+  .strictObject({
+    /** Name of the libvirt domain; for images the first disk's file name when left out. */
+    name: vmName,
+    source: z.discriminatedUnion('kind', [imageSource]),
+    guest: guestOptions.prefault({}),
+    target: targetOptions.prefault({}),
+    policy: policyOptions.prefault({}),
+  })
+  .check((ctx) => {
+    const { directory, pool, format, compression } = ctx.value.target;
+    const issue = (path: string[], message: string) =>
+      ctx.issues.push({ code: 'custom', input: ctx.value, path, message });
+    if (directory !== undefined && pool !== undefined)
+      issue(['target', 'pool'], 'give either directory or pool, not both');
+    if (format === 'raw' && compression !== 'none')
+      issue(['target', 'compression'], 'a raw disk cannot be compressed');
+  });
+
+/** A validated spec with every default filled in. */
+export type MigrationSpec = z.output<typeof migrationSpec>;
+/** What may be written: defaults left out. */
+export type MigrationSpecInput = z.input<typeof migrationSpec>;
+export type ImageSourceSpec = Extract<MigrationSpec['source'], { kind: 'image' }>;
+export type SourceKind = MigrationSpec['source']['kind'];
+export type SecretRef = z.output<typeof secretRef>;
+export type ImageFormat = (typeof imageFormats)[number];
+export type NicModel = (typeof nicModels)[number];

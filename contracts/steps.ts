@@ -1,0 +1,169 @@
+import type { ErrorCode } from './error-codes.ts';
+import type { MigrationSpec } from './spec.ts';
+import type {
+  AcquiredDisk,
+  BootProof,
+  DomainRef,
+  FixOutcome,
+  GuestFacts,
+  PreflightResult,
+  RunRef,
+  SourceVm,
+  TargetDisk,
+} from './values.ts';
+
+/** The steps of a migration, in order. */
+export const stepNames = [
+  'placement',
+  'preflight',
+  'acquire',
+  'inspect',
+  'fix',
+  'convert',
+  'define',
+  'verify-boot',
+  'report',
+] as const;
+export type StepName = (typeof stepNames)[number];
+
+export type MigrationStatus =
+  'running' | 'paused' | 'parked' | 'completed' | 'failed' | 'cancelled' | 'aborted';
+
+/** A failure as it is shown: the error's own words, no stack. */
+export interface StepFailure {
+  code: ErrorCode;
+  message: string;
+  found: string;
+  remedy: string;
+}
+
+export type StepState =
+  | { status: 'pending' }
+  | { status: 'running'; startedAt: string }
+  | { status: 'done'; startedAt: string; endedAt: string; note?: string }
+  | { status: 'skipped'; reason: string }
+  | { status: 'failed'; startedAt: string; endedAt: string; failure: StepFailure };
+
+/** Bytes done of one disk in the running step. Rate over the last seconds; ETA absent while unknown. */
+export interface DiskProgress {
+  index: number;
+  doneBytes: number;
+  totalBytes: number;
+  rateBytesPerSecond: number;
+  etaSeconds?: number;
+}
+
+/** What activities put in heartbeats, and the progress signal carries. */
+export interface StepProgress {
+  step: StepName;
+  /** What is going on, for people: "booting the appliance". */
+  doing: string;
+  disk?: DiskProgress;
+}
+
+/** Answer of the `progress` query: everything a status display needs. */
+export interface MigrationView {
+  migrationId: string;
+  vm: string;
+  status: MigrationStatus;
+  /** Set while a pause was asked for and the running step has not ended yet. */
+  pausing: boolean;
+  hostId?: string;
+  steps: { name: StepName; state: StepState }[];
+  doing?: string;
+  disks: DiskProgress[];
+  spec: MigrationSpec;
+}
+
+/** Input of `migrateVm`, and of `planVm`. */
+export interface MigrationInput {
+  spec: MigrationSpec;
+}
+
+/** An operator's answer to a parked step. `spec` replaces the spec for what follows, validated by the client. */
+export interface Resolution {
+  action: 'retry' | 'skip' | 'abort';
+  spec?: MigrationSpec;
+}
+
+/** Where a VM was placed. */
+export interface Placement {
+  hostId: string;
+  taskQueue: string;
+}
+
+/** Given to every activity of a run. */
+export interface StepContext {
+  run: RunRef;
+  spec: MigrationSpec;
+}
+
+export interface MigrationReport {
+  migrationId: string;
+  vm: string;
+  status: MigrationStatus;
+  hostId?: string;
+  startedAt: string;
+  endedAt: string;
+  steps: { name: StepName; state: StepState }[];
+  preflight?: PreflightResult;
+  facts?: GuestFacts;
+  fixes: FixOutcome[];
+  disks: TargetDisk[];
+  domain?: DomainRef;
+  boot?: BootProof;
+  failure?: StepFailure;
+  /** What was left on purpose, for example finished disks after a cancel. */
+  kept: string[];
+}
+
+/** Result of `planVm`: preflight's findings and what each fix would change. */
+export interface MigrationPlan {
+  preflight: PreflightResult;
+  facts?: GuestFacts;
+  fixes: FixOutcome[];
+}
+
+/** Activities polled from the shared placement queue. */
+export interface PlacementActivities {
+  /** Reserves this host for the VM, or fails with HOST_NO_CAPACITY so that another one takes it. */
+  placeVm(ctx: StepContext): Promise<Placement>;
+}
+
+/** Activities polled from a host's own queue. All are idempotent for one `RunRef`. */
+export interface HostActivities {
+  /** Everything cheap that could stop the migration later. Creates nothing. */
+  preflight(ctx: StepContext): Promise<PreflightResult>;
+  acquire(ctx: StepContext): Promise<AcquiredDisk[]>;
+  /** Makes fresh overlays, starts the appliance on them, looks. Leaves the session open for `fixGuest`. */
+  inspectGuest(ctx: StepContext, disks: AcquiredDisk[]): Promise<GuestFacts>;
+  /** Applies the fixes on the overlays of `inspectGuest` (made again when they are gone), trims, closes. */
+  fixGuest(ctx: StepContext, disks: AcquiredDisk[], vm: SourceVm): Promise<FixOutcome[]>;
+  /** What `inspectGuest` and `fixGuest` would see and do, on throwaway overlays. */
+  planGuest(
+    ctx: StepContext,
+    disks: AcquiredDisk[],
+    vm: SourceVm,
+  ): Promise<{ facts: GuestFacts; fixes: FixOutcome[] }>;
+  /** One disk from overlay to final name. */
+  convertDisk(ctx: StepContext, disk: AcquiredDisk, targetDirectory: string): Promise<TargetDisk>;
+  defineDomain(ctx: StepContext, input: DefineInput): Promise<DomainRef>;
+  verifyBoot(ctx: StepContext, domain: DomainRef, disks: TargetDisk[]): Promise<BootProof>;
+  /** Keeps the report (JSON and Markdown) on the host and removes overlays and work files. */
+  finish(ctx: StepContext, report: MigrationReport): Promise<{ reportPath: string }>;
+  /** Compensation: undefines the domain if this run defined it. */
+  undefineDomain(ctx: StepContext): Promise<void>;
+  /** Compensation: removes overlays, partial files, open sessions; finished disks too when `purgeDisks`. */
+  discardWork(
+    ctx: StepContext,
+    options: { purgeDisks: boolean; targetDirectory?: string },
+  ): Promise<{ kept: string[] }>;
+}
+
+export interface DefineInput {
+  vm: SourceVm;
+  /** Absent when the guest was not inspected. */
+  facts?: GuestFacts;
+  disks: TargetDisk[];
+  accelerator: 'kvm' | 'tcg';
+}

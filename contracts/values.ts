@@ -1,0 +1,184 @@
+import type { ImageFormat, NicModel } from './spec.ts';
+
+/**
+ * The facts that flow from step to step. Plain JSON and small: they live in workflow history. Bytes, page
+ * maps and secrets never do. Sizes are in bytes unless the name says otherwise, times in ISO 8601 UTC.
+ */
+
+/** One run of one migration. `runId` is the first execution's, so that it survives a reset. */
+export interface RunRef {
+  migrationId: string;
+  runId: string;
+}
+
+export type Firmware = 'bios' | 'uefi';
+export type Accelerator = 'kvm' | 'tcg';
+
+/** A VM as its source describes it. */
+export interface SourceVm {
+  name: string;
+  cpus?: number;
+  memoryMiB?: number;
+  firmware?: Firmware;
+  nics: SourceNic[];
+}
+
+export interface SourceNic {
+  /** Lower-case, colon-separated; always present, generated when the source does not know it. */
+  mac: string;
+  network: string;
+}
+
+/**
+ * One file of an image and what lies below it. `path` is absolute and resolved; every path in the tree was
+ * checked to lie inside the source's directory.
+ */
+export interface ImageNode {
+  path: string;
+  format: ImageFormat;
+  virtualSizeBytes: number;
+  /** Other files of this layer that hold data (VMDK extents), absolute. */
+  extents: string[];
+  /** The parent of a snapshot overlay. */
+  backing?: ImageNode;
+}
+
+/** Identity of a source file, to notice a change between steps. */
+export interface FileIdentity {
+  path: string;
+  sizeBytes: number;
+  mtimeNs: string;
+  inode: string;
+}
+
+/** A disk that lies on the host, complete, read-only from now on. `index` counts from 0 in guest order. */
+export interface AcquiredDisk {
+  index: number;
+  image: ImageNode;
+  virtualSizeBytes: number;
+  /** Bytes the chain holds data for: what a sparse copy has to write. */
+  allocatedBytes: number;
+  files: FileIdentity[];
+}
+
+export interface Kernel {
+  version: string;
+  path: string;
+  /** Path of its initramfs, when there is one. */
+  initramfs?: string;
+  /** Has a boot entry or the usual files in /boot, and its modules in /lib/modules. */
+  bootable: boolean;
+  /** Virtio drivers the kernel can load before the root file system is mounted: built in or in the initramfs. */
+  virtio: { blk: boolean; scsi: boolean; net: boolean; pci: boolean };
+}
+
+export interface Mountpoint {
+  path: string;
+  device: string;
+  fsType: string;
+  uuid?: string;
+}
+
+/** What the inspector saw; never a change. */
+export interface GuestFacts {
+  /** `none`: disks without an operating system, passed through. */
+  os: 'linux' | 'none';
+  /** For example { id: 'debian', versionId: '12', prettyName: 'Debian GNU/Linux 12 (bookworm)' }. */
+  distro?: { id: string; versionId: string; prettyName: string };
+  arch?: string;
+  hostname?: string;
+  root?: { device: string; fsType: string; uuid?: string };
+  firmware: Firmware;
+  bootloader?: 'grub2' | 'grub-legacy' | 'systemd-boot' | 'extlinux' | 'unknown';
+  mountpoints: Mountpoint[];
+  kernels: Kernel[];
+  initramfsTool?: 'initramfs-tools' | 'dracut' | 'mkinitcpio' | 'none';
+  /** Things an operator should know, each one sentence. */
+  warnings: string[];
+  /** Seconds the appliance took to start, and the inspection after it. */
+  timings: { launchSeconds: number; inspectSeconds: number };
+}
+
+export interface FixChange {
+  /** Path in the guest, or a noun such as `initramfs`. */
+  path: string;
+  /** One sentence: what changes. */
+  what: string;
+  before?: string;
+  after?: string;
+}
+
+/** What one fix did, or in a plan would do. `changes` empty: nothing to do. */
+export interface FixOutcome {
+  fix: string;
+  title: string;
+  changes: FixChange[];
+  warnings: string[];
+  seconds: number;
+}
+
+/** A finished disk under its final name. */
+export interface TargetDisk {
+  index: number;
+  path: string;
+  format: 'qcow2' | 'raw';
+  virtualSizeBytes: number;
+  /** Bytes the file occupies on the target file system. */
+  allocatedBytes: number;
+  /** Source bytes that held data. */
+  dataBytes: number;
+  seconds: number;
+  /** True when the disk was read back and compared with its source. */
+  verified: boolean;
+}
+
+export interface DomainNic {
+  mac: string;
+  model: NicModel;
+  /** libvirt network name, or `bridge:NAME`. */
+  target: string;
+}
+
+export interface DomainRef {
+  name: string;
+  uuid: string;
+  uri: string;
+  firmware: Firmware;
+  accelerator: Accelerator;
+  cpus: number;
+  memoryMiB: number;
+  nics: DomainNic[];
+}
+
+/** What proved that the guest came up. */
+export interface BootProof {
+  sign: 'login-prompt' | 'guest-agent' | 'systemd-target';
+  /** The line or answer that was the sign. */
+  evidence: string;
+  seconds: number;
+  accelerator: Accelerator;
+  /** Addresses the guest was seen to use, by NIC. */
+  addresses: { mac: string; address: string }[];
+  consoleLog: string;
+  screenshot?: string;
+}
+
+/** One thing preflight found. `blocker` stops the migration before anything is created. */
+export interface Finding {
+  severity: 'blocker' | 'warning' | 'info';
+  /** An ErrorCode for blockers, else a short kebab-case name. */
+  code: string;
+  found: string;
+  remedy: string;
+}
+
+export interface PreflightResult {
+  findings: Finding[];
+  vm: SourceVm;
+  disks: AcquiredDisk[];
+  /** Absolute directory of the target disks, the pool resolved. */
+  targetDirectory: string;
+  accelerator: Accelerator;
+  /** Bytes the target may need at most, and has free. */
+  space: { neededBytes: number; freeBytes: number };
+}
