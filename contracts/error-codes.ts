@@ -5,6 +5,7 @@
 export const errorCodes = {
   // what the operator wrote
   SPEC_INVALID: { retryable: false, summary: 'The migration spec is not valid' },
+  OPTION_INVALID: { retryable: false, summary: 'An option or a setting is not valid' },
   SECRET_UNRESOLVED: { retryable: false, summary: 'A secret reference does not resolve on this host' },
   // host
   TOOL_MISSING: { retryable: false, summary: 'A program Longhaul needs is not installed' },
@@ -62,9 +63,21 @@ export const errorCodes = {
   // control plane
   TEMPORAL_UNREACHABLE: { retryable: true, summary: 'The Temporal server does not answer' },
   TEMPORAL_BINARY_MISSING: { retryable: false, summary: 'No Temporal server program was found' },
+  TEMPORAL_START_FAILED: { retryable: true, summary: 'The embedded Temporal server did not start' },
+  TEMPORAL_ALREADY_RUNNING: {
+    retryable: false,
+    summary: 'An embedded Temporal server already runs on this state directory',
+  },
+  SEARCH_ATTRIBUTES_MISSING: {
+    retryable: false,
+    summary: 'The Temporal namespace lacks the search attributes of Longhaul',
+  },
   MIGRATION_NOT_FOUND: { retryable: false, summary: 'No migration has that id' },
+  MIGRATION_AMBIGUOUS: { retryable: false, summary: 'More than one migration is meant' },
+  MIGRATION_ENDED: { retryable: false, summary: 'The migration has ended already' },
   MIGRATION_EXISTS: { retryable: false, summary: 'This VM is being migrated or was migrated already' },
   MIGRATION_NOT_PARKED: { retryable: false, summary: 'The migration is not waiting for a decision' },
+  STEP_TIMEOUT: { retryable: true, summary: 'A step stopped answering' },
   MIGRATION_ABORTED: { retryable: false, summary: 'The migration was aborted' },
   NO_WORKER: { retryable: true, summary: 'No worker answers on the queue' },
   INTERNAL: { retryable: false, summary: 'A defect in Longhaul' },

@@ -72,12 +72,25 @@ export interface MigrationView {
   steps: { name: StepName; state: StepState }[];
   doing?: string;
   disks: DiskProgress[];
+  /** The last failure, while parked and after an end that was not a success. */
+  failure?: StepFailure;
   spec: MigrationSpec;
 }
 
 /** Input of `migrateVm`, and of `planVm`. */
 export interface MigrationInput {
   spec: MigrationSpec;
+  tuning?: Tuning;
+}
+
+/** Durations of the control plane; the defaults suit production. */
+export interface Tuning {
+  /** A worker that was killed is noticed after this long. Default 30. */
+  heartbeatTimeoutSeconds?: number;
+  /** First pause before a retryable failure is tried again, doubled each time up to 5 minutes. Default 2. */
+  retryInitialSeconds?: number;
+  /** Attempts of a step before the migration parks. Default 10. */
+  retryMaximumAttempts?: number;
 }
 
 /** An operator's answer to a parked step. `spec` replaces the spec for what follows, validated by the client. */

@@ -37,7 +37,7 @@ const maxStderrBytes = 64 * 1024;
 const killGraceMs = 5_000;
 
 /** The environment of every child: nothing of ours, so that no secret travels in it. */
-const baseEnv = {
+export const baseEnv = {
   PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
   LANG: 'C.UTF-8',
   LC_ALL: 'C.UTF-8',

@@ -1,4 +1,4 @@
-import { appendFile, mkdir, readFile, rm } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasErrno } from '../../contracts/errors.ts';
 import type { RunRef } from '../../contracts/values.ts';
@@ -37,6 +37,12 @@ export class WorkDir {
   async note(path: string): Promise<void> {
     await this.create();
     await appendFile(join(this.root, 'ledger'), `${JSON.stringify(path)}\n`, { mode: 0o600, flush: true });
+  }
+
+  /** True while the run has scratch files or noted paths. */
+  async hasLeftovers(): Promise<boolean> {
+    const names = await readdir(this.root);
+    return names.includes('work') || names.includes('ledger');
   }
 
   /** Removes scratch files and every noted path. Idempotent. */

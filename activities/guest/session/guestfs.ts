@@ -32,7 +32,7 @@ export interface Guestfs {
   btrfsSubvolumeList(device: string): Promise<{ id: number; path: string }[]>;
   btrfsSubvolumeGetDefault(mountpoint: string): Promise<number>;
   /** Opens a LUKS1/LUKS2 container as /dev/mapper/`name`. The key goes through memory only. */
-  cryptsetupOpen(device: string, key: string, name: string): Promise<void>;
+  cryptsetupOpen(device: string, key: string | Uint8Array, name: string): Promise<void>;
   cryptsetupClose(device: string): Promise<void>;
   luksUuid(device: string): Promise<string>;
 
@@ -59,9 +59,12 @@ export interface Guestfs {
   ): Promise<{ mode: number; uid: number; gid: number; sizeBytes: number; mtimeSeconds: number }>;
   /** Whole file in memory; refused with GUESTFS_FAILED above `maxBytes` (default 4 MiB). */
   readFile(path: string, maxBytes?: number): Promise<Buffer>;
-  /** Copies a guest file to a host path that must not exist yet. */
-  download(path: string, hostPath: string): Promise<void>;
-  /** Writes a file in place of another: same mode and owner when it existed, atomically by rename. */
+  /** Copies a regular guest file to a host path that must not exist yet; refused above `maxBytes` (default 1 GiB). */
+  download(path: string, hostPath: string, maxBytes?: number): Promise<void>;
+  /**
+   * Writes a file in place of another, atomically by rename: same mode, owner and extended attributes when it
+   * existed, else 0644 root. A symbolic link stays one; what it points to is replaced.
+   */
   replaceFile(path: string, content: string | Uint8Array): Promise<void>;
   mkdirP(path: string): Promise<void>;
   symlink(target: string, path: string): Promise<void>;

@@ -1,0 +1,111 @@
+import type { ArgumentsEditor } from './kernel-arguments.ts';
+
+/** Applies an editor to the kernel command lines of one kind of boot loader file. */
+export type BootTextEditor = (text: string, edit: ArgumentsEditor) => string;
+
+/** A file name that is a Linux kernel and not memtest, a chain loader or a Xen hypervisor. */
+const kernelName = /(^|[/)])(vmlinu[xz]|linux|bzimage|kernel|image|boot\/linux)[^/]*$/i;
+
+function splitEol(line: string): [string, string] {
+  return line.endsWith('\r') ? [line.slice(0, -1), '\r'] : [line, ''];
+}
+
+function editLines(text: string, editLine: (line: string) => string): string {
+  return text
+    .split('\n')
+    .map((line) => {
+      const [body, eol] = splitEol(line);
+      return `${editLine(body)}${eol}`;
+    })
+    .join('\n');
+}
+
+/** A command line that only refers to a variable is edited where the variable is set. */
+function unlessVariable(args: string, edit: ArgumentsEditor): string {
+  return /\$\{?(kernelopts|default_kernelopts)\b/.test(args) ? args : edit(args);
+}
+
+/**
+ * grub.cfg of GRUB 2: the arguments of `linux` commands, and the defaults that BLS entries refer to.
+ * `set root=` names a disk in GRUB's own counting and is none of ours.
+ */
+export function editGrubCfg(text: string, edit: ArgumentsEditor): string {
+  return editLines(text, (line) => {
+    const command = /^(\s*(?:linux|linux16|linuxefi)\s+)(\S+)(.*)$/.exec(line);
+    if (command?.[2] !== undefined && kernelName.test(command[2])) {
+      const [, lead = '', kernel, args = ''] = command;
+      return `${lead}${kernel}${unlessVariable(args, edit)}`;
+    }
+    // Under Xen's own entry the kernel is a module of the hypervisor.
+    const module = /^(\s*(?:module|module2|multiboot_module)\s+(?:--\S+\s+)*)(\S+)(.*\broot=.*)$/.exec(line);
+    if (module?.[2] !== undefined) return `${module[1] ?? ''}${module[2]}${edit(module[3] ?? '')}`;
+    const variable = /^(\s*set\s+(?:default_)?kernelopts=)(["'])(.*)\2(\s*)$/.exec(line);
+    if (variable) {
+      const [, lead = '', quote = '', args = '', tail = ''] = variable;
+      return `${lead}${quote}${edit(args)}${quote}${tail}`;
+    }
+    return line;
+  });
+}
+
+/** /etc/default/grub: `variables` that hold arguments; a value with an expansion or an escape is left alone. */
+export function editGrubDefault(text: string, edit: ArgumentsEditor, variables: RegExp): string {
+  return editLines(text, (line) => {
+    const match = /^(\s*(?:export\s+)?([A-Z_]+)=)(?:"([^"\\$`]*)"|'([^']*)'|([^\s"'\\$`#]*))(\s*(?:#.*)?)$/.exec(line);
+    if (!match?.[2] || !variables.test(match[2])) return line;
+    const [, lead = '', , double, single, bare, tail = ''] = match;
+    const before = double ?? single ?? bare ?? '';
+    const after = edit(before);
+    const quote = single === undefined ? '"' : "'";
+    return after === before ? line : `${lead}${quote}${after}${quote}${tail}`;
+  });
+}
+
+/** A Boot Loader Specification entry: its `options` lines, which are joined in order when there are several. */
+export function editBlsEntry(text: string, edit: ArgumentsEditor): string {
+  const lines = text.split('\n');
+  const indexes = lines.flatMap((line, index) => (/^options\s/.test(line) ? [index] : []));
+  const [first] = indexes;
+  if (first === undefined) return text;
+  const parts = indexes.map((index) => /^(options\s+)(.*?)(\r?)$/.exec(lines[index] ?? ''));
+  const joined = parts.map((part) => part?.[2] ?? '').join(' ');
+  const edited = unlessVariable(joined, edit);
+  if (edited === joined) return text;
+  lines[first] = `${parts[0]?.[1] ?? 'options '}${edited}${parts[0]?.[3] ?? ''}`;
+  return lines.filter((_line, index) => index === first || !indexes.includes(index)).join('\n');
+}
+
+const grubenvBytes = 1024;
+
+/** /boot/grub2/grubenv: `kernelopts`, in a block that must stay 1024 bytes long, filled up with `#`. */
+export function editGrubEnv(text: string, edit: ArgumentsEditor): string {
+  if (text.length !== grubenvBytes || !text.startsWith('# GRUB Environment Block\n')) return text;
+  const body = text.replace(/#*$/, '');
+  const edited = body.replace(/^(kernelopts=)(.*)$/m, (_whole, key: string, args: string) => `${key}${edit(args)}`);
+  return edited.length > grubenvBytes ? text : edited.padEnd(grubenvBytes, '#');
+}
+
+/** extlinux.conf and syslinux.cfg: `append` lines. */
+export function editExtlinux(text: string, edit: ArgumentsEditor): string {
+  return editLines(text, (line) => {
+    const match = /^(\s*append\s+)(.*)$/i.exec(line);
+    return match ? `${match[1] ?? ''}${edit(match[2] ?? '')}` : line;
+  });
+}
+
+/** menu.lst of GRUB legacy: `kernel` lines, and Debian's `# kopt=` from which they are made. */
+export function editGrubLegacy(text: string, edit: ArgumentsEditor): string {
+  return editLines(text, (line) => {
+    const kopt = /^(#\s*kopt=)(.*)$/.exec(line);
+    if (kopt) return `${kopt[1] ?? ''}${edit(kopt[2] ?? '')}`;
+    const kernel = /^(\s*(?:kernel|module)\s+(?:--\S+\s+)*)(\S+)(.*)$/.exec(line);
+    if (kernel?.[2] === undefined || !kernelName.test(kernel[2])) return line;
+    return `${kernel[1] ?? ''}${kernel[2]}${edit(kernel[3] ?? '')}`;
+  });
+}
+
+/** /etc/kernel/cmdline: arguments and nothing else. */
+export function editCmdlineFile(text: string, edit: ArgumentsEditor): string {
+  const match = /^([^\n]*)(\n*)$/.exec(text);
+  return match ? `${edit(match[1] ?? '')}${match[2] ?? ''}` : text;
+}

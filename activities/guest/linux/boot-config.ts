@@ -1,0 +1,22 @@
+import { planBootEdit } from './boot-files.ts';
+import { readDeviceMap } from './device-map.ts';
+import type { Fix } from './fix.ts';
+import { stableDevices } from './kernel-arguments.ts';
+
+/** root= and resume= of the kernel command lines, where they name a device that moves. */
+export const bootConfigFix: Fix = {
+  id: 'boot-config',
+  title: 'Name the root device by UUID for the kernel',
+  critical: true,
+  applies: (facts) => facts.os === 'linux',
+  async plan({ guest, facts }) {
+    const map = await readDeviceMap(guest, facts);
+    // UUID= is understood by an initramfs; a kernel that starts without one knows PARTUUID= only.
+    const bare = facts.kernels.some((kernel) => kernel.bootable && kernel.initramfs === undefined);
+    return planBootEdit(guest, {
+      what: 'The kernel finds its root and resume devices by UUID.',
+      variables: /^GRUB_CMDLINE_LINUX/,
+      editorFor: (path, warnings) => stableDevices(map, bare ? 'partuuid' : 'uuid', path, warnings),
+    });
+  },
+};

@@ -1,0 +1,197 @@
+import type { GuestFacts } from '../../../contracts/values.ts';
+import type { Guestfs } from '../session/guestfs.ts';
+
+/**
+ * From the names a guest used for its disks to the file systems on them. The bus changes with the hypervisor
+ * and the name with the bus, so what a guest calls /dev/sda1, /dev/xvda1 or /dev/nvme0n1p1 is found by the
+ * place of the disk among the VM's disks and by its partition number.
+ */
+
+/** A partition, or a whole disk that carries a file system. */
+export interface Volume {
+  /** Appliance name, for example /dev/sda1. */
+  device: string;
+  /** Place of its disk, from 0. */
+  disk: number;
+  /** Undefined for a whole disk. */
+  partition?: number;
+  /** `ext4`, `swap`, `crypto_LUKS`, `LVM2_member` ...; undefined when nothing was recognised. */
+  fsType?: string;
+  uuid?: string;
+  partUuid?: string;
+}
+
+export interface DeviceMap {
+  diskCount: number;
+  volumes: Volume[];
+  /** The root file system when it lies directly on a volume. */
+  rootDevice?: string;
+}
+
+/** What is known besides the name: the type that fstab states, and whether it is the root file system. */
+export interface Expectation {
+  fsType?: string;
+  isRoot?: boolean;
+}
+
+export type Resolution =
+  | { kind: 'stable' }
+  | { kind: 'found'; volume: Volume }
+  | { kind: 'unknown'; reason: string };
+
+type ParsedName =
+  | { kind: 'place'; disk: number; partition?: number }
+  /** Names the hypervisor's bus or disk serial; only the partition number survives the move. */
+  | { kind: 'path'; partition?: number };
+
+const maxParsedIndex = 4096;
+
+/** Reads what is on each partition and partitionless disk of the appliance. */
+export async function readDeviceMap(guest: Guestfs, facts: GuestFacts): Promise<DeviceMap> {
+  const disks = await guest.listDevices();
+  const partitions = await guest.listPartitions();
+  const volumes: Volume[] = [];
+  for (const device of [...disks, ...partitions]) {
+    const place = placeOf(device, disks);
+    if (place === undefined) continue;
+    const tags = await guest.blkid(device).catch(() => new Map<string, string>());
+    if (place.partition === undefined && !tags.has('TYPE')) continue;
+    volumes.push({
+      device,
+      disk: place.disk,
+      ...(place.partition === undefined ? {} : { partition: place.partition }),
+      ...tagged('fsType', safeTag(tags.get('TYPE'))),
+      ...tagged('uuid', safeTag(tags.get('UUID'))),
+      ...tagged('partUuid', safeTag(tags.get('PART_ENTRY_UUID') ?? tags.get('PARTUUID'))),
+    });
+  }
+  const rootDevice = volumes.find((volume) => volume.device === facts.root?.device)?.device;
+  return { diskCount: disks.length, volumes, ...tagged('rootDevice', rootDevice) };
+}
+
+function tagged<K extends string>(key: K, value: string | undefined): Partial<Record<K, string>> {
+  return value === undefined ? {} : ({ [key]: value } as Record<K, string>);
+}
+
+/** Tags come from the disk and go into configuration files: nothing that could break a line gets through. */
+function safeTag(value: string | undefined): string | undefined {
+  return value !== undefined && /^[A-Za-z0-9_.:-]{1,64}$/.test(value) ? value : undefined;
+}
+
+function placeOf(device: string, disks: string[]): { disk: number; partition?: number } | undefined {
+  const whole = disks.indexOf(device);
+  if (whole >= 0) return { disk: whole };
+  const match = /^(\/dev\/.*?[a-z])(\d+)$/.exec(device);
+  const disk = disks.indexOf(match?.[1] ?? '');
+  return disk < 0 ? undefined : { disk, partition: Number(match?.[2]) };
+}
+
+/**
+ * Finds the volume that a name of the guest's old world means. Evidence is never outvoted: a name whose place
+ * holds another type of file system than stated, or that several volumes could carry, is `unknown`.
+ */
+export function resolveDevice(name: string, map: DeviceMap, expected: Expectation = {}): Resolution {
+  const parsed = parseDeviceName(name);
+  if (parsed === undefined) return { kind: 'stable' };
+  if (expected.isRoot && map.rootDevice !== undefined) {
+    const root = map.volumes.find((volume) => volume.device === map.rootDevice);
+    if (root !== undefined) return { kind: 'found', volume: root };
+  }
+  const candidates = map.volumes.filter(
+    (volume) =>
+      volume.partition === parsed.partition &&
+      (parsed.kind === 'place' ? volume.disk === parsed.disk : true) &&
+      typeFits(volume.fsType, expected.fsType),
+  );
+  const [only] = candidates;
+  if (only !== undefined && candidates.length === 1 && (parsed.kind === 'place' || only.fsType !== undefined)) {
+    return { kind: 'found', volume: only };
+  }
+  return { kind: 'unknown', reason: whyUnknown(name, parsed, map, expected, candidates.length) };
+}
+
+function whyUnknown(
+  name: string,
+  parsed: ParsedName,
+  map: DeviceMap,
+  expected: Expectation,
+  candidates: number,
+): string {
+  if (candidates > 1) return `${name} could be any of ${candidates} volumes`;
+  if (parsed.kind === 'place' && parsed.disk >= map.diskCount)
+    return `${name} would be disk ${parsed.disk + 1}, but the VM has ${map.diskCount}`;
+  const at = map.volumes.find(
+    (volume) => parsed.kind === 'place' && volume.disk === parsed.disk && volume.partition === parsed.partition,
+  );
+  if (at !== undefined)
+    return `${name} should be ${expected.fsType ?? 'a file system'} but its place holds ${at.fsType ?? 'nothing known'}`;
+  return `nothing was found at the place of ${name}`;
+}
+
+const swapTypes = new Set(['swap', 'swsuspend']);
+
+function typeFits(found: string | undefined, stated: string | undefined): boolean {
+  if (stated === undefined || stated === 'auto' || stated === 'none' || stated === '') return true;
+  if (found === undefined) return false;
+  if (stated === 'swap') return swapTypes.has(found);
+  // ext2 and ext3 are mounted by the ext4 driver, and vfat and msdos are one format.
+  const family = (type: string) => (/^ext[234]$/.test(type) ? 'ext' : /^(vfat|msdos|fat)$/.test(type) ? 'fat' : type);
+  return stated.split(',').some((type) => family(type) === family(found));
+}
+
+/**
+ * The UUID=, or where a file system has none or shares it with another, the PARTUUID= that names a volume
+ * wherever it is attached; undefined when neither is unique.
+ */
+export function stableName(volume: Volume, map: DeviceMap, prefer: 'uuid' | 'partuuid' = 'uuid'): string | undefined {
+  const count = (key: 'uuid' | 'partUuid') => map.volumes.filter((other) => other[key] === volume[key]).length;
+  // The members of one btrfs file system carry the same UUID, rightly.
+  const byUuid =
+    volume.uuid !== undefined && (volume.fsType === 'btrfs' || count('uuid') === 1)
+      ? `UUID=${volume.uuid}`
+      : undefined;
+  const byPartUuid =
+    volume.partUuid !== undefined && count('partUuid') === 1 ? `PARTUUID=${volume.partUuid}` : undefined;
+  return prefer === 'uuid' ? (byUuid ?? byPartUuid) : (byPartUuid ?? byUuid);
+}
+
+/** Names that move with the hypervisor; undefined for everything that stays, or is no hard disk. */
+export function parseDeviceName(name: string): ParsedName | undefined {
+  if (!name.startsWith('/dev/') || name.length > 256) return undefined;
+  const short = name.slice('/dev/'.length);
+  return parseLettered(short) ?? parseNumbered(short) ?? parseByPath(short);
+}
+
+function parseLettered(short: string): ParsedName | undefined {
+  const match = /^(?:sd|xvd|hd|vd|ubd)([a-z]{1,3})(\d{1,4})?$/.exec(short);
+  if (!match?.[1]) return undefined;
+  let index = 0;
+  for (const letter of match[1]) index = index * 26 + (letter.charCodeAt(0) - 96);
+  return place(index - 1, match[2]);
+}
+
+function parseNumbered(short: string): ParsedName | undefined {
+  const nvme = /^nvme(\d{1,4})n(\d{1,4})(?:p(\d{1,4}))?$/.exec(short);
+  if (nvme) {
+    const controller = Number(nvme[1]);
+    const namespace = Number(nvme[2]);
+    // One controller a disk (AWS, Azure), or one controller with a namespace a disk (VMware).
+    if (namespace === 1) return place(controller, nvme[3]);
+    return controller === 0 && namespace > 1 ? place(namespace - 1, nvme[3]) : place(maxParsedIndex, nvme[3]);
+  }
+  const other = /^(?:cciss\/c0d|ida\/c0d|mmcblk)(\d{1,4})(?:p(\d{1,4}))?$/.exec(short);
+  return other ? place(Number(other[1]), other[2]) : undefined;
+}
+
+function parseByPath(short: string): ParsedName | undefined {
+  const match = /^disk\/(by-path|by-id|azure)\/(.+)$/.exec(short);
+  if (!match?.[2]) return undefined;
+  // Made by device mapper, LVM and md from their own metadata, which moves along.
+  if (match[1] === 'by-id' && /^(dm-|lvm-|md-)/.test(match[2])) return undefined;
+  const partition = /-part(\d{1,4})$/.exec(match[2])?.[1];
+  return { kind: 'path', ...(partition === undefined ? {} : { partition: Number(partition) }) };
+}
+
+function place(disk: number, partition: string | undefined): ParsedName {
+  return { kind: 'place', disk, ...(partition === undefined ? {} : { partition: Number(partition) }) };
+}

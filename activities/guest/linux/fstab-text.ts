@@ -1,0 +1,79 @@
+import { resolveDevice, stableName, type DeviceMap } from './device-map.ts';
+
+/** An edited text and what was seen and left alone. */
+export interface Edited {
+  text: string;
+  warnings: string[];
+}
+
+/** leading space, device, gap, mount point, gap, type, rest: fstab(5). */
+const fstabLine = /^(\s*)([^\s#]\S*)(\s+)(\S+)(\s+)(\S+)(.*)$/s;
+/** leading space, target name, gap, device, rest: crypttab(5). */
+const crypttabLine = /^(\s*)([^\s#]\S*)(\s+)(\S+)(.*)$/s;
+
+/** Pseudo and network file systems, whose first field is no disk. */
+const notOnDisk = /^(tmpfs|proc|sysfs|devpts|devtmpfs|cgroup2?|nfs4?|cifs|smb3|fuse(\..*)?|9p|virtiofs|overlay|none)$/;
+const removable = /^(iso9660|udf)(,|$)/;
+
+/** Names the file systems of an fstab in a way that survives the move. Spacing and comments stay. */
+export function editFstab(text: string, map: DeviceMap): Edited {
+  const warnings: string[] = [];
+  const lines = text.split('\n').map((line) => {
+    const match = fstabLine.exec(line);
+    if (!match) return line;
+    const [, lead = '', device = '', gap1 = '', path = '', gap2 = '', fsType = '', rest = ''] = match;
+    if (notOnDisk.test(fsType) || isRemovable(device, path, fsType) || /\bbind\b/.test(rest)) return line;
+    const name = renamed(device, map, { fsType, isRoot: path === '/' }, `/etc/fstab (${path})`, warnings);
+    return name === undefined ? line : `${lead}${name}${gap1}${path}${gap2}${fsType}${rest}`;
+  });
+  return { text: lines.join('\n'), warnings };
+}
+
+/** Floppies and CD drives keep their lines: nothing waits for them, and sr0 stays sr0. */
+function isRemovable(device: string, path: string, fsType: string): boolean {
+  return removable.test(fsType) || /^\/dev\/(fd|sr|scd|cdrom|dvd|floppy)/.test(device) || /\/(cdrom|floppy|dvd)\d*$/.test(path);
+}
+
+/** The same for the devices of encrypted volumes. */
+export function editCrypttab(text: string, map: DeviceMap): Edited {
+  const warnings: string[] = [];
+  const lines = text.split('\n').map((line) => {
+    const match = crypttabLine.exec(line);
+    if (!match) return line;
+    const [, lead = '', target = '', gap = '', device = '', rest = ''] = match;
+    // A swap with a key of its own for each boot has no signature to go by.
+    const fsType = /\bswap\b/.test(rest) ? {} : { fsType: 'crypto_LUKS' };
+    const name = renamed(device, map, fsType, `/etc/crypttab (${target})`, warnings);
+    return name === undefined ? line : `${lead}${target}${gap}${name}${rest}`;
+  });
+  return { text: lines.join('\n'), warnings };
+}
+
+/** The swap that initramfs-tools looks in for a hibernated system: /etc/initramfs-tools/conf.d/resume. */
+export function editResume(text: string, map: DeviceMap): Edited {
+  const warnings: string[] = [];
+  const edited = text.replace(/^(\s*RESUME=)(["']?)(\/dev\/[^\s"']+)\2/gm, (line, key: string, quote: string, device: string) => {
+    const name = renamed(device, map, { fsType: 'swap' }, 'the resume device', warnings);
+    return name === undefined ? line : `${key}${quote}${name}${quote}`;
+  });
+  return { text: edited, warnings };
+}
+
+/** The stable name for a device that moves; undefined for what stays, with a warning for what is not found. */
+export function renamed(
+  device: string,
+  map: DeviceMap,
+  expected: { fsType?: string; isRoot?: boolean; prefer?: 'uuid' | 'partuuid' },
+  where: string,
+  warnings: string[],
+): string | undefined {
+  const resolution = resolveDevice(device, map, expected);
+  if (resolution.kind === 'stable') return undefined;
+  if (resolution.kind === 'unknown') {
+    warnings.push(`${where} was left alone: ${resolution.reason}.`);
+    return undefined;
+  }
+  const name = stableName(resolution.volume, map, expected.prefer);
+  if (name === undefined) warnings.push(`${where} was left alone: ${device} has no UUID of its own.`);
+  return name;
+}

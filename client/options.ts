@@ -1,0 +1,41 @@
+import { createColors, isColorSupported } from 'picocolors';
+import { LonghaulError, messageOf } from '../contracts/errors.ts';
+import { resolveTemporal, type TemporalOptions } from '../workers/options.ts';
+
+/** The global options of the command line that say where Temporal is. */
+export interface ConnectionFlags {
+  address?: string;
+  namespace?: string;
+  profile?: string;
+}
+
+export type Paint = ReturnType<typeof createColors>;
+
+/**
+ * Where Temporal is: command line, then environment (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE,
+ * TLS, API key), then the profile in Temporal's configuration file, then the embedded server's address.
+ * Throws OPTION_INVALID for a profile or a file that cannot be used.
+ */
+export function resolveClientOptions(flags: ConnectionFlags): TemporalOptions {
+  try {
+    const profile = flags.profile ?? process.env['TEMPORAL_PROFILE'];
+    return resolveTemporal({ ...flags, ...(profile === undefined ? {} : { profile }) });
+  } catch (error) {
+    if (error instanceof LonghaulError) throw error;
+    throw new LonghaulError(
+      'OPTION_INVALID',
+      {
+        found: `The Temporal configuration cannot be used: ${messageOf(error)}.`,
+        remedy:
+          'Correct the profile (--profile, TEMPORAL_PROFILE) or the file it is read from (TEMPORAL_CONFIG_FILE, by default temporalio/temporal.toml in your configuration directory).',
+      },
+      error,
+    );
+  }
+}
+
+/** Colours for a stream: on a terminal only, unless FORCE_COLOR insists; never with NO_COLOR. */
+export function paintFor(stream: { isTTY?: boolean }): Paint {
+  const forced = process.env['FORCE_COLOR'] !== undefined && process.env['FORCE_COLOR'] !== '0';
+  return createColors(isColorSupported && (stream.isTTY === true || forced));
+}

@@ -1,0 +1,9 @@
+/** Workflow tasks; any worker takes them. */
+export const workflowTaskQueue = 'longhaul';
+/** Placement: whoever has a free slot and enough room takes the VM. */
+export const placementTaskQueue = 'longhaul-placement';
+
+/** The queue of one host's own activities. Host ids are stable, so that partial files survive a restart. */
+export function hostTaskQueue(hostId: string): string {
+  return `longhaul-host-${hostId}`;
+}

@@ -1,0 +1,251 @@
+import type { MigrationReport, MigrationStatus, StepState } from './steps.ts';
+import type { BootProof, FixOutcome, TargetDisk } from './values.ts';
+import { formatBytes, formatDuration, secondsBetween } from './units.ts';
+
+/**
+ * A report as Markdown for an operator who was not there: the outcome first, then what to do, then the
+ * particulars. Text that came from a guest or an image is escaped, so that it can neither form markup nor
+ * move a terminal's cursor.
+ */
+export function renderReportMarkdown(report: MigrationReport): string {
+  const sections = [
+    outcome(report),
+    nextSteps(report),
+    domain(report),
+    disks(report.disks),
+    boot(report),
+    guest(report),
+    fixes(report.fixes),
+    warnings(report),
+    steps(report),
+  ];
+  return `${sections.filter((section) => section !== '').join('\n\n')}\n`;
+}
+
+const outcomes: Record<MigrationStatus, string> = {
+  running: 'is still being migrated',
+  paused: 'is paused on its way',
+  parked: 'waits for a decision',
+  completed: 'was migrated',
+  failed: 'was NOT migrated',
+  cancelled: 'was NOT migrated: cancelled',
+  aborted: 'was NOT migrated: aborted',
+};
+
+function outcome(report: MigrationReport): string {
+  const proof =
+    report.status !== 'completed' ? '' : report.boot === undefined ? ', its boot was not checked' : ' and boots';
+  const where = report.hostId === undefined ? '' : ` on host ${code(report.hostId)}`;
+  const took = formatDuration(secondsBetween(report.startedAt, report.endedAt));
+  const lines = [
+    `# ${text(report.vm)} ${outcomes[report.status]}${proof}`,
+    '',
+    `${time(report.startedAt)} to ${time(report.endedAt)} (${took})${where}. Migration ${code(report.migrationId)}.`,
+  ];
+  if (report.failure !== undefined) {
+    const failedAt = report.steps.find(({ state }) => state.status === 'failed')?.name;
+    lines.push(
+      '',
+      `**${report.failure.code}**${failedAt === undefined ? '' : ` at step ${failedAt}`}: ${text(report.failure.found)}`,
+      '',
+      `**What to do:** ${text(report.failure.remedy)}`,
+    );
+  }
+  return lines.join('\n');
+}
+
+function nextSteps(report: MigrationReport): string {
+  const id = report.migrationId;
+  const items = ((): string[] => {
+    switch (report.status) {
+      case 'completed':
+        return completedSteps(report);
+      case 'parked':
+        return [
+          `When the cause is gone: ${code(`longhaul retry ${id}`)}.`,
+          `To go on without this step: ${code(`longhaul skip ${id}`)}. To give up and undo: ${code(`longhaul abort ${id}`)}.`,
+        ];
+      case 'paused':
+        return [`Go on with ${code(`longhaul resume ${id}`)}.`];
+      case 'running':
+        return [`Watch it with ${code(`longhaul status ${id} --watch`)}.`];
+      case 'failed':
+      case 'cancelled':
+      case 'aborted':
+        return [
+          'The source was not changed; it can be started where it was.',
+          'To try again, start the migration with the same spec.',
+        ];
+    }
+  })();
+  const kept = report.kept.map((path) => `Kept on purpose, remove it when it is not wanted: ${code(path)}`);
+  return section('What to do next', list([...items, ...kept]));
+}
+
+function completedSteps(report: MigrationReport): string[] {
+  const items: string[] = [];
+  if (report.domain !== undefined) {
+    const { uri, name } = report.domain;
+    items.push(`Start it: ${code(`virsh -c ${uri} start ${name}`)}; its serial console: ${code(`virsh -c ${uri} console ${name}`)}.`);
+    if (report.domain.accelerator === 'tcg')
+      items.push('It is defined for emulation (TCG), which is slow: this host has no KVM that works.');
+  }
+  if (report.boot === undefined)
+    items.push('Its boot was not proven: watch the first start on its console.');
+  items.push('Keep the source stopped, so that two machines do not use one address, and delete it when you are sure.');
+  return items;
+}
+
+function domain({ domain: ref }: MigrationReport): string {
+  if (ref === undefined) return '';
+  const rows = [
+    `Name ${code(ref.name)}, UUID ${code(ref.uuid)}, at ${code(ref.uri)}`,
+    `${ref.cpus} ${ref.cpus === 1 ? 'CPU' : 'CPUs'}, ${formatBytes(ref.memoryMiB * 1024 * 1024)} of memory, ${ref.firmware.toUpperCase()} firmware, ${ref.accelerator === 'kvm' ? 'KVM' : 'emulation (TCG)'}`,
+    ...ref.nics.map((nic) => `NIC ${code(nic.mac)} (${nic.model}) on ${code(nic.target)}`),
+  ];
+  return section('Domain', list(rows));
+}
+
+function disks(all: TargetDisk[]): string {
+  if (all.length === 0) return '';
+  const rows = all.map((disk) => [
+    String(disk.index + 1),
+    code(disk.path),
+    disk.format,
+    formatBytes(disk.virtualSizeBytes),
+    formatBytes(disk.dataBytes),
+    formatBytes(disk.allocatedBytes),
+    saving(disk),
+    formatDuration(disk.seconds),
+    disk.verified ? 'yes' : 'no',
+  ]);
+  return section(
+    'Disks',
+    table(['Disk', 'File', 'Format', 'Size', 'Data', 'On disk', 'Saved', 'Took', 'Compared'], rows),
+  );
+}
+
+/** What not writing the empty parts saved, against a copy of the whole virtual disk. */
+function saving(disk: TargetDisk): string {
+  if (disk.virtualSizeBytes === 0) return '';
+  const saved = Math.max(0, disk.virtualSizeBytes - disk.allocatedBytes);
+  return `${Math.floor((100 * saved) / disk.virtualSizeBytes)} %`;
+}
+
+const signs: Record<BootProof['sign'], string> = {
+  'login-prompt': 'a login prompt on the serial console',
+  'guest-agent': 'an answer of the guest agent',
+  'systemd-target': 'systemd reached its default target',
+};
+
+function boot({ boot: proof }: MigrationReport): string {
+  if (proof === undefined) return '';
+  const items = [
+    `Sign of life after ${formatDuration(proof.seconds)} (${proof.accelerator === 'kvm' ? 'KVM' : 'TCG'}): ${signs[proof.sign]}, ${code(proof.evidence)}`,
+    ...proof.addresses.map(({ mac, address }) => `Address seen: ${code(address)} on ${code(mac)}`),
+    `Console log: ${code(proof.consoleLog)}`,
+    ...(proof.screenshot === undefined ? [] : [`Screenshot: ${code(proof.screenshot)}`]),
+    'It was booted on a throwaway overlay with an isolated network; the disks above were not written.',
+  ];
+  return section('Proof of boot', list(items));
+}
+
+function guest({ facts }: MigrationReport): string {
+  if (facts === undefined) return '';
+  if (facts.os === 'none')
+    return section('Guest', 'No operating system on the disks; they were passed through as they are.');
+  const root = facts.root === undefined ? '' : `, root ${code(facts.root.device)} (${text(facts.root.fsType)})`;
+  const kernels = facts.kernels.filter((kernel) => kernel.bootable).map((kernel) => code(kernel.version));
+  const items = [
+    `${text(facts.distro?.prettyName ?? 'Linux')}${facts.hostname === undefined ? '' : `, host name ${code(facts.hostname)}`}${root}`,
+    `${facts.firmware.toUpperCase()}${facts.bootloader === undefined ? '' : `, boot loader ${facts.bootloader}`}${kernels.length === 0 ? '' : `, kernels ${kernels.join(', ')}`}`,
+  ];
+  return section('Guest', list(items));
+}
+
+function fixes(all: FixOutcome[]): string {
+  if (all.length === 0) return '';
+  const changed = all.filter((fix) => fix.changes.length > 0);
+  const untouched = all.filter((fix) => fix.changes.length === 0);
+  const blocks = changed.map((fix) => {
+    const changes = fix.changes.map((change) => `${code(change.path)}: ${text(change.what)}${beforeAfter(change)}`);
+    return `**${text(fix.title)}** (${formatDuration(fix.seconds)})\n\n${list(changes)}`;
+  });
+  if (untouched.length > 0)
+    blocks.push(`Nothing to do for: ${untouched.map((fix) => text(fix.title)).join('; ')}.`);
+  return section('What was fixed in the guest', blocks.join('\n\n'));
+}
+
+function beforeAfter(change: { before?: string; after?: string }): string {
+  if (change.before === undefined && change.after === undefined) return '';
+  if (change.before === undefined) return ` (now ${code(change.after ?? '')})`;
+  return ` (was ${code(change.before)}${change.after === undefined ? '' : `, now ${code(change.after)}`})`;
+}
+
+function warnings(report: MigrationReport): string {
+  const all = [
+    ...(report.preflight?.findings ?? [])
+      .filter((finding) => finding.severity !== 'info')
+      .map((finding) => `${text(finding.found)} ${text(finding.remedy)}`),
+    ...(report.facts?.warnings ?? []).map(text),
+    ...report.fixes.flatMap((fix) => fix.warnings.map((warning) => `${text(fix.title)}: ${text(warning)}`)),
+  ];
+  return all.length === 0 ? '' : section('Warnings', list(all));
+}
+
+function steps(report: MigrationReport): string {
+  const rows = report.steps.map(({ name, state }) => [name, stepText(state), stepTime(state)]);
+  return section('Steps', table(['Step', 'State', 'Took'], rows));
+}
+
+function stepText(state: StepState): string {
+  switch (state.status) {
+    case 'pending':
+      return 'not reached';
+    case 'running':
+      return 'running';
+    case 'done':
+      return state.note === undefined ? 'done' : `done: ${text(state.note)}`;
+    case 'skipped':
+      return `skipped: ${text(state.reason)}`;
+    case 'failed':
+      return `failed: ${state.failure.code}`;
+  }
+}
+
+function stepTime(state: StepState): string {
+  if (state.status !== 'done' && state.status !== 'failed') return '';
+  return formatDuration(secondsBetween(state.startedAt, state.endedAt));
+}
+
+const section = (title: string, body: string) => `## ${title}\n\n${body}`;
+const list = (items: string[]) => items.map((item) => `- ${item}`).join('\n');
+const row = (cells: string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+
+function table(head: string[], rows: string[][]): string {
+  return [row(head), row(head.map(() => '---')), ...rows.map(row)].join('\n');
+}
+
+/** `2026-11-23 07:01 UTC`. */
+function time(iso: string): string {
+  return `${iso.slice(0, 10)} ${iso.slice(11, 16)} UTC`;
+}
+
+/** One line, without control and direction characters. */
+function plain(value: string): string {
+  return value.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029\s]+/gu, ' ').trim();
+}
+
+/** Prose with whatever could be markup escaped. */
+function text(value: string): string {
+  return plain(value).replaceAll(/[\\`*_[\]<>#]/g, '\\$&');
+}
+
+/** A code span that no backtick inside can end. */
+function code(value: string): string {
+  const clean = plain(value);
+  const longest = Math.max(0, ...[...clean.matchAll(/`+/g)].map((run) => run[0].length));
+  const fence = '`'.repeat(longest + 1);
+  const pad = clean.startsWith('`') || clean.endsWith('`') ? ' ' : '';
+  return `${fence}${pad}${clean}${pad}${fence}`;
+}

@@ -1,0 +1,24 @@
+# shellcheck shell=bash
+# Debian packages Longhaul needs, by purpose. Sourced by setup.sh; `longhaul doctor` names them one by one.
+
+# Used only by setup.sh, which sources this file.
+# shellcheck disable=SC2034
+
+# To migrate: emulator and firmware, appliance, libvirt with its default network, schema check, compression.
+host_packages=(
+  qemu-system-x86 qemu-utils ovmf
+  libguestfs0 libguestfs-xfs supermin
+  libvirt-daemon-system libvirt-clients dnsmasq-base libxml2-utils
+  util-linux xz-utils zstd lz4
+  python3 python3-pip ca-certificates
+)
+
+# A kernel the appliance can boot; only where /boot has none. Containers have none of their own.
+appliance_kernel_package=linux-image-cloud-amd64
+
+# To build the guests of the demo and the tests, and to check the scripts.
+build_packages=(
+  mmdebstrap guestfish grub-pc-bin grub-efi-amd64-bin grub-common
+  e2fsprogs dosfstools mtools lvm2 fdisk cpio busybox-static
+  iproute2 procps git shellcheck
+)

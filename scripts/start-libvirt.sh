@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Starts virtlogd and libvirtd where no service manager does it: containers, chroots, small CI machines.
+# Idempotent and safe to run by several people at once; does nothing where libvirt already answers.
+# Needs root and the package libvirt-daemon-system. Ends with 0 when qemu:///system answers.
+set -euo pipefail
+
+readonly uri=qemu:///system
+readonly wait_seconds=60
+
+answers() { timeout 10 virsh -q -c "$uri" version >/dev/null 2>&1; }
+
+answers && exit 0
+
+if [ "$(id -u)" -ne 0 ]; then
+  echo "start-libvirt: $uri does not answer and only root can start it; run: sudo $0" >&2
+  exit 1
+fi
+if ! command -v libvirtd >/dev/null || ! command -v virtlogd >/dev/null; then
+  echo 'start-libvirt: libvirtd or virtlogd is missing; install the package libvirt-daemon-system' >&2
+  exit 1
+fi
+
+# One starter at a time. The daemons must not inherit the lock, or it would never be free again (9>&-).
+mkdir -p /run/libvirt
+exec 9>/run/libvirt/.longhaul-start.lock
+flock -w "$wait_seconds" 9
+answers && exit 0
+
+if [ -d /run/systemd/system ]; then
+  echo 'start-libvirt: asking systemd for libvirtd'
+  systemctl start libvirtd.service 9>&-
+else
+  # A daemon that answers its socket keeps running; a pid file without a process is a leftover.
+  alive() { [ -s "$1" ] && kill -0 "$(cat "$1")" 2>/dev/null; }
+  if ! alive /run/virtlogd.pid; then
+    echo 'start-libvirt: starting virtlogd'
+    virtlogd -d 9>&-
+  fi
+  if ! alive /run/libvirtd.pid; then
+    echo 'start-libvirt: starting libvirtd'
+    libvirtd -d 9>&-
+  fi
+fi
+
+for _ in $(seq "$wait_seconds"); do
+  if answers; then
+    echo "start-libvirt: $uri answers"
+    exit 0
+  fi
+  sleep 1
+done
+echo "start-libvirt: $uri does not answer after $wait_seconds s; see journalctl -u libvirtd, or run libvirtd -v" >&2
+exit 1

@@ -1,0 +1,157 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { Connection } from '@temporalio/client';
+import { msToTs } from '@temporalio/common/lib/time.js';
+import type { Log } from '../../activities/host/step-io.ts';
+import { baseEnv, limitedCommand } from '../../activities/host/tool.ts';
+import { LonghaulError, messageOf } from '../../contracts/errors.ts';
+import { ensureSearchAttributes } from '../search-attributes.ts';
+import { claimablePort } from './ports.ts';
+
+const namespace = 'default';
+/** Migrations stay listed this long after they ended; the server's own default is a day. */
+const retention = '90 days';
+const stopGraceMs = 15_000;
+
+export interface EmbeddedServerOptions {
+  /** Path of the Temporal CLI, from `findTemporalBinary`. */
+  binary: string;
+  /** Absolute; made when missing. The database is `temporal.db` in it. */
+  stateDir: string;
+  /** Default 7233; 0 takes a free one. */
+  port?: number;
+  /** Default the port and 1000; 0 takes a free one. */
+  uiPort?: number;
+  /** Time limit of the start, default 60 s. */
+  readyMs?: number;
+  log: Log;
+}
+
+export interface EmbeddedServer {
+  /** `127.0.0.1:7233` */
+  address: string;
+  namespace: string;
+  uiUrl: string;
+  pid: number;
+  /** Resolves when the server has ended, asked to or not, with how. Never rejects. */
+  ended: Promise<string>;
+  /** Ends it in order, its database complete on disk. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts Temporal's development server on the loopback interface, with its database in the state directory:
+ * a later start on the same directory carries every workflow on. Registers the search attributes. The server
+ * dies with this process, however that ends.
+ *
+ * @throws LonghaulError TEMPORAL_ALREADY_RUNNING when a server has this state directory;
+ *   TEMPORAL_START_FAILED when a port is taken or the server ends or does not answer in time.
+ */
+export async function startEmbeddedServer(options: EmbeddedServerOptions): Promise<EmbeddedServer> {
+  await mkdir(options.stateDir, { recursive: true, mode: 0o700 });
+  const port = await claimablePort(options.port ?? 7233, 'the Temporal server');
+  const uiPort = await claimablePort(options.uiPort ?? port + 1000, 'the Temporal web UI');
+  const child = spawnServer(options, port, uiPort);
+  const lastWords = followOutput(child, options.log);
+  const ended = endOf(child);
+  const stop = () => stopServer(child, ended);
+  const address = `127.0.0.1:${port}`;
+  try {
+    await Promise.race([
+      prepare(address, options.readyMs ?? 60_000),
+      ended.then((how) => Promise.reject(startFailed(how, lastWords()))),
+    ]);
+  } catch (error) {
+    await stop();
+    throw error instanceof LonghaulError ? error : startFailed(messageOf(error), lastWords(), error);
+  }
+  return { address, namespace, uiUrl: `http://127.0.0.1:${uiPort}`, pid: child.pid ?? -1, ended, stop };
+}
+
+function spawnServer(options: EmbeddedServerOptions, port: number, uiPort: number): ChildProcess {
+  const [command, args] = limitedCommand(
+    options.binary,
+    [
+      ...['server', 'start-dev', '--db-filename', join(options.stateDir, 'temporal.db')],
+      ...['--ip', '127.0.0.1', '--port', String(port)],
+      ...['--ui-ip', '127.0.0.1', '--ui-port', String(uiPort), '--ui-disable-news-fetch'],
+      ...['--namespace', namespace, '--log-level', 'warn', '--log-format', 'json'],
+    ],
+    {},
+  );
+  return spawn(command, args, {
+    env: baseEnv,
+    cwd: options.stateDir,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+}
+
+/** Passes the server's log on, most of it as debugging matter; returns a reader of its last lines. */
+function followOutput(child: ChildProcess, log: Log): () => string {
+  const last: string[] = [];
+  if (child.stderr) {
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      last.push(line);
+      if (last.length > 5) last.shift();
+      log.debug({ line }, 'Temporal server');
+    });
+  }
+  return () => last.join(' | ') || 'no message';
+}
+
+async function endOf(child: ChildProcess): Promise<string> {
+  try {
+    const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
+    return signal === null ? `it ended with ${code ?? 'no exit code'}` : `it was killed by ${signal}`;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+async function stopServer(child: ChildProcess, ended: Promise<string>): Promise<void> {
+  child.kill('SIGTERM');
+  const killTimer = setTimeout(() => child.kill('SIGKILL'), stopGraceMs);
+  await ended;
+  clearTimeout(killTimer);
+}
+
+/** Waits until the server answers, then makes the namespace ours: retention and search attributes. */
+async function prepare(address: string, readyMs: number): Promise<void> {
+  const connection = await untilAnswering(address, Date.now() + readyMs);
+  try {
+    await connection.workflowService.updateNamespace({
+      namespace,
+      config: { workflowExecutionRetentionTtl: msToTs(retention) },
+    });
+    await ensureSearchAttributes(connection, namespace);
+  } finally {
+    await connection.close();
+  }
+}
+
+async function untilAnswering(address: string, deadline: number): Promise<Connection> {
+  for (;;) {
+    try {
+      const connection = await Connection.connect({ address, connectTimeout: 2_000 });
+      await connection.workflowService.describeNamespace({ namespace });
+      return connection;
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
+
+function startFailed(how: string, lastWords: string, cause?: unknown): LonghaulError {
+  return new LonghaulError(
+    'TEMPORAL_START_FAILED',
+    {
+      found: `${how}; it last said: ${lastWords}`,
+      remedy: 'The message is the server\'s own; mend what it names, above all space and rights of the state directory.',
+    },
+    cause,
+  );
+}

@@ -1,0 +1,133 @@
+import { randomBytes } from 'node:crypto';
+import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, homedir, hostname } from 'node:os';
+import { join, resolve } from 'node:path';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { hasErrno, LonghaulError } from '../contracts/errors.ts';
+
+/** What a worker was told, every default filled in. Made once; nothing else reads the environment. */
+export interface WorkerOptions {
+  hostId: string;
+  stateDir: string;
+  libvirtUri: string;
+  defaultTargetDirectory: string;
+  acceleration: 'auto' | 'kvm' | 'tcg';
+  /** Upper bound of VMs worked on at once; memory may lower it, see slots.ts. */
+  configuredSlots: number;
+  logLevel: string;
+  /** Seconds running steps get to end by themselves on SIGTERM before they are stopped and left to a retry. */
+  drainSeconds: number;
+  temporal: TemporalOptions;
+}
+
+export interface TemporalOptions {
+  connection: ReturnType<typeof loadClientConnectConfig>['connectionOptions'];
+  address: string;
+  namespace: string;
+}
+
+/** What a command line may override. */
+export interface WorkerOverrides {
+  address?: string;
+  namespace?: string;
+  profile?: string;
+  stateDir?: string;
+  hostId?: string;
+  slots?: number;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Resolves configuration from command line, then environment, then defaults.
+ *
+ * LONGHAUL_STATE_DIR, LONGHAUL_HOST_ID, LONGHAUL_LIBVIRT_URI, LONGHAUL_TARGET_DIR, LONGHAUL_ACCELERATION,
+ * LONGHAUL_SLOTS, LONGHAUL_LOG_LEVEL, LONGHAUL_DRAIN_SECONDS; TEMPORAL_* as in Temporal's environment
+ * configuration (profiles, TLS, API key).
+ *
+ * @throws LonghaulError SPEC_INVALID for a value that makes no sense.
+ */
+export function resolveWorkerOptions(overrides: WorkerOverrides = {}, env: Environment = process.env): WorkerOptions {
+  const stateDir = resolve(overrides.stateDir ?? env['LONGHAUL_STATE_DIR'] ?? defaultStateDir(env));
+  return {
+    hostId: overrides.hostId ?? env['LONGHAUL_HOST_ID'] ?? stableHostId(stateDir),
+    stateDir,
+    libvirtUri: env['LONGHAUL_LIBVIRT_URI'] ?? 'qemu:///system',
+    defaultTargetDirectory: env['LONGHAUL_TARGET_DIR'] ?? '/var/lib/libvirt/images',
+    acceleration: oneOf('LONGHAUL_ACCELERATION', env['LONGHAUL_ACCELERATION'] ?? 'auto', ['auto', 'kvm', 'tcg']),
+    configuredSlots: overrides.slots ?? wholeNumber('LONGHAUL_SLOTS', env['LONGHAUL_SLOTS'], availableParallelism()),
+    logLevel: env['LONGHAUL_LOG_LEVEL'] ?? 'info',
+    drainSeconds: wholeNumber('LONGHAUL_DRAIN_SECONDS', env['LONGHAUL_DRAIN_SECONDS'], 30),
+    temporal: resolveTemporal(overrides, env),
+  };
+}
+
+/** Where Temporal is, through its own environment configuration; the embedded server's address by default. */
+export function resolveTemporal(overrides: WorkerOverrides = {}, env: Environment = process.env): TemporalOptions {
+  const environment = Object.fromEntries(
+    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+  const config = loadClientConnectConfig({ profile: overrides.profile, overrideEnvVars: environment });
+  const address = overrides.address ?? config.connectionOptions.address ?? '127.0.0.1:7233';
+  return {
+    connection: { ...config.connectionOptions, address },
+    address,
+    namespace: overrides.namespace ?? config.namespace ?? 'default',
+  };
+}
+
+/** System-wide for root, else under the user's state directory (XDG base directory specification). */
+export function defaultStateDir(env: Environment = process.env): string {
+  if (process.getuid?.() === 0) return '/var/lib/longhaul';
+  return join(env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state'), 'longhaul');
+}
+
+/**
+ * The id of this host, kept in the state directory: the same after restarts and renames of the machine, so
+ * that a host's queue and its partial files stay together.
+ */
+function stableHostId(stateDir: string): string {
+  const path = join(stateDir, 'host-id');
+  const existing = readIfThere(path);
+  if (existing !== undefined) return existing;
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  const name = hostname().toLowerCase().replace(/[^a-z0-9-]+/g, '-').slice(0, 40);
+  const draft = `${path}.${process.pid}`;
+  writeFileSync(draft, `${name}-${randomBytes(3).toString('hex')}\n`, { mode: 0o600 });
+  try {
+    // link() refuses to replace: of two workers that start at once, both get the first one's id.
+    linkSync(draft, path);
+  } catch (error) {
+    if (!hasErrno(error, 'EEXIST')) throw error;
+  } finally {
+    rmSync(draft, { force: true });
+  }
+  return readFileSync(path, 'utf8').trim();
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+function wholeNumber(name: string, text: string | undefined, fallback: number): number {
+  if (text === undefined) return fallback;
+  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
+  throw new LonghaulError('SPEC_INVALID', {
+    found: `${name} is "${text}"`,
+    remedy: `Set ${name} to a whole number from 1.`,
+  });
+}
+
+function oneOf<T extends string>(name: string, text: string, allowed: readonly T[]): T {
+  const match = allowed.find((value) => value === text);
+  if (match !== undefined) return match;
+  throw new LonghaulError('SPEC_INVALID', {
+    found: `${name} is "${text}"`,
+    remedy: `Set ${name} to one of ${allowed.join(', ')}.`,
+  });
+}

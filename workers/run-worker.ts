@@ -1,0 +1,120 @@
+import { mkdir } from 'node:fs/promises';
+import { Client, Connection } from '@temporalio/client';
+import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { LonghaulError, messageOf } from '../contracts/errors.ts';
+import { hostTaskQueue, placementTaskQueue, workflowTaskQueue } from '../contracts/queues.ts';
+import type { StepProgress } from '../contracts/steps.ts';
+import { createHostActivities } from './host-activities.ts';
+import { removeLeftovers } from './janitor.ts';
+import { createLogger, temporalLogger, type Logger } from './logging.ts';
+import type { WorkerOptions } from './options.ts';
+import { createPlacementActivities } from './placement.ts';
+import { ensureSearchAttributes } from './search-attributes.ts';
+import { readHostMemory, slotsFor } from './slots.ts';
+import { workflowCode } from './workflow-bundle.ts';
+
+/** A step that gets no more time on SIGTERM is stopped this long after the drain began to stop it. */
+const forceStopMs = 30_000;
+const heartbeatThrottleMs = 1_000;
+
+export interface RunningWorker {
+  hostId: string;
+  slots: number;
+  /** Drains: running steps get the configured time, then are given back to be resumed. */
+  shutdown(): Promise<void>;
+  /** Resolves when the worker has stopped, by `shutdown` or SIGTERM. */
+  stopped: Promise<void>;
+}
+
+/** Runs a worker until it is told to stop by SIGTERM or SIGINT. */
+export async function runWorker(options: WorkerOptions, log: Logger = createLogger(options.logLevel)): Promise<void> {
+  const worker = await startWorker(options, log);
+  log.info({ host: worker.hostId, slots: worker.slots, temporal: options.temporal.address }, 'worker is ready');
+  await worker.stopped;
+  log.info({ host: worker.hostId }, 'worker has stopped');
+}
+
+/**
+ * Starts the three queues of a worker: workflows (shared), placement (shared) and this host's own.
+ *
+ * @throws LonghaulError TEMPORAL_UNREACHABLE
+ */
+export async function startWorker(options: WorkerOptions, log: Logger): Promise<RunningWorker> {
+  Runtime.install({ logger: temporalLogger(log), shutdownSignals: ['SIGTERM', 'SIGINT'] });
+  await mkdir(options.stateDir, { recursive: true, mode: 0o700 });
+  const { native, client, close } = await connect(options);
+  try {
+    await removeLeftovers({ client, stateDir: options.stateDir, log });
+    const slots = slotsFor(options.configuredSlots, readHostMemory());
+    const host = await createHostActivities(options, log, (workflowId, runId, progress) =>
+      signalProgress(client, workflowId, runId, progress),
+    );
+    const shared = {
+      connection: native,
+      namespace: options.temporal.namespace,
+      identity: `${options.hostId}/${process.pid}`,
+      shutdownGraceTime: options.drainSeconds * 1000,
+      shutdownForceTime: options.drainSeconds * 1000 + forceStopMs,
+      maxHeartbeatThrottleInterval: heartbeatThrottleMs,
+    };
+    const workers = [
+      await Worker.create({ ...shared, taskQueue: workflowTaskQueue, ...workflowCode() }),
+      await Worker.create({
+        ...shared,
+        taskQueue: hostTaskQueue(options.hostId),
+        activities: host.activities,
+        maxConcurrentActivityTaskExecutions: slots,
+      }),
+      await Worker.create({
+        ...shared,
+        taskQueue: placementTaskQueue,
+        activities: createPlacementActivities({ hostId: options.hostId, slots, running: host.running }),
+        maxConcurrentActivityTaskExecutions: 1,
+      }),
+    ];
+    const stopped = Promise.all(workers.map((worker) => worker.run())).then(async () => {
+      await host.close();
+      await close();
+    });
+    const shutdown = async () => {
+      for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+      await stopped;
+    };
+    return { hostId: options.hostId, slots, shutdown, stopped };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function connect({ temporal }: WorkerOptions) {
+  let connection: Connection | undefined;
+  try {
+    connection = await Connection.connect({ ...temporal.connection, connectTimeout: '10 seconds' });
+    const native = await NativeConnection.connect(temporal.connection);
+    await ensureSearchAttributes(connection, temporal.namespace);
+    const client = new Client({ connection, namespace: temporal.namespace });
+    const opened = connection;
+    const close = async () => {
+      await native.close();
+      await opened.close();
+    };
+    return { native, client, close };
+  } catch (error) {
+    await connection?.close();
+    if (error instanceof LonghaulError) throw error;
+    throw new LonghaulError(
+      'TEMPORAL_UNREACHABLE',
+      {
+        found: `no answer from ${temporal.address}, namespace ${temporal.namespace}: ${messageOf(error)}`,
+        remedy: 'Start `longhaul up`, or point TEMPORAL_ADDRESS or a profile at your Temporal cluster.',
+      },
+      error,
+    );
+  }
+}
+
+async function signalProgress(client: Client, workflowId: string, runId: string, progress: StepProgress): Promise<void> {
+  // By name: importing the definition would load the workflow SDK into this process.
+  await client.workflow.getHandle(workflowId, runId).signal<[StepProgress]>('step-progress', progress);
+}

@@ -1,0 +1,57 @@
+import { proxyActivities, type ActivityInterfaceFor } from '@temporalio/workflow';
+import { placementTaskQueue } from '../contracts/queues.ts';
+import type { HostActivities, PlacementActivities, Tuning } from '../contracts/steps.ts';
+
+/** How long a step may take at most; a step that hangs is caught earlier, by its missing heartbeats. */
+export type StepLength = 'short' | 'long';
+const startToClose = { short: '30 minutes', long: '14 days' } as const;
+
+function retryPolicy(tuning: Tuning) {
+  return {
+    initialInterval: (tuning.retryInitialSeconds ?? 2) * 1000,
+    backoffCoefficient: 2,
+    maximumInterval: '5 minutes',
+    maximumAttempts: tuning.retryMaximumAttempts ?? 10,
+  } as const;
+}
+
+/** Activities of one host. `summary` is what the Temporal UI shows beside the activity's name. */
+export function hostActivities(taskQueue: string, tuning: Tuning) {
+  return (summary: string, length: StepLength = 'long'): ActivityInterfaceFor<HostActivities> =>
+    proxyActivities<HostActivities>({
+      taskQueue,
+      summary,
+      startToCloseTimeout: startToClose[length],
+      heartbeatTimeout: (tuning.heartbeatTimeoutSeconds ?? 30) * 1000,
+      retry: retryPolicy(tuning),
+      cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+    });
+}
+
+/**
+ * The same for compensations. They are tried for a quarter of an hour; what a host that is gone still holds
+ * after that is removed by its janitor when its worker starts again.
+ */
+export function compensationActivities(
+  taskQueue: string,
+  tuning: Tuning,
+): ActivityInterfaceFor<HostActivities> {
+  return proxyActivities<HostActivities>({
+    taskQueue,
+    summary: 'undo',
+    startToCloseTimeout: '10 minutes',
+    scheduleToCloseTimeout: '15 minutes',
+    heartbeatTimeout: (tuning.heartbeatTimeoutSeconds ?? 30) * 1000,
+    retry: { ...retryPolicy(tuning), maximumAttempts: 0 },
+  });
+}
+
+/** Placement may wait for days until a host has room; each try is short. */
+export function placementActivities(tuning: Tuning): ActivityInterfaceFor<PlacementActivities> {
+  return proxyActivities<PlacementActivities>({
+    taskQueue: placementTaskQueue,
+    summary: 'find a host',
+    startToCloseTimeout: '1 minute',
+    retry: { ...retryPolicy(tuning), maximumAttempts: 0, maximumInterval: '1 minute' },
+  });
+}

@@ -1,0 +1,96 @@
+import {
+  ApplicationFailure,
+  CancellationScope,
+  isCancellation,
+  setCurrentDetails,
+  setHandler,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { searchAttributes } from '../contracts/search-attributes.ts';
+import type { MigrationInput, MigrationReport } from '../contracts/steps.ts';
+import { Compensations } from './compensations.ts';
+import { currentDetails } from './details.ts';
+import { migrationFailure, stepFailureOf } from './failures.ts';
+import {
+  pauseSignal,
+  progressQuery,
+  reportQuery,
+  resolveUpdate,
+  resumeSignal,
+  stepProgressSignal,
+} from './messages.ts';
+import { runMigration } from './migration-steps.ts';
+import { MigrationState } from './migration-state.ts';
+import { MigrationEnded, StepRunner } from './step-runner.ts';
+
+/**
+ * Migrates one VM. The steps are in migration-steps.ts; this is what surrounds them: messages, what people
+ * see, and what happens when it ends otherwise than well.
+ */
+export async function migrateVm(input: MigrationInput): Promise<MigrationReport> {
+  const { workflowId, firstExecutionRunId } = workflowInfo();
+  const state = new MigrationState(workflowId, input.spec, () => new Date().toISOString());
+  const publish = publisher(state);
+  const steps = new StepRunner(state, publish);
+  const undo = new Compensations();
+
+  setHandler(progressQuery, () => state.view());
+  setHandler(reportQuery, () => state.report());
+  setHandler(pauseSignal, () => steps.pause());
+  setHandler(resumeSignal, () => steps.resume());
+  setHandler(resolveUpdate, (resolution) => steps.resolve(resolution), {
+    validator: (resolution) => {
+      const refusal = steps.refusalOf(resolution);
+      if (refusal !== undefined) throw ApplicationFailure.nonRetryable(refusal, 'MIGRATION_NOT_PARKED');
+    },
+  });
+  setHandler(stepProgressSignal, (progress) => {
+    state.noteProgress(progress);
+    publish();
+  });
+
+  const run = { migrationId: workflowId, runId: firstExecutionRunId };
+  try {
+    await runMigration({ run, state, steps, undo, tuning: input.tuning ?? {} });
+    state.status = 'completed';
+    publish();
+    return state.report();
+  } catch (error) {
+    const failure = endState(state, error);
+    const leftovers = await undo.run();
+    state.facts.kept.push(...leftovers.map((what) => `not undone: ${what}`));
+    publish();
+    if (isCancellation(error)) throw error;
+    throw failure;
+  }
+}
+
+function endState(state: MigrationState, error: unknown): ApplicationFailure {
+  if (isCancellation(error) && CancellationScope.current().consideredCancelled) {
+    state.status = 'cancelled';
+  } else {
+    state.status = error instanceof MigrationEnded ? error.status : 'failed';
+  }
+  state.failure = error instanceof MigrationEnded ? error.failure : stepFailureOf(error);
+  return migrationFailure(state.failure);
+}
+
+/** Shows the state to people: current details, and search attributes when they changed. */
+function publisher(state: MigrationState): () => void {
+  let shown = '';
+  return () => {
+    const view = state.view();
+    setCurrentDetails(currentDetails(view));
+    const step =
+      view.steps.find(({ state: { status } }) => status === 'running' || status === 'failed')?.name ?? 'none';
+    const key = [view.status, step, view.hostId].join();
+    if (key === shown) return;
+    shown = key;
+    upsertSearchAttributes([
+      { key: searchAttributes.state, value: view.status },
+      { key: searchAttributes.step, value: step },
+      ...(view.hostId === undefined ? [] : [{ key: searchAttributes.host, value: view.hostId }]),
+    ]);
+  };
+}

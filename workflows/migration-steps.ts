@@ -1,0 +1,150 @@
+import { hostTaskQueue } from '../contracts/queues.ts';
+import type { Placement, StepContext, Tuning } from '../contracts/steps.ts';
+import type { AcquiredDisk, PreflightResult, RunRef, TargetDisk } from '../contracts/values.ts';
+import type { Compensations } from './compensations.ts';
+import { blockedBy } from './failures.ts';
+import { compensationActivities, hostActivities, placementActivities } from './host-activities.ts';
+import type { MigrationState } from './migration-state.ts';
+import type { StepRunner } from './step-runner.ts';
+
+export interface Migration {
+  run: RunRef;
+  state: MigrationState;
+  steps: StepRunner;
+  undo: Compensations;
+  tuning: Tuning;
+}
+
+/** The pipeline: each step once, in order, its facts handed to the next. */
+export async function runMigration(migration: Migration): Promise<void> {
+  const { run, state, steps, undo, tuning } = migration;
+  const { facts } = state;
+  const ctx = (): StepContext => ({ run, spec: state.spec });
+
+  const placement = await steps.require('placement', () => place(ctx(), tuning), {
+    note: ({ hostId }) => hostId,
+  });
+  state.hostId = placement.hostId;
+  const host = hostActivities(placement.taskQueue, tuning);
+  const undoing = compensationActivities(placement.taskQueue, tuning);
+
+  const preflight = async () => {
+    const result = await host('check everything cheap', 'short').preflight(ctx());
+    facts.preflight = result;
+    const blocked = blockedBy(result.findings);
+    if (blocked) throw blocked;
+    return result;
+  };
+  let plan = await steps.require('preflight', preflight, { note: findingsNote });
+  steps.onAmended = async () => {
+    plan = await steps.require('preflight', preflight, { note: findingsNote });
+  };
+
+  // The last to be undone is registered first: the report of a migration that did not succeed says what was undone.
+  undo.add('report', async () => {
+    await undoing.finish(ctx(), state.report());
+  });
+  undo.add('work files', async () => {
+    const purgeDisks = state.spec.policy.onAbort === 'purge';
+    const { kept } = await undoing.discardWork(ctx(), { purgeDisks, targetDirectory: plan.targetDirectory });
+    facts.kept.push(...kept);
+  });
+
+  const disks = await steps.require('acquire', () => host('open the source disks').acquire(ctx()), {
+    note: (acquired) => `${acquired.length} disk${acquired.length === 1 ? '' : 's'}`,
+  });
+  await fixGuest(migration, host, disks, () => plan);
+
+  facts.disks = await steps.require('convert', () =>
+    allOf(
+      disks.map((disk) =>
+        host(`convert disk ${disk.index + 1}`).convertDisk(ctx(), disk, plan.targetDirectory),
+      ),
+    ),
+  );
+
+  undo.add('domain', () => undoing.undefineDomain(ctx()));
+  const domain = await steps.require(
+    'define',
+    () => {
+      const { vm, accelerator } = plan;
+      return host('define the libvirt domain', 'short').defineDomain(ctx(), {
+        vm,
+        facts: facts.facts,
+        disks: facts.disks,
+        accelerator,
+      });
+    },
+    { note: ({ name }) => name },
+  );
+  facts.domain = domain;
+
+  if (state.spec.policy.verifyBoot) {
+    facts.boot = await steps.run(
+      'verify-boot',
+      () => host('boot a throwaway clone').verifyBoot(ctx(), domain, facts.disks),
+      {
+        note: ({ sign, seconds }) => `${sign} after ${Math.round(seconds)} s`,
+      },
+    );
+  } else {
+    state.skip('verify-boot', 'not wanted by the spec');
+  }
+  await steps.run('report', () =>
+    host('keep the report, clean up', 'short').finish(ctx(), { ...state.report(), status: 'completed' }),
+  );
+}
+
+async function place(ctx: StepContext, tuning: Tuning): Promise<Placement> {
+  const { host } = ctx.spec.target;
+  if (host !== 'any') return { hostId: host, taskQueue: hostTaskQueue(host) };
+  return placementActivities(tuning).placeVm(ctx);
+}
+
+/** Inspect and fix; a migration that skips either hands the disks over as they are. */
+async function fixGuest(
+  { run, state, steps }: Migration,
+  host: ReturnType<typeof hostActivities>,
+  disks: AcquiredDisk[],
+  plan: () => PreflightResult,
+): Promise<void> {
+  const { facts } = state;
+  const unwanted = () => !state.spec.guest.fix;
+  if (!unwanted()) {
+    facts.facts = await steps.run(
+      'inspect',
+      () => host('look into the guest').inspectGuest({ run, spec: state.spec }, disks),
+      {
+        note: ({ os, distro }) => distro?.prettyName ?? (os === 'none' ? 'no operating system' : os),
+      },
+    );
+  } else {
+    state.skip('inspect', 'not wanted by the spec');
+  }
+  if (facts.facts?.os === 'linux') {
+    facts.fixes =
+      (await steps.run(
+        'fix',
+        () => host('fix the guest').fixGuest({ run, spec: state.spec }, disks, plan().vm),
+        {
+          note: (fixes) => `${fixes.flatMap(({ changes }) => changes).length} changes`,
+        },
+      )) ?? [];
+  } else {
+    state.skip('fix', unwanted() ? 'not wanted by the spec' : 'no guest to fix');
+  }
+}
+
+/** Waits for all, then fails with the first failure: no disk is left converting behind a parked step. */
+async function allOf(conversions: Promise<TargetDisk>[]): Promise<TargetDisk[]> {
+  const results = await Promise.allSettled(conversions);
+  return results.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  });
+}
+
+function findingsNote({ findings }: PreflightResult): string {
+  const warnings = findings.filter(({ severity }) => severity === 'warning').length;
+  return warnings === 0 ? 'nothing in the way' : `${warnings} warning${warnings === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,26 @@
+import { isCancellation, workflowInfo } from '@temporalio/workflow';
+import type { MigrationInput, MigrationPlan } from '../contracts/steps.ts';
+import { hostTaskQueue } from '../contracts/queues.ts';
+import { migrationFailure, stepFailureOf } from './failures.ts';
+import { hostActivities, placementActivities } from './host-activities.ts';
+
+/** Preflight and a dry run of the fixes. Creates nothing that outlives it. */
+export async function planVm(input: MigrationInput): Promise<MigrationPlan> {
+  const { workflowId, firstExecutionRunId } = workflowInfo();
+  const tuning = { retryMaximumAttempts: 2, ...input.tuning };
+  const ctx = { run: { migrationId: workflowId, runId: firstExecutionRunId }, spec: input.spec };
+  try {
+    const named = input.spec.target.host;
+    const taskQueue =
+      named === 'any' ? (await placementActivities(tuning).placeVm(ctx)).taskQueue : hostTaskQueue(named);
+    const host = hostActivities(taskQueue, tuning);
+    const preflight = await host('check everything cheap', 'short').preflight(ctx);
+    const blocked = preflight.findings.some(({ severity }) => severity === 'blocker');
+    if (blocked || !input.spec.guest.fix) return { preflight, fixes: [] };
+    const guest = await host('look into the guest').planGuest(ctx, preflight.disks, preflight.vm);
+    return { preflight, ...guest };
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    throw migrationFailure(stepFailureOf(error));
+  }
+}

@@ -1,0 +1,167 @@
+import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
+import type { Resolution, StepFailure, StepName } from '../contracts/steps.ts';
+import { stepFailureOf } from './failures.ts';
+import type { MigrationState } from './migration-state.ts';
+
+/** Steps a migration can do without. The others make what later steps stand on. */
+const skippable: ReadonlySet<StepName> = new Set(['inspect', 'fix', 'verify-boot', 'report']);
+/** Steps that lose nothing when stopped at once and started over; a pause stops them. */
+const interruptible: ReadonlySet<StepName> = new Set(['placement', 'acquire', 'verify-boot']);
+
+/** The migration ends here: policy says fail, or an operator said abort. */
+export class MigrationEnded extends Error {
+  override readonly name = 'MigrationEnded';
+  readonly status: 'failed' | 'aborted';
+  readonly failure: StepFailure;
+
+  constructor(status: 'failed' | 'aborted', failure: StepFailure) {
+    super(failure.message);
+    this.status = status;
+    this.failure = failure;
+  }
+}
+
+export interface StepOptions<T> {
+  /** One line for people about what came out. */
+  note?: (result: T) => string;
+}
+
+/**
+ * Runs steps one after another: holds them while paused, parks a failed one until an operator answers,
+ * and publishes every change through `onChange`.
+ */
+export class StepRunner {
+  private readonly state: MigrationState;
+  private readonly onChange: () => void;
+  private resolution: Resolution | undefined;
+  private running: { step: StepName; scope: CancellationScope } | undefined;
+  /** Called before a retry with an amended spec, to learn again what earlier steps derived from it. */
+  onAmended: (() => Promise<void>) | undefined;
+
+  constructor(state: MigrationState, onChange: () => void) {
+    this.state = state;
+    this.onChange = onChange;
+  }
+
+  pause(): void {
+    this.state.pauseRequested = true;
+    if (this.running && interruptible.has(this.running.step)) this.running.scope.cancel();
+    this.onChange();
+  }
+
+  resume(): void {
+    this.state.pauseRequested = false;
+    this.onChange();
+  }
+
+  /** Why a resolution cannot be taken now; undefined when it can. */
+  refusalOf(resolution: Resolution): string | undefined {
+    const parked = this.state.parkedStep;
+    if (parked === undefined || this.resolution !== undefined) {
+      return `the migration is ${this.state.status}, not parked: there is nothing to ${resolution.action}`;
+    }
+    if (resolution.action === 'skip' && !skippable.has(parked)) {
+      return `the step ${parked} cannot be skipped: later steps need what it makes`;
+    }
+    const { spec } = resolution;
+    if (
+      spec &&
+      (spec.name !== this.state.spec.name ||
+        JSON.stringify(spec.source) !== JSON.stringify(this.state.spec.source))
+    ) {
+      return 'an amended spec must keep the name and the source; start another migration instead';
+    }
+    return undefined;
+  }
+
+  resolve(resolution: Resolution): void {
+    this.resolution = resolution;
+  }
+
+  /**
+   * Runs one step to its end. Gives its result, or undefined when an operator skipped it.
+   *
+   * @throws MigrationEnded when policy or operator end the migration; CancelledFailure when it is cancelled.
+   */
+  async run<T>(step: StepName, work: () => Promise<T>, options: StepOptions<T> = {}): Promise<T | undefined> {
+    for (;;) {
+      await this.gate();
+      this.state.begin(step);
+      this.onChange();
+      try {
+        const result = await this.interruptibly(step, work);
+        this.state.done(step, options.note?.(result));
+        this.onChange();
+        return result;
+      } catch (error) {
+        if (isCancellation(error)) {
+          if (CancellationScope.current().consideredCancelled || !this.state.pauseRequested) throw error;
+          this.state.rewind(step);
+          continue;
+        }
+        if ((await this.failed(step, error)) === 'skip') return undefined;
+      }
+    }
+  }
+
+  /** A step that must have a result: the runner never lets it be skipped. */
+  async require<T>(step: StepName, work: () => Promise<T>, options: StepOptions<T> = {}): Promise<T> {
+    const result = await this.run(step, work, options);
+    if (result === undefined) throw new TypeError(`step ${step} ended without a result`);
+    return result;
+  }
+
+  private async gate(): Promise<void> {
+    if (!this.state.pauseRequested) return;
+    this.state.status = 'paused';
+    this.onChange();
+    await condition(() => !this.state.pauseRequested);
+    this.state.status = 'running';
+  }
+
+  private async interruptibly<T>(step: StepName, work: () => Promise<T>): Promise<T> {
+    const scope = new CancellationScope({ cancellable: true });
+    this.running = { step, scope };
+    try {
+      return await scope.run(work);
+    } finally {
+      this.running = undefined;
+    }
+  }
+
+  private async failed(step: StepName, error: unknown): Promise<'retry' | 'skip'> {
+    if (error instanceof MigrationEnded) throw error;
+    const failure = stepFailureOf(error);
+    this.state.fail(step, failure);
+    if (this.state.spec.policy.onFailure === 'fail') throw new MigrationEnded('failed', failure);
+
+    this.state.status = 'parked';
+    this.onChange();
+    await condition(() => this.resolution !== undefined);
+    const answer = this.resolution;
+    this.resolution = undefined;
+    this.state.status = 'running';
+    switch (answer?.action) {
+      case 'skip':
+        this.state.skip(step, `by an operator, after ${failure.code}`);
+        this.state.failure = undefined;
+        return 'skip';
+      case 'retry':
+        this.state.rewind(step);
+        this.state.failure = undefined;
+        if (answer.spec) {
+          this.state.spec = answer.spec;
+          if (step !== 'preflight') await this.onAmended?.();
+        }
+        return 'retry';
+      case 'abort':
+      case undefined:
+        throw new MigrationEnded('aborted', {
+          code: 'MIGRATION_ABORTED',
+          message: `The migration was aborted by an operator after ${failure.code}: ${failure.found}`,
+          found: `an operator aborted it after ${failure.code}: ${failure.found}`,
+          remedy: failure.remedy,
+        });
+    }
+  }
+}
