@@ -57,7 +57,9 @@ export function exitOfStatus(status: MigrationStatus, failure?: ErrorCode): Exit
 }
 
 export function exitCodeTable(): string {
-  const rows = Object.values(exitCodes).map(({ code, meaning }) => `  ${String(code).padStart(3)}  ${meaning}`);
+  const rows = Object.values(exitCodes).map(
+    ({ code, meaning }) => `  ${String(code).padStart(3)}  ${meaning}`,
+  );
   return `Exit codes:\n${rows.join('\n')}`;
 }
 

@@ -29,8 +29,15 @@ export interface ErrorPlace {
 }
 
 // gRPC status codes, grpc/statuscodes.md
-const [invalidArgument, deadlineExceeded, notFound, permissionDenied, failedPrecondition, unavailable, unauthenticated] =
-  [3, 4, 5, 7, 9, 14, 16] as const;
+const [
+  invalidArgument,
+  deadlineExceeded,
+  notFound,
+  permissionDenied,
+  failedPrecondition,
+  unavailable,
+  unauthenticated,
+] = [3, 4, 5, 7, 9, 14, 16] as const;
 
 /** Whatever Temporal's client threw, as a LonghaulError that says what to do. */
 export function fromTemporal(error: unknown, place: ErrorPlace): LonghaulError {
@@ -48,13 +55,17 @@ export function fromTemporal(error: unknown, place: ErrorPlace): LonghaulError {
           error,
         )
       : notFoundError(id, error);
-  if (error instanceof QueryNotRegisteredError || error instanceof QueryRejectedError) return noWorker(place, error);
+  if (error instanceof QueryNotRegisteredError || error instanceof QueryRejectedError)
+    return noWorker(place, error);
   if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return noWorker(place, error);
   if (isGrpcServiceError(error)) return fromGrpc(error, place, id);
   if (error instanceof Error && isGrpcServiceError(error.cause)) return fromGrpc(error.cause, place, id);
   return new LonghaulError(
     'INTERNAL',
-    { found: messageOf(error), remedy: 'Please report it, with the output of the same command and --verbose.' },
+    {
+      found: messageOf(error),
+      remedy: 'Please report it, with the output of the same command and --verbose.',
+    },
     error,
   );
 }
@@ -123,7 +134,10 @@ export function fromFailure(cause: unknown, id: string): LonghaulError {
   if (cause instanceof TimeoutFailure)
     return new LonghaulError(
       'STEP_TIMEOUT',
-      { found: `${id} ran into Temporal's time limit (${cause.timeoutType}).`, remedy: remedyFor('STEP_TIMEOUT', id) },
+      {
+        found: `${id} ran into Temporal's time limit (${cause.timeoutType}).`,
+        remedy: remedyFor('STEP_TIMEOUT', id),
+      },
       cause,
     );
   return new LonghaulError('INTERNAL', { found: messageOf(cause), remedy: remedyFor('INTERNAL', id) }, cause);
@@ -161,7 +175,8 @@ export function noWorker(place: ErrorPlace, cause?: unknown): LonghaulError {
     'NO_WORKER',
     {
       found: `No worker answers on queue "${workflowTaskQueue}" of namespace "${place.namespace}" at ${place.address}.`,
-      remedy: 'Start one on the KVM host with `longhaul worker` (or `longhaul up`), or see why it does not answer.',
+      remedy:
+        'Start one on the KVM host with `longhaul worker` (or `longhaul up`), or see why it does not answer.',
     },
     cause,
   );

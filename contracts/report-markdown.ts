@@ -34,7 +34,11 @@ const outcomes: Record<MigrationStatus, string> = {
 
 function outcome(report: MigrationReport): string {
   const proof =
-    report.status !== 'completed' ? '' : report.boot === undefined ? ', its boot was not checked' : ' and boots';
+    report.status !== 'completed'
+      ? ''
+      : report.boot === undefined
+        ? ', its boot was not checked'
+        : ' and boots';
   const where = report.hostId === undefined ? '' : ` on host ${code(report.hostId)}`;
   const took = formatDuration(secondsBetween(report.startedAt, report.endedAt));
   const lines = [
@@ -86,13 +90,16 @@ function completedSteps(report: MigrationReport): string[] {
   const items: string[] = [];
   if (report.domain !== undefined) {
     const { uri, name } = report.domain;
-    items.push(`Start it: ${code(`virsh -c ${uri} start ${name}`)}; its serial console: ${code(`virsh -c ${uri} console ${name}`)}.`);
+    items.push(
+      `Start it: ${code(`virsh -c ${uri} start ${name}`)}; its serial console: ${code(`virsh -c ${uri} console ${name}`)}.`,
+    );
     if (report.domain.accelerator === 'tcg')
       items.push('It is defined for emulation (TCG), which is slow: this host has no KVM that works.');
   }
-  if (report.boot === undefined)
-    items.push('Its boot was not proven: watch the first start on its console.');
-  items.push('Keep the source stopped, so that two machines do not use one address, and delete it when you are sure.');
+  if (report.boot === undefined) items.push('Its boot was not proven: watch the first start on its console.');
+  items.push(
+    'Keep the source stopped, so that two machines do not use one address, and delete it when you are sure.',
+  );
   return items;
 }
 
@@ -154,7 +161,8 @@ function guest({ facts }: MigrationReport): string {
   if (facts === undefined) return '';
   if (facts.os === 'none')
     return section('Guest', 'No operating system on the disks; they were passed through as they are.');
-  const root = facts.root === undefined ? '' : `, root ${code(facts.root.device)} (${text(facts.root.fsType)})`;
+  const root =
+    facts.root === undefined ? '' : `, root ${code(facts.root.device)} (${text(facts.root.fsType)})`;
   const kernels = facts.kernels.filter((kernel) => kernel.bootable).map((kernel) => code(kernel.version));
   const items = [
     `${text(facts.distro?.prettyName ?? 'Linux')}${facts.hostname === undefined ? '' : `, host name ${code(facts.hostname)}`}${root}`,
@@ -168,7 +176,9 @@ function fixes(all: FixOutcome[]): string {
   const changed = all.filter((fix) => fix.changes.length > 0);
   const untouched = all.filter((fix) => fix.changes.length === 0);
   const blocks = changed.map((fix) => {
-    const changes = fix.changes.map((change) => `${code(change.path)}: ${text(change.what)}${beforeAfter(change)}`);
+    const changes = fix.changes.map(
+      (change) => `${code(change.path)}: ${text(change.what)}${beforeAfter(change)}`,
+    );
     return `**${text(fix.title)}** (${formatDuration(fix.seconds)})\n\n${list(changes)}`;
   });
   if (untouched.length > 0)

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { isMap, isPair, isScalar, LineCounter, parseAllDocuments, type Document, type Node } from 'yaml';
+import { isMap, isPair, isScalar, LineCounter, parseAllDocuments, type Document } from 'yaml';
 import { LonghaulError, messageOf } from './errors.ts';
 import type { MigrationSpec } from './spec.ts';
 import { checkSpec, placeName, type SpecProblem } from './spec-problems.ts';
@@ -117,7 +117,7 @@ function offsetOf(problem: SpecProblem, document: Document): number {
     const pair = isMap(parent)
       ? parent.items.find((item) => isPair(item) && isScalar(item.key) && String(item.key.value) === key)
       : undefined;
-    if (pair !== undefined) return startOf(pair.key as Node) ?? 0;
+    if (pair !== undefined) return startOf(pair.key) ?? 0;
   }
   for (let depth = problem.path.length; depth > 0; depth -= 1) {
     const start = startOf(document.getIn(problem.path.slice(0, depth), true));

@@ -94,7 +94,11 @@ function sentence(issue: Issue, value: unknown, path: readonly PropertyKey[]): s
       return `must ${bound(issue.origin, 'at most', issue.maximum)}, not ${measure(value, found)}`;
     case 'invalid_format':
       return `${issue.message} (found ${found})`;
-    default:
+    case 'custom':
+    case 'invalid_element':
+    case 'invalid_key':
+    case 'not_multiple_of':
+    case 'unrecognized_keys':
       return issue.message;
   }
 }
@@ -136,8 +140,9 @@ function shown(value: unknown, path: readonly PropertyKey[]): string {
     return 'something that is not shown, as it may be a secret';
   if (Array.isArray(value)) return 'a list';
   if (isRecord(value)) return 'a mapping';
-  if (value === null) return 'nothing';
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
+
+  if (value === undefined || value === null) return 'nothing';
+  const text = JSON.stringify(value);
   return text.length > 80 ? `${text.slice(0, 76)}..."` : text;
 }
 

@@ -4,13 +4,14 @@
 # Used only by setup.sh, which sources this file.
 # shellcheck disable=SC2034
 
-# To migrate: emulator and firmware, appliance, libvirt with its default network, schema check, compression.
+# To migrate: emulator and firmware, appliance, libvirt with its default network, schema check, compression;
+# libatomic1 is a library the npm package of Node links against and a bare Debian lacks.
 host_packages=(
   qemu-system-x86 qemu-utils ovmf
   libguestfs0 libguestfs-xfs supermin
   libvirt-daemon-system libvirt-clients dnsmasq-base libxml2-utils
   util-linux xz-utils zstd lz4
-  python3 python3-pip ca-certificates
+  python3 python3-pip ca-certificates libatomic1
 )
 
 # A kernel the appliance can boot; only where /boot has none. Containers have none of their own.

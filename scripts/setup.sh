@@ -61,11 +61,15 @@ has_appliance_kernel() {
   return 1
 }
 
+# One line of names, those of the arguments that are not installed.
 missing_packages() {
-  local installed
+  local installed package missing=()
   # dpkg-query ends with 1 when it does not know one of the names.
-  installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p') || true
-  comm -23 <(printf '%s\n' "$@" | sort -u) <(sort -u <<<"$installed")
+  installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null) || true
+  for package in "$@"; do
+    grep -qxF "installed $package" <<<"$installed" || missing+=("$package")
+  done
+  echo "${missing[*]}"
 }
 
 install_packages() {
@@ -73,10 +77,11 @@ install_packages() {
     say 'not a Debian system: install yourself what "longhaul doctor" finds missing'
     return
   fi
-  local wanted=("$@") missing
+  local wanted=("$@") missing names
   has_appliance_kernel || wanted+=("$appliance_kernel_package")
-  mapfile -t missing < <(missing_packages "${wanted[@]}")
-  [ "${#missing[@]}" -gt 0 ] || return 0
+  names=$(missing_packages "${wanted[@]}")
+  [ -n "$names" ] || return 0
+  read -ra missing <<<"$names"
   need_root 'installing packages'
   step "installing ${#missing[@]} Debian packages, one to five minutes: ${missing[*]}" apt_install "${missing[@]}"
 }
@@ -93,8 +98,10 @@ install_modules() {
 # Lets node_modules/.bin/node serve where it runs (x86-64 Linux), else a recent one of the system's.
 check_node() {
   export PATH="$PWD/node_modules/.bin:$PATH"
-  node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 22 || (a == 22 && b >= 19) ? 0 : 1)' \
-    2>/dev/null || die "$(command -v node || echo node) is older than 22.19 or does not run here; install a later Node"
+  local version major minor
+  version=$(node --version 2>&1) || die "$(command -v node) does not run here: $version"
+  IFS=. read -r major minor _ <<<"${version#v}"
+  [ "$((major * 1000 + minor))" -ge 22019 ] || die "$(command -v node) is $version; install Node 22.19 or later"
 }
 
 find_temporal() {

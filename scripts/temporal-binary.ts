@@ -1,13 +1,11 @@
 /** Prints the path of the Temporal CLI, fetching it into the cache when it must: setup.sh calls this. */
 import { LonghaulError } from '../contracts/errors.ts';
-import { cacheDirectory, downloadEnvironment } from '../workers/embedded/cache.ts';
 import { findTemporalBinary } from '../workers/embedded/temporal-binary.ts';
+import { resolveEmbeddedOptions } from '../workers/options.ts';
 
 try {
   const { path } = await findTemporalBinary({
-    cacheDir: cacheDirectory(process.env),
-    searchPath: process.env['PATH'] ?? '',
-    downloadEnv: downloadEnvironment(process.env),
+    ...resolveEmbeddedOptions(),
     say: (what) => console.error(`setup: ${what}`),
   });
   console.log(path);

@@ -17,11 +17,19 @@ const firstSignalMs = 20_000;
  *
  * @param body gets the StepIo; what it throws becomes an ApplicationFailure whose type is the error code.
  */
-export async function runActivity<T>(step: StepName, signalProgress: ProgressSignal, body: (io: StepIo) => Promise<T>): Promise<T> {
+export async function runActivity<T>(
+  step: StepName,
+  signalProgress: ProgressSignal,
+  body: (io: StepIo) => Promise<T>,
+): Promise<T> {
   const context = Context.current();
   const reporter = new ProgressReporter(step, context, signalProgress);
   try {
-    return await body({ signal: context.cancellationSignal, report: (doing, disk) => reporter.report(doing, disk), log: logOf(context) });
+    return await body({
+      signal: context.cancellationSignal,
+      report: (doing, disk) => reporter.report(doing, disk),
+      log: logOf(context),
+    });
   } catch (error) {
     throw activityFailure(error, context);
   } finally {
@@ -34,14 +42,21 @@ function activityFailure(error: unknown, context: Context): Error {
   if (context.cancellationSignal.aborted) {
     // A worker that drains gives the step back; only the workflow's own wish ends it as cancelled.
     if (context.cancellationDetails?.workerShutdown) {
-      return ApplicationFailure.retryable('The worker is shutting down; the step goes on when it is back', 'WORKER_DRAINING');
+      return ApplicationFailure.retryable(
+        'The worker is shutting down; the step goes on when it is back',
+        'WORKER_DRAINING',
+      );
     }
     const reason: unknown = context.cancellationSignal.reason;
     return reason instanceof CancelledFailure ? reason : new CancelledFailure('cancelled');
   }
   if (error instanceof LonghaulError) {
     const { found, remedy, details } = error;
-    context.log.warn(error.message, { code: error.code, remedy, cause: error.cause === undefined ? undefined : messageOf(error.cause) });
+    context.log.warn(error.message, {
+      code: error.code,
+      remedy,
+      cause: error.cause === undefined ? undefined : messageOf(error.cause),
+    });
     return ApplicationFailure.create({
       message: error.message,
       type: error.code,
@@ -55,17 +70,30 @@ function activityFailure(error: unknown, context: Context): Error {
     message: messageOf(error),
     type: 'INTERNAL',
     nonRetryable: true,
-    details: [{ found: messageOf(error), remedy: 'This is a defect of Longhaul: please report it with the worker log.' }],
+    details: [
+      {
+        found: messageOf(error),
+        remedy: 'This is a defect of Longhaul: please report it with the worker log.',
+      },
+    ],
     cause: error instanceof Error ? error : undefined,
   });
 }
 
 function logOf(context: Context): StepIo['log'] {
   return {
-    debug: (facts, message) => context.log.debug(message, { ...facts }),
-    info: (facts, message) => context.log.info(message, { ...facts }),
-    warn: (facts, message) => context.log.warn(message, { ...facts }),
-    error: (facts, message) => context.log.error(message, { ...facts }),
+    debug: (facts, message) => {
+      context.log.debug(message, { ...facts });
+    },
+    info: (facts, message) => {
+      context.log.info(message, { ...facts });
+    },
+    warn: (facts, message) => {
+      context.log.warn(message, { ...facts });
+    },
+    error: (facts, message) => {
+      context.log.error(message, { ...facts });
+    },
   };
 }
 
@@ -106,9 +134,11 @@ class ProgressReporter {
     this.nextSignalMs = elapsedMs + Math.max(firstSignalMs, elapsedMs / 10);
     const { workflowExecution } = this.context.info;
     if (!workflowExecution) return;
-    this.signalProgress(workflowExecution.workflowId, workflowExecution.runId, this.last).catch((error: unknown) => {
-      // Display only: the step goes on, and the next signal may arrive.
-      this.context.log.debug('progress signal was not delivered', { reason: messageOf(error) });
-    });
+    this.signalProgress(workflowExecution.workflowId, workflowExecution.runId, this.last).catch(
+      (error: unknown) => {
+        // Display only: the step goes on, and the next signal may arrive.
+        this.context.log.debug('progress signal was not delivered', { reason: messageOf(error) });
+      },
+    );
   }
 }

@@ -19,7 +19,10 @@ interface JanitorOptions {
  */
 export async function removeLeftovers({ client, stateDir, log }: JanitorOptions): Promise<void> {
   if (!(await knowsThisState(client, stateDir))) {
-    log.warn({ stateDir }, 'the state directory belongs to another Temporal namespace: nothing is cleaned up');
+    log.warn(
+      { stateDir },
+      'the state directory belongs to another Temporal namespace: nothing is cleaned up',
+    );
     return;
   }
   for (const run of await runsOf(stateDir)) {
@@ -30,7 +33,10 @@ export async function removeLeftovers({ client, stateDir, log }: JanitorOptions)
       await workDir.discard();
       log.info({ migration: run.migrationId }, 'removed leftovers of a run that has ended');
     } catch (error) {
-      log.warn({ migration: run.migrationId, reason: messageOf(error) }, 'leftovers could not be removed; tried again at the next start');
+      log.warn(
+        { migration: run.migrationId, reason: messageOf(error) },
+        'leftovers could not be removed; tried again at the next start',
+      );
     }
   }
 }
@@ -40,7 +46,9 @@ export async function removeLeftovers({ client, stateDir, log }: JanitorOptions)
  * find no run alive there, and must not clean up after that.
  */
 async function knowsThisState(client: Client, stateDir: string): Promise<boolean> {
-  const { namespaceInfo } = await client.workflowService.describeNamespace({ namespace: client.options.namespace });
+  const { namespaceInfo } = await client.workflowService.describeNamespace({
+    namespace: client.options.namespace,
+  });
   const id = namespaceInfo?.id ?? '';
   const path = join(stateDir, 'namespace-id');
   try {
@@ -55,7 +63,8 @@ async function knowsThisState(client: Client, stateDir: string): Promise<boolean
 async function runsOf(stateDir: string): Promise<RunRef[]> {
   const runs: RunRef[] = [];
   for (const migrationId of await listDir(join(stateDir, 'migrations'))) {
-    for (const runId of await listDir(join(stateDir, 'migrations', migrationId))) runs.push({ migrationId, runId });
+    for (const runId of await listDir(join(stateDir, 'migrations', migrationId)))
+      runs.push({ migrationId, runId });
   }
   return runs;
 }

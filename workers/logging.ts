@@ -13,14 +13,23 @@ export function createLogger(level: string, stream: NodeJS.WriteStream = process
   if (!stream.isTTY) return pino({ ...options, timestamp: pino.stdTimeFunctions.isoTime }, stream);
   return pino(
     options,
-    PinoPretty({ destination: stream, sync: true, translateTime: 'SYS:HH:MM:ss', ignore: 'pid,hostname', colorize: stream.hasColors() }),
+    PinoPretty({
+      destination: stream,
+      sync: true,
+      translateTime: 'SYS:HH:MM:ss',
+      ignore: 'pid,hostname',
+      colorize: stream.hasColors(),
+    }),
   );
 }
 
 /** Cuts secrets that travel in URLs and headers: SAS and other signatures, credentials, bearer tokens. */
 export function redactLine(line: string): string {
   return line
-    .replace(/([?&](?:sig|signature|se|skoid|x-amz-[a-z-]+|token|access_token)=)[^&\s"'\\]+/gi, '$1[redacted]')
+    .replace(
+      /([?&](?:sig|signature|se|skoid|x-amz-[a-z-]+|token|access_token)=)[^&\s"'\\]+/gi,
+      '$1[redacted]',
+    )
     .replace(/(\bbearer\s+)[A-Za-z0-9._~+/=-]+/gi, '$1[redacted]')
     .replace(/(\w+:\/\/[^/\s:@"]+:)[^@\s/"]+@/g, '$1[redacted]@');
 }
@@ -48,7 +57,16 @@ export function temporalLogger(log: Logger): TemporalLogger {
   };
 }
 
-const noise = new Set(['namespace', 'taskToken', 'runId', 'workflowType', 'isLocal', 'sdkComponent', 'taskQueue', 'activityId']);
+const noise = new Set([
+  'namespace',
+  'taskToken',
+  'runId',
+  'workflowType',
+  'isLocal',
+  'sdkComponent',
+  'taskQueue',
+  'activityId',
+]);
 
 function briefMetadata(meta: LogMetadata | undefined): Record<string, unknown> {
   return Object.fromEntries(

@@ -36,6 +36,12 @@ export interface WorkerOverrides {
   slots?: number;
 }
 
+/** Ports of the embedded server; 0 takes a free one. */
+export interface UpOverrides {
+  port?: number;
+  uiPort?: number;
+}
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
@@ -47,15 +53,23 @@ type Environment = Readonly<Record<string, string | undefined>>;
  *
  * @throws LonghaulError SPEC_INVALID for a value that makes no sense.
  */
-export function resolveWorkerOptions(overrides: WorkerOverrides = {}, env: Environment = process.env): WorkerOptions {
+export function resolveWorkerOptions(
+  overrides: WorkerOverrides = {},
+  env: Environment = process.env,
+): WorkerOptions {
   const stateDir = resolve(overrides.stateDir ?? env['LONGHAUL_STATE_DIR'] ?? defaultStateDir(env));
   return {
     hostId: overrides.hostId ?? env['LONGHAUL_HOST_ID'] ?? stableHostId(stateDir),
     stateDir,
     libvirtUri: env['LONGHAUL_LIBVIRT_URI'] ?? 'qemu:///system',
     defaultTargetDirectory: env['LONGHAUL_TARGET_DIR'] ?? '/var/lib/libvirt/images',
-    acceleration: oneOf('LONGHAUL_ACCELERATION', env['LONGHAUL_ACCELERATION'] ?? 'auto', ['auto', 'kvm', 'tcg']),
-    configuredSlots: overrides.slots ?? wholeNumber('LONGHAUL_SLOTS', env['LONGHAUL_SLOTS'], availableParallelism()),
+    acceleration: oneOf('LONGHAUL_ACCELERATION', env['LONGHAUL_ACCELERATION'] ?? 'auto', [
+      'auto',
+      'kvm',
+      'tcg',
+    ]),
+    configuredSlots:
+      overrides.slots ?? wholeNumber('LONGHAUL_SLOTS', env['LONGHAUL_SLOTS'], availableParallelism()),
     logLevel: env['LONGHAUL_LOG_LEVEL'] ?? 'info',
     drainSeconds: wholeNumber('LONGHAUL_DRAIN_SECONDS', env['LONGHAUL_DRAIN_SECONDS'], 30),
     temporal: resolveTemporal(overrides, env),
@@ -63,7 +77,10 @@ export function resolveWorkerOptions(overrides: WorkerOverrides = {}, env: Envir
 }
 
 /** Where Temporal is, through its own environment configuration; the embedded server's address by default. */
-export function resolveTemporal(overrides: WorkerOverrides = {}, env: Environment = process.env): TemporalOptions {
+export function resolveTemporal(
+  overrides: WorkerOverrides = {},
+  env: Environment = process.env,
+): TemporalOptions {
   const environment = Object.fromEntries(
     Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined),
   );
@@ -73,6 +90,19 @@ export function resolveTemporal(overrides: WorkerOverrides = {}, env: Environmen
     connection: { ...config.connectionOptions, address },
     address,
     namespace: overrides.namespace ?? config.namespace ?? 'default',
+  };
+}
+
+/** Where the Temporal program is looked for and kept, and what fetching it needs of the environment. */
+export function resolveEmbeddedOptions(env: Environment = process.env) {
+  const passed = Object.entries(env).filter(
+    (entry): entry is [string, string] =>
+      entry[1] !== undefined && /^(https?_proxy|no_proxy|all_proxy|pip_.*|ssl_cert_.*|home)$/i.test(entry[0]),
+  );
+  return {
+    cacheDir: join(env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'longhaul'),
+    searchPath: env['PATH'] ?? '',
+    downloadEnv: Object.fromEntries(passed),
   };
 }
 
@@ -91,7 +121,10 @@ function stableHostId(stateDir: string): string {
   const existing = readIfThere(path);
   if (existing !== undefined) return existing;
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-  const name = hostname().toLowerCase().replace(/[^a-z0-9-]+/g, '-').slice(0, 40);
+  const name = hostname()
+    .toLowerCase()
+    .replace(/[^a-z0-9-]+/g, '-')
+    .slice(0, 40);
   const draft = `${path}.${process.pid}`;
   writeFileSync(draft, `${name}-${randomBytes(3).toString('hex')}\n`, { mode: 0o600 });
   try {

@@ -27,9 +27,15 @@ export interface RunningWorker {
 }
 
 /** Runs a worker until it is told to stop by SIGTERM or SIGINT. */
-export async function runWorker(options: WorkerOptions, log: Logger = createLogger(options.logLevel)): Promise<void> {
+export async function runWorker(
+  options: WorkerOptions,
+  log: Logger = createLogger(options.logLevel),
+): Promise<void> {
   const worker = await startWorker(options, log);
-  log.info({ host: worker.hostId, slots: worker.slots, temporal: options.temporal.address }, 'worker is ready');
+  log.info(
+    { host: worker.hostId, slots: worker.slots, temporal: options.temporal.address },
+    'worker is ready',
+  );
   await worker.stopped;
   log.info({ host: worker.hostId }, 'worker has stopped');
 }
@@ -114,7 +120,12 @@ async function connect({ temporal }: WorkerOptions) {
   }
 }
 
-async function signalProgress(client: Client, workflowId: string, runId: string, progress: StepProgress): Promise<void> {
+async function signalProgress(
+  client: Client,
+  workflowId: string,
+  runId: string,
+  progress: StepProgress,
+): Promise<void> {
   // By name: importing the definition would load the workflow SDK into this process.
   await client.workflow.getHandle(workflowId, runId).signal<[StepProgress]>('step-progress', progress);
 }

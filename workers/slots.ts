@@ -14,7 +14,9 @@ export interface HostMemory {
 
 /** Migrations a host works on at once: min(configured, available RAM / 2 GiB, cgroup limit / 2 GiB), at least 1. */
 export function slotsFor(configured: number, memory: HostMemory): number {
-  const bounds = [memory.availableBytes, memory.cgroupBytes ?? Infinity].map((bytes) => Math.floor(bytes / slotBytes));
+  const bounds = [memory.availableBytes, memory.cgroupBytes ?? Infinity].map((bytes) =>
+    Math.floor(bytes / slotBytes),
+  );
   return Math.max(1, Math.min(configured, ...bounds));
 }
 

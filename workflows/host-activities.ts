@@ -42,7 +42,7 @@ export function compensationActivities(
     startToCloseTimeout: '10 minutes',
     scheduleToCloseTimeout: '15 minutes',
     heartbeatTimeout: (tuning.heartbeatTimeoutSeconds ?? 30) * 1000,
-    retry: { ...retryPolicy(tuning), maximumAttempts: 0 },
+    retry: { ...retryPolicy(tuning), maximumAttempts: Infinity },
   });
 }
 
@@ -52,6 +52,6 @@ export function placementActivities(tuning: Tuning): ActivityInterfaceFor<Placem
     taskQueue: placementTaskQueue,
     summary: 'find a host',
     startToCloseTimeout: '1 minute',
-    retry: { ...retryPolicy(tuning), maximumAttempts: 0, maximumInterval: '1 minute' },
+    retry: { ...retryPolicy(tuning), maximumAttempts: Infinity, maximumInterval: '1 minute' },
   });
 }

@@ -9,6 +9,6 @@ export const reportQuery = defineQuery<MigrationReport>('report');
 export const pauseSignal = defineSignal('pause');
 export const resumeSignal = defineSignal('resume');
 /** Answers a parked migration; rejected when it is not parked or the step cannot be skipped. */
-export const resolveUpdate = defineUpdate<void, [Resolution]>('resolve');
+export const resolveUpdate = defineUpdate<null, [Resolution]>('resolve');
 /** Sent by long activities at widening intervals, so that the UI shows bytes move. */
 export const stepProgressSignal = defineSignal<[StepProgress]>('step-progress');

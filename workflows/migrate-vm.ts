@@ -8,7 +8,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { searchAttributes } from '../contracts/search-attributes.ts';
-import type { MigrationInput, MigrationReport } from '../contracts/steps.ts';
+import type { MigrationInput, MigrationReport, Resolution } from '../contracts/steps.ts';
 import { Compensations } from './compensations.ts';
 import { currentDetails } from './details.ts';
 import { migrationFailure, stepFailureOf } from './failures.ts';
@@ -40,7 +40,7 @@ export async function migrateVm(input: MigrationInput): Promise<MigrationReport>
   setHandler(pauseSignal, () => steps.pause());
   setHandler(resumeSignal, () => steps.resume());
   setHandler(resolveUpdate, (resolution) => steps.resolve(resolution), {
-    validator: (resolution) => {
+    validator: (resolution: Resolution) => {
       const refusal = steps.refusalOf(resolution);
       if (refusal !== undefined) throw ApplicationFailure.nonRetryable(refusal, 'MIGRATION_NOT_PARKED');
     },

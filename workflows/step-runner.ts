@@ -74,8 +74,9 @@ export class StepRunner {
     return undefined;
   }
 
-  resolve(resolution: Resolution): void {
+  resolve(resolution: Resolution): null {
     this.resolution = resolution;
+    return null;
   }
 
   /**

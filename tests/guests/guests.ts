@@ -2,12 +2,22 @@ import { chmod, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cachedDir, guestCacheDir, recipeHash } from './lib/cache.ts';
 import { convertRaw, diskFileName, type GuestFormat } from './lib/formats.ts';
-import type { Say } from './lib/run.ts';
+import { run, type Say } from './lib/run.ts';
 import { rawDisk, type Recipe } from './recipes/recipe.ts';
+import { data } from './recipes/data.ts';
+import { debianBios, debianBiosNoVirtio } from './recipes/debian-bios.ts';
+import { debianUefiLvm, debianUefiLvmNoFallback } from './recipes/debian-uefi-lvm.ts';
+import { tinyData } from './recipes/tiny-data.ts';
 import { tiny } from './recipes/tiny.ts';
 
 const recipes = {
   tiny,
+  'tiny-data': tinyData,
+  data,
+  'debian-bios': debianBios,
+  'debian-bios-novirtio': debianBiosNoVirtio,
+  'debian-uefi-lvm': debianUefiLvm,
+  'debian-uefi-lvm-nofallback': debianUefiLvmNoFallback,
 } as const satisfies Record<string, Recipe>;
 
 export type GuestName = keyof typeof recipes;
@@ -38,6 +48,8 @@ export async function guestDisks(
   await mkdir(home, { recursive: true });
   const raw = await cachedDir(join(home, 'raw'), async (dir) => {
     await recipe.build(dir, say);
+    // mke2fs writes its journal out as zeros.
+    for (const index of indexes) await run('fallocate', ['--dig-holes', rawDisk(dir, index)]);
     await seal(dir);
   });
   if (format === 'raw') return indexes.map((index) => rawDisk(raw, index));

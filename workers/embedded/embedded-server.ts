@@ -85,6 +85,8 @@ function spawnServer(options: EmbeddedServerOptions, port: number, uiPort: numbe
   return spawn(command, args, {
     env: baseEnv,
     cwd: options.stateDir,
+    // A group of its own: Ctrl-C on a terminal must stop the worker first, and the server after it.
+    detached: true,
     stdio: ['ignore', 'ignore', 'pipe'],
   });
 }
@@ -150,7 +152,8 @@ function startFailed(how: string, lastWords: string, cause?: unknown): LonghaulE
     'TEMPORAL_START_FAILED',
     {
       found: `${how}; it last said: ${lastWords}`,
-      remedy: 'The message is the server\'s own; mend what it names, above all space and rights of the state directory.',
+      remedy:
+        "The message is the server's own; mend what it names, above all space and rights of the state directory.",
     },
     cause,
   );

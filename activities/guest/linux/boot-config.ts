@@ -16,7 +16,7 @@ export const bootConfigFix: Fix = {
     return planBootEdit(guest, {
       what: 'The kernel finds its root and resume devices by UUID.',
       variables: /^GRUB_CMDLINE_LINUX/,
-      editorFor: (path, warnings) => stableDevices(map, bare ? 'partuuid' : 'uuid', path, warnings),
+      editorFor: ({ path, warnings }) => stableDevices(map, bare ? 'partuuid' : 'uuid', path, warnings),
     });
   },
 };

@@ -40,8 +40,8 @@ export interface BootEdit {
   what: string;
   /** Variables of /etc/default/grub that the editor is for. */
   variables: RegExp;
-  /** Makes the editor for one file, given its path for warnings. */
-  editorFor(path: string, warnings: string[]): ArgumentsEditor;
+  /** Makes the editor for one file, given its path for warnings, and its text. */
+  editorFor(file: { path: string; text: string; warnings: string[] }): ArgumentsEditor;
 }
 
 /** Plans one edit over all kernel command lines of the guest. */
@@ -57,7 +57,7 @@ export async function planBootEdit(
       const file = await readGuestText(guest, path, warnings);
       if (file === undefined || seen.has(file.path)) continue;
       seen.add(file.path);
-      const edited = editBootText(kind, file.text, edit.editorFor(path, warnings), edit.variables);
+      const edited = editBootText(kind, file.text, edit.editorFor({ path, text: file.text, warnings }), edit.variables);
       const change = planText(file, edited, edit.what);
       if (change !== undefined) changes.push(change);
     }

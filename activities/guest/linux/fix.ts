@@ -9,6 +9,8 @@ export interface FixContext {
   facts: GuestFacts;
   vm: SourceVm;
   options: MigrationSpec['guest'];
+  /** What the fixes before this one changed, or in a plan would change. */
+  earlier: readonly FixChange[];
   log: Log;
   /** Says what is going on, for long fixes. */
   report(doing: string): void;

@@ -13,7 +13,8 @@ export function stableDevices(
 ): ArgumentsEditor {
   return (args) =>
     args.replace(/(^|[\s"'])(root|resume)=(\/dev\/[^\s"'\\$]+)/g, (whole, lead: string, key: string, device: string) => {
-      const expected = key === 'resume' ? { fsType: 'swap' } : {};
+      // A bus path says nothing of where the disk is now, but the root file system is known.
+      const expected = key === 'resume' ? { fsType: 'swap' } : { isRoot: device.startsWith('/dev/disk/') };
       const name = renamed(device, map, { ...expected, prefer }, `${key}=${device} in ${where}`, warnings);
       return name === undefined ? whole : `${lead}${key}=${name}`;
     });

@@ -23,26 +23,23 @@ export async function qcow2DataEnd(file: ImageFile, shape: Qcow2Shape): Promise<
   const entryBytes = shape.extendedL2 ? 16 : 8;
   const l2Entries = clusterBytes / entryBytes;
   let endBytes = 0;
-  await file.readTable(
-    { ...shape.l1, entryBytes: 8, what: 'its L1 table' },
-    async (piece, firstL1) => {
-      for (let i = 0; i < piece.length / 8; i++) {
-        const l2Offset = clusterOffset(piece, i * 8);
-        if (l2Offset === 0) continue;
-        if (l2Offset % clusterBytes !== 0) throw file.corrupt(`has an L2 table at the odd place ${l2Offset}`);
-        const guestOffset = (firstL1 + i) * l2Entries * clusterBytes;
-        await file.readTable(
-          { offset: l2Offset, entries: l2Entries, entryBytes, what: 'an L2 table' },
-          (entries, firstL2) => {
-            const left = shape.virtualSizeBytes - guestOffset - firstL2 * clusterBytes;
-            const end = endOfClusters(entries, entryBytes, shape.clusterBits, left);
-            if (end > file.sizeBytes && !shape.dataElsewhere) throw file.truncated('a data cluster', end);
-            endBytes = Math.max(endBytes, end);
-          },
-        );
-      }
-    },
-  );
+  await file.readTable({ ...shape.l1, entryBytes: 8, what: 'its L1 table' }, async (piece, firstL1) => {
+    for (let i = 0; i < piece.length / 8; i++) {
+      const l2Offset = clusterOffset(piece, i * 8);
+      if (l2Offset === 0) continue;
+      if (l2Offset % clusterBytes !== 0) throw file.corrupt(`has an L2 table at the odd place ${l2Offset}`);
+      const guestOffset = (firstL1 + i) * l2Entries * clusterBytes;
+      await file.readTable(
+        { offset: l2Offset, entries: l2Entries, entryBytes, what: 'an L2 table' },
+        (entries, firstL2) => {
+          const left = shape.virtualSizeBytes - guestOffset - firstL2 * clusterBytes;
+          const end = endOfClusters(entries, entryBytes, shape.clusterBits, left);
+          if (end > file.sizeBytes && !shape.dataElsewhere) throw file.truncated('a data cluster', end);
+          endBytes = Math.max(endBytes, end);
+        },
+      );
+    }
+  });
   return endBytes;
 }
 

@@ -96,7 +96,12 @@ async function readMetadata(file: ImageFile, where: Region): Promise<Map<string,
   return items;
 }
 
-async function item(file: ImageFile, metadata: Map<string, Region>, id: string, bytes: number): Promise<Buffer> {
+async function item(
+  file: ImageFile,
+  metadata: Map<string, Region>,
+  id: string,
+  bytes: number,
+): Promise<Buffer> {
   const found = metadata.get(id);
   if (found === undefined || found.length < bytes) throw file.corrupt(`lacks the metadata item ${id}`);
   return file.read(found.offset, bytes, 'a metadata item');
@@ -114,15 +119,18 @@ async function walkBlockTable(
   const entries = blocks + Math.floor(Math.max(blocks - 1, 0) / chunk);
   if (entries * 8 > bat.length) throw file.corrupt('has a block table too small for its size');
   let present = 0;
-  await file.readTable({ offset: bat.offset, entries, entryBytes: 8, what: 'its block table' }, (piece, first) => {
-    for (let i = 0; i < piece.length / 8; i++) {
-      const low = piece.readUInt32LE(i * 8);
-      if ((first + i) % (chunk + 1) === chunk || (low & 7) !== fullyPresent) continue;
-      const offset = piece.readUInt32LE(i * 8 + 4) * 2 ** 32 + (low & 0xfff00000 ? low - (low % 2 ** 20) : 0);
-      file.requireWithin(offset, disk.blockBytes, 'a data block');
-      present += 1;
-    }
-  });
+  await file.readTable(
+    { offset: bat.offset, entries, entryBytes: 8, what: 'its block table' },
+    (piece, first) => {
+      for (let i = 0; i < piece.length / 8; i++) {
+        const low = piece.readUInt32LE(i * 8);
+        if ((first + i) % (chunk + 1) === chunk || (low & 7) !== fullyPresent) continue;
+        const offset = piece.readUInt32LE(i * 8 + 4) * 2 ** 32 + low - (low % 2 ** 20);
+        file.requireWithin(offset, disk.blockBytes, 'a data block');
+        present += 1;
+      }
+    },
+  );
   return Math.min(present * disk.blockBytes, disk.virtualSizeBytes);
 }
 
@@ -136,6 +144,9 @@ function checksumHolds(block: Buffer): boolean {
 /** The text form of a GUID: its first three groups are little-endian. */
 function guid(bytes: Buffer, at: number): string {
   const hex = (from: number, to: number) => bytes.toString('hex', at + from, at + to);
-  const swapped = (from: number, to: number) => Buffer.from(bytes.subarray(at + from, at + to)).reverse().toString('hex');
+  const swapped = (from: number, to: number) =>
+    Buffer.from(bytes.subarray(at + from, at + to))
+      .reverse()
+      .toString('hex');
   return [swapped(0, 4), swapped(4, 6), swapped(6, 8), hex(8, 10), hex(10, 16)].join('-');
 }

@@ -46,7 +46,8 @@ async function parseDynamic(file: ImageFile, head: Buffer): Promise<Layer> {
       'Merge it into its parent on the source (Hyper-V: Merge-VHD) and migrate the merged disk.',
     );
   if (kind !== kinds.dynamic) throw file.corrupt(`is a VHD of the unknown kind ${kind}`);
-  if (virtualSizeBytes > maxVpcBytes) throw file.corrupt(`claims ${virtualSizeBytes} bytes, more than a VHD can`);
+  if (virtualSizeBytes > maxVpcBytes)
+    throw file.corrupt(`claims ${virtualSizeBytes} bytes, more than a VHD can`);
   await requireFooter(file);
 
   const sparse = await file.read(u64be(head, 16), dynamicHeaderBytes, 'the dynamic VHD header');

@@ -1,5 +1,5 @@
 import { createReadStream, createWriteStream } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, rm, truncate } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { run } from './run.ts';
 
@@ -12,6 +12,8 @@ export interface Partition {
   startBytes: number;
   sizeBytes: number;
   bootable?: boolean;
+  /** When not simply the next one: logical partitions start with 5. */
+  number?: number;
   /** GPT only: partition name and UUID. */
   name?: string;
   uuid?: string;
@@ -30,9 +32,9 @@ export async function createDisk(path: string, layout: DiskLayout): Promise<void
   const file = await open(path, 'wx');
   await file.truncate(layout.sizeBytes);
   await file.close();
-  const lines = layout.partitions.map((part) =>
+  const lines = layout.partitions.map((part, index) =>
     [
-      `start=${part.startBytes / 512}`,
+      `disk${part.number ?? index + 1} : start=${part.startBytes / 512}`,
       `size=${part.sizeBytes / 512}`,
       `type=${part.type}`,
       ...(part.bootable ? ['bootable'] : []),
@@ -64,6 +66,43 @@ export async function makeExt4(disk: string, fs: Ext4): Promise<void> {
     ...['-q', '-F', '-t', 'ext4', '-U', fs.uuid, ...label],
     ...['-E', extended, '-d', fs.from, disk, size],
   ]);
+}
+
+/** Makes swap space inside a disk file. Only its first page says so, mkswap(8). */
+export async function makeSwap(
+  disk: string,
+  swap: { offsetBytes: number; sizeBytes: number; uuid: string },
+): Promise<void> {
+  const header = `${disk}.swap`;
+  const file = await open(header, 'wx', 0o600);
+  await file.truncate(swap.sizeBytes);
+  await file.close();
+  await run('mkswap', ['--uuid', swap.uuid, header]);
+  await truncate(header, 4096);
+  await writeAt(disk, swap.offsetBytes, header);
+  await rm(header);
+}
+
+/** Makes a FAT file system inside a disk file with the given files, host path by path in it. */
+export async function makeFat(
+  disk: string,
+  fs: { offsetBytes: number; sizeBytes: number; volumeId: string; files: ReadonlyMap<string, string> },
+): Promise<void> {
+  const image = `${disk}.fat`;
+  const file = await open(image, 'wx');
+  await file.truncate(fs.sizeBytes);
+  await file.close();
+  await run('mkfs.vfat', ['-F', '32', '-i', fs.volumeId, image]);
+  const folders = new Set<string>();
+  for (const path of fs.files.keys()) {
+    const parts = path.split('/').slice(0, -1);
+    parts.forEach((_, index) => folders.add(parts.slice(0, index + 1).join('/')));
+  }
+  for (const folder of folders) await run('mmd', ['-i', image, `::${folder}`]);
+  for (const [path, from] of fs.files) await run('mcopy', ['-i', image, from, `::${path}`]);
+  await run('fallocate', ['--dig-holes', image]);
+  await writeAt(disk, fs.offsetBytes, image);
+  await rm(image);
 }
 
 /** Copies a file into another at an offset; the rest of the target stays. */

@@ -1,5 +1,6 @@
 import { chmod, copyFile, cp, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { rootPassword } from '../lib/debian.ts';
 import { createDisk, makeExt4, MiB } from '../lib/disk.ts';
 import { installBiosGrub } from '../lib/grub.ts';
 import { currentPackage, unpackPackages } from '../lib/packages.ts';
@@ -16,10 +17,6 @@ const drivers = {
   boot: ['vmw_pvscsi', 'ata_piix', 'sd_mod', 'virtio_pci', 'virtio_blk', 'virtio_scsi'],
   rest: ['vmxnet3', 'virtio_net'],
 };
-
-/** The account everybody knows: root, password `longhaul`. */
-const rootPassword =
-  '$6$longhaul$JBKhCTefDN343ayZpShu7yaJ7Q5bwlHZe5uvw2mtaEFqWQoVfzmkXYmH7d3hH/Z9xnyzz6A/VyF7LV2vn5x1R/';
 
 export const tiny: Recipe = {
   about:
@@ -62,7 +59,7 @@ export async function buildTiny(
     partitions: [{ type: '83', startBytes: firstPartition, sizeBytes, bootable: true }],
   });
   await makeExt4(disk, { offsetBytes: firstPartition, sizeBytes, uuid: rootUuid, from: root });
-  await installBiosGrub(disk, '(,msdos1)/boot/grub', grubModules, firstPartition);
+  await installBiosGrub(disk, '/usr/lib/grub/i386-pc', '(,msdos1)/boot/grub', grubModules, firstPartition);
   await run('rm', ['-r', packages, root]);
 }
 

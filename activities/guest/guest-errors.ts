@@ -1,0 +1,26 @@
+import { LonghaulError } from '../../contracts/errors.ts';
+
+/** libguestfs said no: the guest is not as expected. Anything else ends the step. */
+export function isGuestfsFailure(error: unknown): error is LonghaulError {
+  return error instanceof LonghaulError && error.code === 'GUESTFS_FAILED';
+}
+
+/** What mount(8) and the kernel say of a file system whose structures do not hold. */
+const damage =
+  /structure needs cleaning|bad superblock|can't read superblock|wrong fs type|input\/output error|bad message|mount\(2\) system call failed|corrupt/i;
+
+export function looksDamaged(error: LonghaulError): boolean {
+  return damage.test(error.found);
+}
+
+export function fileSystemDamaged(device: string, type: string, error: LonghaulError): LonghaulError {
+  return new LonghaulError(
+    'GUEST_FILESYSTEM_DAMAGED',
+    {
+      found: `${device} holds ${type} but cannot be mounted: ${error.found}`,
+      remedy: `Boot the source VM, or attach its disk to a helper VM, and repair the file system (fsck, xfs_repair); then migrate again. guest.fix=false migrates the disks as they are.`,
+      details: { device, type },
+    },
+    error,
+  );
+}

@@ -1,0 +1,20 @@
+import { bootConfigFix } from './boot-config.ts';
+import type { Fix } from './fix.ts';
+import { fstabFix } from './fstab.ts';
+import { initramfsFix } from './initramfs.ts';
+import { networkFix } from './network.ts';
+import { selinuxFix } from './selinux.ts';
+import { serialConsoleFix } from './serial-console.ts';
+
+/**
+ * The repairs of a Linux guest in running order: the initramfs after all that it takes copies of, the labels
+ * after all that is written.
+ */
+export const linuxFixes: readonly Fix[] = [
+  fstabFix,
+  bootConfigFix,
+  networkFix,
+  serialConsoleFix,
+  initramfsFix,
+  selinuxFix,
+];

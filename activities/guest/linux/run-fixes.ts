@@ -1,0 +1,68 @@
+import type { FixOutcome } from '../../../contracts/values.ts';
+import { LonghaulError, messageOf } from '../../../contracts/errors.ts';
+import type { Fix, FixContext, PlannedChange } from './fix.ts';
+
+/**
+ * Runs fixes in order, each planned on what the ones before it left behind. With `plan` nothing is written
+ * and the outcomes say what would change.
+ *
+ * @throws LonghaulError GUEST_FIX_FAILED for a critical fix that failed, or the fix's own code; the session's
+ *   errors (APPLIANCE_FAILED, TOOL_TIMEOUT) whatever the fix, because nothing after them could work. Any
+ *   other failure becomes a warning of its outcome.
+ */
+export async function runFixes(
+  fixes: readonly Fix[],
+  context: Omit<FixContext, 'earlier'>,
+  mode: 'plan' | 'apply',
+): Promise<FixOutcome[]> {
+  const outcomes: FixOutcome[] = [];
+  for (const fix of fixes) {
+    if (!fix.applies(context.facts)) continue;
+    context.report(fix.title);
+    outcomes.push(await runFix(fix, { ...context, earlier: outcomes.flatMap(({ changes }) => changes) }, mode));
+  }
+  return outcomes;
+}
+
+async function runFix(fix: Fix, context: FixContext, mode: 'plan' | 'apply'): Promise<FixOutcome> {
+  const started = performance.now();
+  const done: PlannedChange[] = [];
+  const warnings: string[] = [];
+  try {
+    const plan = await fix.plan(context);
+    warnings.push(...plan.warnings);
+    for (const change of plan.changes) {
+      if (mode === 'apply') await change.apply(context.guest);
+      done.push(change);
+    }
+  } catch (error) {
+    if (fix.critical || isSessionGone(error)) throw asFixError(fix, error);
+    warnings.push(`This fix was left unfinished: ${messageOf(error)}`);
+    context.log.warn({ fix: fix.id, error: messageOf(error) }, 'a fix failed');
+  }
+  return {
+    fix: fix.id,
+    title: fix.title,
+    changes: done.map(({ apply: _apply, ...change }) => change),
+    warnings,
+    seconds: Math.round(performance.now() - started) / 1000,
+  };
+}
+
+function isSessionGone(error: unknown): boolean {
+  return (
+    !(error instanceof LonghaulError) || error.code === 'APPLIANCE_FAILED' || error.code === 'TOOL_TIMEOUT'
+  );
+}
+
+function asFixError(fix: Fix, error: unknown): unknown {
+  if (!(error instanceof LonghaulError) || error.code !== 'GUESTFS_FAILED') return error;
+  return new LonghaulError(
+    'GUEST_FIX_FAILED',
+    {
+      found: `${fix.id} failed: ${error.found}`,
+      remedy: 'Mend in the source VM what the message names, or set guest.fix to false, and retry.',
+    },
+    error,
+  );
+}

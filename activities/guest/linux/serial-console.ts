@@ -1,0 +1,80 @@
+import type { Guestfs } from '../session/guestfs.ts';
+import { planBootEdit } from './boot-files.ts';
+import type { Fix, PlannedChange } from './fix.ts';
+import { planOwnFile, planText, readGuestText } from './guest-text.ts';
+import { serialConsoleArguments } from './kernel-arguments.ts';
+import { editInittab, upstartJob } from './serial-console-text.ts';
+
+/** A login and kernel messages on the first serial port, where libvirt's console is. */
+export const serialConsoleFix: Fix = {
+  id: 'serial-console',
+  title: 'Login and kernel messages on the serial console',
+  critical: false,
+  applies: (facts) => facts.os === 'linux',
+  async plan({ guest, options }) {
+    if (!options.serialConsole) return { changes: [], warnings: [] };
+    const login = await planLogin(guest);
+    const boot = await planBootEdit(guest, {
+      what: 'Kernel messages go to the first serial port too.',
+      // The recovery entry is made from the first variable alone.
+      variables: /^GRUB_CMDLINE_LINUX$/,
+      // GRUB joins its variables, so one of them with a serial console is enough.
+      editorFor: ({ path, text }) =>
+        path.startsWith('/etc/default/') && /^[^#\n]*console=ttyS/m.test(text)
+          ? (args) => args
+          : serialConsoleArguments,
+    });
+    return { changes: [...login.changes, ...boot.changes], warnings: [...login.warnings, ...boot.warnings] };
+  },
+};
+
+async function planLogin(guest: Guestfs): Promise<{ changes: PlannedChange[]; warnings: string[] }> {
+  const warnings: string[] = [];
+  const found = (change: PlannedChange | undefined) => ({ changes: change ? [change] : [], warnings });
+  for (const units of ['/usr/lib/systemd/system', '/lib/systemd/system']) {
+    const unit = `${units}/serial-getty@.service`;
+    if (await guest.exists(unit)) return { changes: await planSystemd(guest, unit), warnings };
+  }
+  const inittab = await readGuestText(guest, '/etc/inittab', warnings);
+  if (inittab !== undefined && !(await guest.isDir('/etc/init'))) {
+    return found(planText(inittab, editInittab(inittab.text), 'A login waits on the first serial port.'));
+  }
+  if (await guest.isFile('/etc/init/tty1.conf')) {
+    return found(
+      await planOwnFile(guest, '/etc/init/ttyS0.conf', upstartJob, 'A login waits on the first serial port.'),
+    );
+  }
+  // RHEL 6 starts one by itself on the consoles of the kernel command line.
+  if (await guest.isFile('/etc/init/serial.conf')) return found(undefined);
+  warnings.push('No known init system was found, so no login was set up on the serial console.');
+  return found(undefined);
+}
+
+const wants = '/etc/systemd/system/getty.target.wants';
+
+async function planSystemd(guest: Guestfs, unit: string): Promise<PlannedChange[]> {
+  const changes: PlannedChange[] = [];
+  for (const gone of ['hvc0', 'xvc0']) {
+    const link = `${wants}/serial-getty@${gone}.service`;
+    if (!(await guest.isSymlink(link))) continue;
+    changes.push({
+      path: link,
+      what: `The login on ${gone} goes, with the Xen console it waits for.`,
+      apply: (session) => session.rmF(link),
+    });
+  }
+  const masked = await guest.isSymlink('/etc/systemd/system/serial-getty@ttyS0.service');
+  const link = `${wants}/serial-getty@ttyS0.service`;
+  if (!masked && !(await guest.isSymlink(link)) && !(await guest.exists(link))) {
+    changes.push({
+      path: link,
+      what: 'A login waits on the first serial port.',
+      after: `-> ${unit}`,
+      apply: async (session) => {
+        await session.mkdirP(wants);
+        await session.symlink(unit, link);
+      },
+    });
+  }
+  return changes;
+}

@@ -1,0 +1,234 @@
+import { isGrpcDeadlineError, type WorkflowHandle } from '@temporalio/client';
+import { randomUUID } from 'node:crypto';
+import { LonghaulError } from '../contracts/errors.ts';
+import { migrationIdOf } from '../contracts/ids.ts';
+import { workflowTaskQueue } from '../contracts/queues.ts';
+import { searchAttributes } from '../contracts/search-attributes.ts';
+import type { MigrationSpec } from '../contracts/spec.ts';
+import type {
+  MigrationInput,
+  MigrationPlan,
+  MigrationReport,
+  Resolution,
+  Tuning,
+} from '../contracts/steps.ts';
+import type { TemporalOptions } from '../workers/options.ts';
+import { pauseSignal, reportQuery, resolveUpdate, resumeSignal } from '../workflows/messages.ts';
+import { connectTemporal, unreachable, type TemporalLink } from './connect.ts';
+import { findMigration, type MigrationRow } from './find-migration.ts';
+import type { LiveView } from './live-view.ts';
+import { isUnanswered, readLiveView, rowFacts } from './progress.ts';
+import { fromTemporal, noWorker } from './temporal-errors.ts';
+
+/** Any single call to the server or, through it, to a worker ends within this. */
+const callTimeoutMs = 15_000;
+
+export interface StartOptions {
+  /** Starts although this VM was migrated before; a migration that runs is never started twice. */
+  again?: boolean;
+  tuning?: Tuning;
+}
+
+/**
+ * The library under the command line: migrations by id over one connection to Temporal. Every method ends
+ * within a time limit and throws LonghaulError only: TEMPORAL_UNREACHABLE, NO_WORKER, MIGRATION_NOT_FOUND and
+ * the codes named at each.
+ */
+export class LonghaulClient {
+  private readonly link: TemporalLink;
+
+  private constructor(link: TemporalLink) {
+    this.link = link;
+  }
+
+  static async connect(options: TemporalOptions): Promise<LonghaulClient> {
+    return new LonghaulClient(await connectTemporal(options));
+  }
+
+  async close(): Promise<void> {
+    await this.link.connection.close();
+  }
+
+  /** Starts a migration and gives its id at once. Throws MIGRATION_EXISTS, SEARCH_ATTRIBUTES_MISSING. */
+  async start(spec: MigrationSpec, options: StartOptions = {}): Promise<string> {
+    const workflowId = migrationIdOf(spec);
+    const input: MigrationInput = {
+      spec,
+      ...(options.tuning === undefined ? {} : { tuning: options.tuning }),
+    };
+    await this.call(workflowId, () =>
+      this.link.client.workflow.start('migrateVm', {
+        workflowId,
+        taskQueue: workflowTaskQueue,
+        args: [input],
+        workflowIdReusePolicy: options.again === true ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
+        workflowIdConflictPolicy: 'FAIL',
+        staticSummary: `${spec.name} from ${spec.source.kind} to ${spec.target.host}`.slice(0, 200),
+        typedSearchAttributes: [
+          { key: searchAttributes.vm, value: spec.name },
+          { key: searchAttributes.source, value: spec.source.kind },
+          { key: searchAttributes.state, value: 'running' },
+        ],
+      }),
+    );
+    return workflowId;
+  }
+
+  /**
+   * Runs preflight and the dry run of the fixes; takes as long as an appliance needs to start. The workflow
+   * is cancelled when `signal` aborts. Throws what a step failed with.
+   */
+  async plan(spec: MigrationSpec, signal?: AbortSignal): Promise<MigrationPlan> {
+    if (!(await this.hasWorker())) throw noWorker(this.link);
+    const workflowId = `plan-${spec.source.kind}-${spec.name}-${randomUUID().slice(0, 8)}`;
+    const input: MigrationInput = { spec };
+    const handle = await this.call(workflowId, () =>
+      this.link.client.workflow.start('planVm', {
+        workflowId,
+        taskQueue: workflowTaskQueue,
+        args: [input],
+        staticSummary: `plan for ${spec.name}`,
+        workflowExecutionTimeout: '1 hour',
+      }),
+    );
+    signal?.addEventListener('abort', () => {
+      // The caller has turned away; a plan that cannot be cancelled ends at its time limit.
+      handle.cancel().catch(() => undefined);
+    });
+    try {
+      return (await handle.result()) as MigrationPlan;
+    } catch (error) {
+      throw fromTemporal(error, { ...this.link, migrationId: workflowId });
+    }
+  }
+
+  /** The newest run of every migration, newest first. */
+  async list(): Promise<MigrationRow[]> {
+    return this.call(undefined, async () => {
+      const rows = new Map<string, MigrationRow>();
+      const query = "WorkflowType = 'migrateVm'";
+      for await (const info of this.link.client.workflow.list({ query, pageSize: 1000 })) {
+        const known = rows.get(info.workflowId);
+        const startedAt = info.startTime.toISOString();
+        if (known !== undefined && known.startedAt >= startedAt) continue;
+        const { status, step, host, vm } = rowFacts(info);
+        rows.set(info.workflowId, {
+          migrationId: info.workflowId,
+          vm: vm ?? info.workflowId,
+          status,
+          ...(step === undefined ? {} : { step }),
+          ...(host === undefined ? {} : { hostId: host }),
+          startedAt,
+          ...(info.closeTime === undefined ? {} : { endedAt: info.closeTime.toISOString() }),
+        });
+      }
+      return [...rows.values()].toSorted((a, b) => b.startedAt.localeCompare(a.startedAt));
+    });
+  }
+
+  /** The id of the migration meant by an id, a VM's name or the beginning of an id. Throws MIGRATION_AMBIGUOUS. */
+  async resolve(reference: string): Promise<string> {
+    if (await this.exists(reference)) return reference;
+    return findMigration(reference, await this.list()).migrationId;
+  }
+
+  async view(migrationId: string): Promise<LiveView> {
+    return this.call(migrationId, () => readLiveView(this.link, this.handle(migrationId)));
+  }
+
+  /** Throws MIGRATION_ENDED, as do `resume` and `cancel`. */
+  async pause(migrationId: string): Promise<void> {
+    await this.call(migrationId, () => this.handle(migrationId).signal(pauseSignal));
+  }
+
+  async resume(migrationId: string): Promise<void> {
+    await this.call(migrationId, () => this.handle(migrationId).signal(resumeSignal));
+  }
+
+  /** Asks for cancellation; what was done is undone before the migration ends. */
+  async cancel(migrationId: string): Promise<void> {
+    await this.call(migrationId, () => this.handle(migrationId).cancel());
+  }
+
+  /** Answers a parked migration. Throws MIGRATION_NOT_PARKED, also for a step that cannot be skipped. */
+  async answer(migrationId: string, resolution: Resolution): Promise<void> {
+    await this.call(migrationId, async () => {
+      await this.refuseEnded(migrationId);
+      await this.handle(migrationId).executeUpdate(resolveUpdate, { args: [resolution] });
+    });
+  }
+
+  /** The report so far, or the final one; needs a worker unless the migration completed. */
+  async report(migrationId: string): Promise<MigrationReport> {
+    return this.call(migrationId, async () => {
+      const handle = this.handle(migrationId);
+      const { status } = await handle.describe();
+      if (status.name === 'COMPLETED') return (await handle.result()) as MigrationReport;
+      try {
+        return await handle.query(reportQuery);
+      } catch (error) {
+        if (isUnanswered(error)) throw noWorker(this.link, error);
+        throw error;
+      }
+    });
+  }
+
+  /** True when a worker asked for work on the queue in the last minutes. */
+  async hasWorker(): Promise<boolean> {
+    const { pollers } = await this.call(undefined, () =>
+      this.link.connection.workflowService.describeTaskQueue({
+        namespace: this.link.namespace,
+        taskQueue: { name: workflowTaskQueue },
+      }),
+    );
+    // A poll lasts a minute at most; an older one is of a worker that has gone.
+    const recentMs = Date.now() - 70_000;
+    return pollers.some((poller) => Number(poller.lastAccessTime?.seconds ?? 0) * 1000 > recentMs);
+  }
+
+  private async exists(migrationId: string): Promise<boolean> {
+    try {
+      const { type } = await this.call(migrationId, () => this.handle(migrationId).describe());
+      return type === 'migrateVm';
+    } catch (error) {
+      if (error instanceof LonghaulError && error.code === 'MIGRATION_NOT_FOUND') return false;
+      throw error;
+    }
+  }
+
+  private async refuseEnded(migrationId: string): Promise<void> {
+    const { status } = await this.handle(migrationId).describe();
+    if (status.name === 'RUNNING' || status.name === 'PAUSED') return;
+    throw new LonghaulError('MIGRATION_ENDED', {
+      found: `${migrationId} has ended already (${status.name.toLowerCase().replaceAll('_', ' ')}).`,
+      remedy: `See how with \`longhaul report ${migrationId}\`; start it again with \`longhaul migrate\`.`,
+    });
+  }
+
+  private handle(migrationId: string): WorkflowHandle {
+    return this.link.client.workflow.getHandle(migrationId);
+  }
+
+  private async call<T>(migrationId: string | undefined, work: () => Promise<T>): Promise<T> {
+    const place = { ...this.link, ...(migrationId === undefined ? {} : { migrationId }) };
+    try {
+      return await this.link.connection.withDeadline(Date.now() + callTimeoutMs, work);
+    } catch (error) {
+      // A call that only the server answers does not time out for want of a worker.
+      if (isGrpcDeadlineError(error) && !(await this.isServerUp()))
+        throw unreachable(this.link.address, error);
+      throw fromTemporal(error, place);
+    }
+  }
+
+  private async isServerUp(): Promise<boolean> {
+    try {
+      await this.link.connection.withDeadline(Date.now() + 3_000, () =>
+        this.link.connection.workflowService.getSystemInfo({}),
+      );
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}

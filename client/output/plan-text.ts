@@ -1,0 +1,98 @@
+import { formatBytes } from '../../contracts/units.ts';
+import type { MigrationPlan } from '../../contracts/steps.ts';
+import type { Finding, FixOutcome } from '../../contracts/values.ts';
+import type { Paint } from '../options.ts';
+import { alignColumns, safeLine, wrap } from './text.ts';
+
+export function isBlocked(plan: MigrationPlan): boolean {
+  return plan.preflight.findings.some((finding) => finding.severity === 'blocker');
+}
+
+/** A plan on a screen: what comes in, what preflight found, what each fix would change, the verdict. */
+export function planText(
+  name: string,
+  plan: MigrationPlan,
+  style: { paint: Paint; columns: number },
+): string {
+  const blocked = isBlocked(plan);
+  const blockers = plan.preflight.findings.filter(({ severity }) => severity === 'blocker').length;
+  const verdict = blocked
+    ? style.paint.red(`Blocked: ${blockers === 1 ? 'one problem' : `${blockers} problems`} to solve first.`)
+    : style.paint.green('Nothing blocks this migration.');
+  const sections = [
+    summary(name, plan, style.paint),
+    findings(plan.preflight.findings, style),
+    guest(plan),
+    fixes(plan, style),
+    `${verdict} Nothing was written.`,
+  ];
+  return sections.filter((section) => section !== '').join('\n\n');
+}
+
+function summary(name: string, { preflight }: MigrationPlan, paint: Paint): string {
+  const disks = preflight.disks.map((disk) => [
+    `disk ${disk.index + 1}`,
+    safeLine(disk.image.path),
+    disk.image.format,
+    formatBytes(disk.virtualSizeBytes),
+    `${formatBytes(disk.allocatedBytes)} of data`,
+  ]);
+  const nics = preflight.vm.nics.map((nic, index) => [
+    `NIC ${index + 1}`,
+    nic.mac,
+    `on ${safeLine(nic.network)}`,
+  ]);
+  const { neededBytes, freeBytes } = preflight.space;
+  const lines = [
+    paint.bold(safeLine(name)),
+    alignColumns(disks, '  '),
+    alignColumns(nics, '  '),
+    `  target  ${safeLine(preflight.targetDirectory)}: needs at most ${formatBytes(neededBytes)}, ${formatBytes(freeBytes)} are free`,
+    `  runs under ${preflight.accelerator === 'kvm' ? 'KVM' : 'emulation (TCG): slow, this host has no KVM that works'}`,
+  ];
+  return lines.filter((line) => line !== '').join('\n');
+}
+
+function findings(all: readonly Finding[], { paint, columns }: { paint: Paint; columns: number }): string {
+  if (all.length === 0) return `${paint.bold('Preflight')}\n  no findings`;
+  const colour = { blocker: paint.red, warning: paint.yellow, info: paint.dim };
+  const order = ['blocker', 'warning', 'info'];
+  const room = Math.max(60, Math.min(columns, 110));
+  const blocks = all
+    .toSorted((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity))
+    .map(({ severity, code, found, remedy }) =>
+      [
+        `  ${colour[severity](severity)}  ${code}`,
+        wrap(safeLine(found), room, '    '),
+        ...(remedy === '' ? [] : [wrap(safeLine(remedy), room, '    ')]),
+      ].join('\n'),
+    );
+  return `${paint.bold('Preflight')}\n${blocks.join('\n')}`;
+}
+
+function guest({ facts }: MigrationPlan): string {
+  if (facts === undefined) return '';
+  if (facts.os === 'none')
+    return 'No operating system on the disks: they would be passed through as they are.';
+  const system = safeLine(facts.distro?.prettyName ?? 'Linux');
+  const warnings = facts.warnings.map((warning) => `\n  ${safeLine(warning)}`).join('');
+  return `Guest: ${system}, ${facts.firmware.toUpperCase()}${facts.hostname === undefined ? '' : `, host name ${safeLine(facts.hostname)}`}${warnings}`;
+}
+
+function fixes(plan: MigrationPlan, { paint, columns }: { paint: Paint; columns: number }): string {
+  if (plan.fixes.length === 0) return '';
+  const changing = plan.fixes.filter((fix) => fix.changes.length > 0);
+  if (changing.length === 0) return `${paint.bold('Fixes')}\n  nothing to change in the guest`;
+  const room = Math.max(60, Math.min(columns, 110));
+  return `${paint.bold('Fixes')}\n${changing.map((fix) => fixText(fix, room, paint)).join('\n')}`;
+}
+
+function fixText(fix: FixOutcome, room: number, paint: Paint): string {
+  const changes = fix.changes.flatMap((change) => [
+    wrap(`${safeLine(change.path)}: ${safeLine(change.what)}`, room, '    '),
+    ...(change.before === undefined ? [] : [paint.red(`      - ${safeLine(change.before)}`)]),
+    ...(change.after === undefined ? [] : [paint.green(`      + ${safeLine(change.after)}`)]),
+  ]);
+  const warnings = fix.warnings.map((warning) => paint.yellow(wrap(safeLine(warning), room, '    ')));
+  return [`  ${safeLine(fix.title)}`, ...changes, ...warnings].join('\n');
+}

@@ -1,0 +1,191 @@
+import { isGrpcServiceError, QueryNotRegisteredError, type WorkflowHandle } from '@temporalio/client';
+import type { WorkflowExecutionDescription, WorkflowExecutionInfo } from '@temporalio/client';
+import {
+  decodeFromPayloadsAtIndex,
+  decodeOptionalFailureToOptionalError,
+} from '@temporalio/common/lib/internal-non-workflow/index.js';
+import type { LoadedDataConverter } from '@temporalio/common';
+import { searchAttributes } from '../contracts/search-attributes.ts';
+import type {
+  MigrationInput,
+  MigrationReport,
+  MigrationStatus,
+  MigrationView,
+  StepName,
+  StepProgress,
+} from '../contracts/steps.ts';
+import { stepNames } from '../contracts/steps.ts';
+import { progressQuery } from '../workflows/messages.ts';
+import type { TemporalLink } from './connect.ts';
+import { asStepProgress, mergeProgress, viewOfReport, type LiveView, type Retry } from './live-view.ts';
+import { fromFailure } from './temporal-errors.ts';
+
+/** Long enough for a worker that has to replay the workflow first on a busy host. */
+const queryTimeoutMs = 5_000;
+
+/**
+ * The view of one migration: the workflow's answer to the progress query, with the heartbeats of its running
+ * activities on top. When no worker answers in time, what the server knows by itself, and `answeredBy` says so.
+ */
+export async function readLiveView(link: TemporalLink, handle: WorkflowHandle): Promise<LiveView> {
+  const description = await handle.describe();
+  const converter = link.client.options.loadedDataConverter;
+  const pending = await pendingActivities(description, converter);
+  const asked = await askWorker(link, handle);
+  const view = asked ?? (await viewWithoutWorker(link, handle, description, pending.news));
+  return {
+    ...mergeProgress(view, pending.news),
+    answeredBy: asked === undefined ? 'server' : 'worker',
+    retries: pending.retries,
+    startedAt: description.startTime.toISOString(),
+    ...(description.closeTime === undefined ? {} : { endedAt: description.closeTime.toISOString() }),
+  };
+}
+
+async function askWorker(link: TemporalLink, handle: WorkflowHandle): Promise<MigrationView | undefined> {
+  try {
+    return await link.connection.withDeadline(Date.now() + queryTimeoutMs, () => handle.query(progressQuery));
+  } catch (error) {
+    if (isUnanswered(error)) return undefined;
+    throw error;
+  }
+}
+
+/** True when a query failed because no worker took it: none polls, none answered in time, or it is too old. */
+export function isUnanswered(error: unknown): boolean {
+  if (error instanceof QueryNotRegisteredError) return true;
+  const grpc = error instanceof Error && isGrpcServiceError(error.cause) ? error.cause : error;
+  return isGrpcServiceError(grpc) && [4, 9].includes(grpc.code); // DEADLINE_EXCEEDED, FAILED_PRECONDITION
+}
+
+interface Pending {
+  news: StepProgress[];
+  retries: Retry[];
+}
+
+async function pendingActivities(
+  description: WorkflowExecutionDescription,
+  converter: LoadedDataConverter,
+): Promise<Pending> {
+  const pending: Pending = { news: [], retries: [] };
+  for (const activity of description.raw.pendingActivities ?? []) {
+    const payloads = activity.heartbeatDetails?.payloads;
+    if (payloads != null && payloads.length > 0) {
+      const progress = asStepProgress(await decodeFromPayloadsAtIndex<unknown>(converter, 0, payloads));
+      if (progress !== undefined) pending.news.push(progress);
+    }
+    const attempt = activity.attempt ?? 1;
+    if (attempt < 2) continue;
+    const failure = await decodeOptionalFailureToOptionalError(converter, activity.lastFailure);
+    const next = activity.nextAttemptScheduleTime ?? undefined;
+    pending.retries.push({
+      what: activity.activityType?.name ?? 'a step',
+      attempt,
+      found: failure === undefined ? 'the worker was lost' : fromFailure(failure, '').found,
+      ...(next === undefined ? {} : { nextAt: new Date(Number(next.seconds ?? 0) * 1000).toISOString() }),
+    });
+  }
+  return pending;
+}
+
+/** Built from the start event, the search attributes and the heartbeats; steps that are not known are left out. */
+async function viewWithoutWorker(
+  link: TemporalLink,
+  handle: WorkflowHandle,
+  description: WorkflowExecutionDescription,
+  news: StepProgress[],
+): Promise<MigrationView> {
+  const { spec } = await readInput(link, description);
+  const { status, step, host } = rowFacts(description);
+  if (description.status.name === 'COMPLETED')
+    return viewOfReport((await handle.result()) as MigrationReport, spec);
+  const startedAt = description.startTime.toISOString();
+  const running = news[0]?.step ?? (status === 'running' ? step : undefined);
+  const failure = await failureOf(handle, description);
+  return {
+    migrationId: description.workflowId,
+    vm: spec.name,
+    status,
+    pausing: false,
+    steps: running === undefined ? [] : [{ name: running, state: { status: 'running', startedAt } }],
+    disks: [],
+    spec,
+    ...(host === undefined ? {} : { hostId: host }),
+    ...(failure === undefined ? {} : { failure }),
+  };
+}
+
+async function failureOf(
+  handle: WorkflowHandle,
+  description: WorkflowExecutionDescription,
+): Promise<MigrationView['failure']> {
+  if (['RUNNING', 'COMPLETED', 'PAUSED'].includes(description.status.name)) return undefined;
+  try {
+    await handle.result();
+    return undefined;
+  } catch (error) {
+    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+    const { code, message, found, remedy } = fromFailure(cause, description.workflowId);
+    return { code, message, found, remedy };
+  }
+}
+
+/** The workflow's input, from the first event of its history. */
+async function readInput(
+  link: TemporalLink,
+  description: WorkflowExecutionDescription,
+): Promise<MigrationInput> {
+  const { history } = await link.connection.workflowService.getWorkflowExecutionHistory({
+    namespace: link.namespace,
+    execution: { workflowId: description.workflowId, runId: description.runId },
+    maximumPageSize: 1,
+  });
+  const payloads = history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads;
+  return decodeFromPayloadsAtIndex<MigrationInput>(link.client.options.loadedDataConverter, 0, payloads);
+}
+
+/** What Temporal's visibility records say of a migration. */
+export function rowFacts(info: Pick<WorkflowExecutionInfo, 'status' | 'typedSearchAttributes'>): {
+  status: MigrationStatus;
+  step?: StepName;
+  host?: string;
+  vm?: string;
+  source?: string;
+} {
+  const attributes = info.typedSearchAttributes;
+  const step = stepNames.find((name) => name === attributes.get(searchAttributes.step));
+  const [host, vm, source] = [searchAttributes.host, searchAttributes.vm, searchAttributes.source].map(
+    (key) => attributes.get(key),
+  );
+  return {
+    status: statusOf(info.status.name, attributes.get(searchAttributes.state)),
+    ...(step === undefined ? {} : { step }),
+    ...(host === undefined ? {} : { host }),
+    ...(vm === undefined ? {} : { vm }),
+    ...(source === undefined ? {} : { source }),
+  };
+}
+
+/** The server knows how a workflow closed; the attribute tells the finer state while it runs. */
+function statusOf(
+  execution: WorkflowExecutionInfo['status']['name'],
+  attribute: string | undefined,
+): MigrationStatus {
+  switch (execution) {
+    case 'COMPLETED':
+      return 'completed';
+    case 'CANCELLED':
+      return 'cancelled';
+    case 'FAILED':
+      return attribute === 'aborted' ? 'aborted' : 'failed';
+    case 'TERMINATED':
+    case 'TIMED_OUT':
+      return 'failed';
+    case 'RUNNING':
+    case 'PAUSED':
+    case 'CONTINUED_AS_NEW':
+    case 'UNSPECIFIED':
+    case 'UNKNOWN':
+      return attribute === 'parked' || attribute === 'paused' ? attribute : 'running';
+  }
+}

@@ -1,0 +1,72 @@
+import { readFile } from 'node:fs/promises';
+import { text as readAll } from 'node:stream/consumers';
+import { dirname, resolve } from 'node:path';
+import { hasErrno, LonghaulError, messageOf } from '../contracts/errors.ts';
+import { parseSpecFile } from '../contracts/spec-file.ts';
+import { checkSpec, placeName } from '../contracts/spec-problems.ts';
+import type { MigrationSpec, MigrationSpecInput } from '../contracts/spec.ts';
+import { vmNameFromPath } from '../contracts/vm-name.ts';
+import { applySettings, type Setting } from './settings.ts';
+
+/**
+ * The spec meant by the arguments of `migrate` and `plan`: one spec file (`-` for standard input) or the VM's
+ * images in the order the guest sees them, with options on top. Throws SPEC_INVALID, OPTION_INVALID.
+ */
+export async function specFromArguments(
+  args: readonly string[],
+  settings: readonly Setting[],
+): Promise<MigrationSpec> {
+  const [first] = args;
+  if (args.length === 1 && first !== undefined && isSpecFile(first)) {
+    const spec = await readSpecFile(first);
+    return settings.length === 0 ? spec : settledSpec(spec, settings);
+  }
+  const stray = args.find(isSpecFile);
+  if (stray !== undefined)
+    throw new LonghaulError('OPTION_INVALID', {
+      found: `${stray} is a spec file, and other files are named beside it.`,
+      remedy: 'Name one spec file, or the images of one VM; the disks of a spec stand in the spec.',
+    });
+  const disks = args.map((path) => resolve(path));
+  const draft: MigrationSpecInput = {
+    name: vmNameFromPath(disks[0] ?? ''),
+    source: { kind: 'image', disks },
+  };
+  return settledSpec(draft, settings);
+}
+
+/** Reads and validates a spec file; `-` reads standard input, whose relative paths count from here. */
+export async function readSpecFile(path: string): Promise<MigrationSpec> {
+  if (path === '-') return parseSpecFile(await readAll(process.stdin), 'standard input', process.cwd());
+  try {
+    return parseSpecFile(await readFile(path, 'utf8'), path, dirname(resolve(path)));
+  } catch (error) {
+    if (error instanceof LonghaulError) throw error;
+    throw new LonghaulError(
+      'SPEC_INVALID',
+      {
+        found: hasErrno(error, 'ENOENT')
+          ? `There is no file ${path}.`
+          : `${path} cannot be read: ${messageOf(error)}.`,
+        remedy: 'Name a spec file in YAML or JSON that exists and is readable; docs/spec.md has examples.',
+      },
+      error,
+    );
+  }
+}
+
+/** A spec with settings applied, validated anew. Throws SPEC_INVALID naming what does not fit. */
+export function settledSpec(spec: MigrationSpecInput, settings: readonly Setting[]): MigrationSpec {
+  const result = checkSpec(applySettings(spec, settings));
+  if (result.ok) return result.spec;
+  const list = result.problems.map(({ path, message }) => `\n  ${placeName(path)}: ${message}`).join('');
+  throw new LonghaulError('SPEC_INVALID', {
+    found: `The migration asked for is not valid.${list}`,
+    remedy: 'Correct the options; docs/spec.md says what each key takes.',
+    details: { problems: result.problems.map(({ path, message }) => ({ path: placeName(path), message })) },
+  });
+}
+
+function isSpecFile(path: string): boolean {
+  return path === '-' || /\.(ya?ml|json)$/i.test(path);
+}

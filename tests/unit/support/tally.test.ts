@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import { tally } from '../../support/tally.ts';
+
+describe('the closing line of a test run', () => {
+  it('counts what passed and what failed', () => {
+    const run = { outcomes: ['passed', 'failed', 'passed'] as const, errors: 0, filtered: false };
+    expect(tally(run)).toEqual({ line: '2 passed, 1 failed', ok: false });
+  });
+
+  it('is good when everything passed', () => {
+    const run = { outcomes: ['passed', 'passed'] as const, errors: 0, filtered: false };
+    expect(tally(run)).toEqual({ line: '2 passed, 0 failed', ok: true });
+  });
+
+  it('counts a file that does not load as failed', () => {
+    const run = { outcomes: ['passed'] as const, errors: 1, filtered: false };
+    expect(tally(run)).toEqual({ line: '1 passed, 1 failed', ok: false });
+  });
+
+  it('counts skipped tests, and tests that never ran, as failed', () => {
+    const run = { outcomes: ['passed', 'skipped', 'pending'] as const, errors: 0, filtered: false };
+    expect(tally(run)).toEqual({ line: '1 passed, 2 failed', ok: false });
+  });
+
+  it('lets tests be left out when only some were asked for by name', () => {
+    const run = { outcomes: ['passed', 'skipped'] as const, errors: 0, filtered: true };
+    expect(tally(run)).toEqual({ line: '1 passed, 0 failed', ok: true });
+  });
+
+  it('fails a run without a single test', () => {
+    expect(tally({ outcomes: [], errors: 0, filtered: false })).toEqual({
+      line: '0 passed, 1 failed',
+      ok: false,
+    });
+  });
+});

@@ -1,0 +1,288 @@
+import { randomUUID } from 'node:crypto';
+import { ApplicationFailure } from '@temporalio/activity';
+import {
+  WorkflowFailedError,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+  type WorkflowHandle,
+} from '@temporalio/client';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { DefaultLogger, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hostTaskQueue, workflowTaskQueue } from '../../contracts/queues.ts';
+import { migrationSpec, type MigrationSpecInput } from '../../contracts/spec.ts';
+import type { MigrationReport, MigrationView, Resolution } from '../../contracts/steps.ts';
+import { resolveEmbeddedOptions } from '../../workers/options.ts';
+import { findTemporalBinary } from '../../workers/embedded/temporal-binary.ts';
+import { ensureSearchAttributes } from '../../workers/search-attributes.ts';
+import { scriptedHost, stateOf, undisturbed, type Script } from '../support/scripted-host.ts';
+
+let environment: TestWorkflowEnvironment;
+let stopWorkflows: () => Promise<void>;
+
+/** Starts workers; gives what stops them. */
+async function startWorkers(...options: Omit<WorkerOptions, 'connection'>[]): Promise<() => Promise<void>> {
+  const workers: Worker[] = [];
+  for (const each of options) {
+    workers.push(
+      await Worker.create({ connection: environment.nativeConnection, shutdownGraceTime: 0, ...each }),
+    );
+  }
+  const running = Promise.all(workers.map((worker) => worker.run()));
+  return async () => {
+    for (const worker of workers) worker.shutdown();
+    await running;
+  };
+}
+
+beforeAll(async () => {
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  const { path } = await findTemporalBinary(resolveEmbeddedOptions());
+  environment = await TestWorkflowEnvironment.createLocal({
+    server: { executable: { type: 'existing-path', path } },
+  });
+  await ensureSearchAttributes(environment.connection, 'default');
+  const workflowsPath = fileURLToPath(new URL('../../workflows/index.ts', import.meta.url));
+  stopWorkflows = await startWorkers({ taskQueue: workflowTaskQueue, workflowsPath });
+}, 120_000);
+
+afterAll(async () => {
+  await stopWorkflows();
+  await environment.teardown();
+});
+
+type Handle = WorkflowHandle;
+
+/** Runs `test` against a migration on a host of its own whose activities follow `script`. */
+async function migrating(
+  script: Script,
+  spec: Partial<MigrationSpecInput>,
+  test: (handle: Handle, calls: string[]) => Promise<void>,
+): Promise<void> {
+  const hostId = `host-${randomUUID().slice(0, 8)}`;
+  const host = scriptedHost(hostId, script);
+  const stop = await startWorkers({ taskQueue: hostTaskQueue(hostId), activities: host.activities });
+  const handle = await environment.client.workflow.start('migrateVm', {
+    workflowId: `migrate-image-web01-${randomUUID().slice(0, 8)}`,
+    taskQueue: workflowTaskQueue,
+    args: [
+      {
+        spec: migrationSpec.parse({
+          name: 'web01',
+          source: { kind: 'image', disks: ['/images/web01.qcow2'] },
+          target: { host: hostId },
+          ...spec,
+        }),
+        tuning: { retryInitialSeconds: 0.05, retryMaximumAttempts: 3, heartbeatTimeoutSeconds: 5 },
+      },
+    ],
+  });
+  try {
+    await test(handle, host.calls);
+  } finally {
+    // A test that ended early leaves its migration running; one that is over has nothing to terminate.
+    await handle.terminate().catch((error: unknown) => expect(error).toBeInstanceOf(WorkflowNotFoundError));
+    await stop();
+  }
+}
+
+const view = (handle: Handle) => handle.query<MigrationView>('progress');
+const resolve = (handle: Handle, resolution: Resolution) =>
+  handle.executeUpdate<null, [Resolution]>('resolve', { args: [resolution] });
+
+async function until(handle: Handle, condition: (view: MigrationView) => boolean): Promise<MigrationView> {
+  const deadline = Date.now() + 20_000;
+  for (;;) {
+    const now = await view(handle);
+    if (condition(now)) return now;
+    if (Date.now() > deadline) throw new Error(`still ${now.status}: ${JSON.stringify(now.steps)}`);
+    await new Promise((done) => setTimeout(done, 50));
+  }
+}
+
+const permanent = (code: string) =>
+  ApplicationFailure.nonRetryable(`${code} happened`, code, { found: 'a thing', remedy: 'do that' });
+
+function failOnce(code: string) {
+  return (attempt: number) => {
+    if (attempt === 1) throw permanent(code);
+  };
+}
+
+describe('a migration', () => {
+  it('runs its steps in order and gives the report as its result', async () => {
+    await migrating({}, {}, async (handle, calls) => {
+      const report = (await handle.result()) as MigrationReport;
+      expect(calls).toEqual(undisturbed);
+      expect(report.status).toBe('completed');
+      expect(report.domain?.name).toBe('web01');
+      expect(report.boot?.sign).toBe('login-prompt');
+      expect(report.steps.every(({ state }) => state.status === 'done')).toBe(true);
+    });
+  });
+
+  it('costs at most 150 history events', async () => {
+    await migrating({}, {}, async (handle) => {
+      await handle.result();
+      const { historyLength } = await handle.describe();
+      expect(historyLength).toBeLessThanOrEqual(150);
+    });
+  });
+
+  it('shows its steps in the current details and can be found by search attributes', async () => {
+    await migrating({ fixGuest: failOnce('GUEST_FIX_FAILED') }, {}, async (handle) => {
+      await until(handle, ({ status }) => status === 'parked');
+      const metadata = await handle.query<{ currentDetails?: string }>('__temporal_workflow_metadata');
+      expect(metadata.currentDetails).toContain('| fix | failed: GUEST_FIX_FAILED |');
+      const { typedSearchAttributes } = await handle.describe();
+      const shown = Object.fromEntries(
+        typedSearchAttributes.getAll().map(({ key, value }) => [key.name, value]),
+      );
+      expect(shown).toMatchObject({ LonghaulState: 'parked', LonghaulStep: 'fix' });
+    });
+  });
+
+  it('tries a retryable failure again by itself', async () => {
+    const script: Script = {
+      convertDisk: (attempt) => {
+        if (attempt < 3) throw ApplicationFailure.retryable('qemu-img was killed', 'TOOL_KILLED');
+      },
+    };
+    await migrating(script, {}, async (handle, calls) => {
+      await handle.result();
+      expect(calls.filter((name) => name === 'convertDisk')).toHaveLength(3);
+    });
+  });
+
+  it('parks on a failure, shows what to do, and goes on after a retry with the steps before it kept', async () => {
+    await migrating({ convertDisk: failOnce('SPACE_INSUFFICIENT') }, {}, async (handle, calls) => {
+      const parked = await until(handle, ({ status }) => status === 'parked');
+      expect(parked.failure).toMatchObject({
+        code: 'SPACE_INSUFFICIENT',
+        found: 'a thing',
+        remedy: 'do that',
+      });
+      await resolve(handle, { action: 'retry' });
+      await handle.result();
+      expect(calls.filter((name) => name === 'acquire')).toHaveLength(1);
+      expect(calls.filter((name) => name === 'convertDisk')).toHaveLength(2);
+    });
+  });
+
+  it('repeats preflight when a retry amends the spec', async () => {
+    await migrating({ inspectGuest: failOnce('GUEST_MULTIPLE_ROOTS') }, {}, async (handle, calls) => {
+      const { spec } = await until(handle, ({ status }) => status === 'parked');
+      await resolve(handle, {
+        action: 'retry',
+        spec: { ...spec, guest: { ...spec.guest, root: '/dev/sda2' } },
+      });
+      await handle.result();
+      expect(calls.slice(0, 5)).toEqual([
+        'preflight',
+        'acquire',
+        'inspectGuest',
+        'preflight',
+        'inspectGuest',
+      ]);
+      expect((await view(handle)).spec.guest.root).toBe('/dev/sda2');
+    });
+  });
+
+  it('refuses an amended spec with another source', async () => {
+    await migrating({ convertDisk: failOnce('SPACE_INSUFFICIENT') }, {}, async (handle) => {
+      const { spec } = await until(handle, ({ status }) => status === 'parked');
+      const other = { ...spec, source: { ...spec.source, disks: [{ path: '/images/other.qcow2' }] } };
+      await expect(resolve(handle, { action: 'retry', spec: other })).rejects.toThrow(
+        WorkflowUpdateFailedError,
+      );
+    });
+  });
+
+  it('skips a step that others can do without, and refuses to skip one they cannot', async () => {
+    const script: Script = { convertDisk: failOnce('CONVERT_FAILED'), verifyBoot: failOnce('BOOT_NOT_SEEN') };
+    await migrating(script, {}, async (handle) => {
+      await until(handle, ({ status }) => status === 'parked');
+      await expect(resolve(handle, { action: 'skip' })).rejects.toThrow(WorkflowUpdateFailedError);
+      await resolve(handle, { action: 'retry' });
+      await until(handle, (now) => now.status === 'parked' && stateOf(now, 'verify-boot') === 'failed');
+      await resolve(handle, { action: 'skip' });
+      const report = (await handle.result()) as MigrationReport;
+      expect(report.status).toBe('completed');
+      expect(stateOf(report, 'verify-boot')).toBe('skipped');
+    });
+  });
+
+  it('undoes what it made and fails when an operator aborts', async () => {
+    await migrating({ verifyBoot: failOnce('BOOT_PANIC') }, {}, async (handle, calls) => {
+      await until(handle, ({ status }) => status === 'parked');
+      await resolve(handle, { action: 'abort' });
+      await expect(handle.result()).rejects.toThrow(WorkflowFailedError);
+      expect(calls.slice(-3)).toEqual(['undefineDomain', 'discardWork', 'finish']);
+      expect((await view(handle)).status).toBe('aborted');
+    });
+  });
+
+  it('does not wait for anybody when the policy says fail', async () => {
+    const script: Script = { inspectGuest: failOnce('GUEST_NO_OS') };
+    await migrating(script, { policy: { onFailure: 'fail' } }, async (handle, calls) => {
+      const failure = await handle.result().then(
+        () => undefined,
+        (error: unknown) => (error as WorkflowFailedError).cause,
+      );
+      expect(failure).toMatchObject({ type: 'GUEST_NO_OS' });
+      expect(calls.slice(-2)).toEqual(['discardWork', 'finish']);
+    });
+  });
+
+  it('refuses a decision while it is not parked', async () => {
+    await migrating(
+      { convertDisk: () => new Promise((done) => setTimeout(done, 3_000)) },
+      {},
+      async (handle) => {
+        await until(handle, (now) => stateOf(now, 'convert') === 'running');
+        await expect(resolve(handle, { action: 'retry' })).rejects.toThrow(WorkflowUpdateFailedError);
+      },
+    );
+  });
+
+  it('pauses before the next step and goes on when resumed', async () => {
+    await migrating(
+      { inspectGuest: () => new Promise((done) => setTimeout(done, 500)) },
+      {},
+      async (handle, calls) => {
+        await until(handle, (now) => stateOf(now, 'inspect') === 'running');
+        await handle.signal('pause');
+        await until(handle, ({ status }) => status === 'paused');
+        const before = [...calls];
+        await new Promise((done) => setTimeout(done, 500));
+        expect(calls).toEqual(before);
+        expect(calls).not.toContain('fixGuest');
+        await handle.signal('resume');
+        expect(((await handle.result()) as MigrationReport).status).toBe('completed');
+      },
+    );
+  });
+
+  it('undoes what it made when it is cancelled in the middle of a step', async () => {
+    await migrating(
+      { verifyBoot: () => new Promise((done) => setTimeout(done, 1_500)) },
+      {},
+      async (handle, calls) => {
+        await until(handle, (now) => stateOf(now, 'verify-boot') === 'running');
+        await handle.cancel();
+        await expect(handle.result()).rejects.toThrow(WorkflowFailedError);
+        expect(calls.slice(-3)).toEqual(['undefineDomain', 'discardWork', 'finish']);
+        expect((await view(handle)).status).toBe('cancelled');
+      },
+    );
+  });
+
+  it('is blocked by preflight before anything was made', async () => {
+    const script: Script = { preflight: () => Promise.reject(permanent('DOMAIN_EXISTS')) };
+    await migrating(script, { policy: { onFailure: 'fail' } }, async (handle, calls) => {
+      await expect(handle.result()).rejects.toThrow(WorkflowFailedError);
+      expect(calls).toEqual(['preflight']);
+    });
+  });
+});
