@@ -1,6 +1,6 @@
-import { createColors, isColorSupported } from 'picocolors';
+import picocolors from 'picocolors';
 import { LonghaulError, messageOf } from '../contracts/errors.ts';
-import { resolveTemporal, type TemporalOptions } from '../workers/options.ts';
+import type { TemporalOptions } from '../workers/options.ts';
 
 /** The global options of the command line that say where Temporal is. */
 export interface ConnectionFlags {
@@ -9,14 +9,16 @@ export interface ConnectionFlags {
   profile?: string;
 }
 
-export type Paint = ReturnType<typeof createColors>;
+export type Paint = ReturnType<typeof picocolors.createColors>;
 
 /**
  * Where Temporal is: command line, then environment (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_PROFILE,
  * TLS, API key), then the profile in Temporal's configuration file, then the embedded server's address.
  * Throws OPTION_INVALID for a profile or a file that cannot be used.
  */
-export function resolveClientOptions(flags: ConnectionFlags): TemporalOptions {
+export async function resolveClientOptions(flags: ConnectionFlags): Promise<TemporalOptions> {
+  // Loaded when needed: `--help` has to be quick.
+  const { resolveTemporal } = await import('../workers/options.ts');
   try {
     const profile = flags.profile ?? process.env['TEMPORAL_PROFILE'];
     return resolveTemporal({ ...flags, ...(profile === undefined ? {} : { profile }) });
@@ -37,5 +39,5 @@ export function resolveClientOptions(flags: ConnectionFlags): TemporalOptions {
 /** Colours for a stream: on a terminal only, unless FORCE_COLOR insists; never with NO_COLOR. */
 export function paintFor(stream: { isTTY?: boolean }): Paint {
   const forced = process.env['FORCE_COLOR'] !== undefined && process.env['FORCE_COLOR'] !== '0';
-  return createColors(isColorSupported && (stream.isTTY === true || forced));
+  return picocolors.createColors(picocolors.isColorSupported && (stream.isTTY === true || forced));
 }

@@ -48,6 +48,7 @@ export const errorCodes = {
   GUEST_NO_OS: { retryable: false, summary: 'No operating system was found on the disks' },
   GUEST_MULTIPLE_ROOTS: { retryable: false, summary: 'More than one operating system was found' },
   GUEST_UNSUPPORTED: { retryable: false, summary: 'The guest is of a kind that cannot be fixed' },
+  GUEST_DISK_MISSING: { retryable: false, summary: 'A file system the guest needs is on none of its disks' },
   GUEST_LOCKED: { retryable: false, summary: 'The root file system is encrypted and was not unlocked' },
   GUEST_FILESYSTEM_DAMAGED: { retryable: false, summary: 'A guest file system is damaged' },
   GUEST_NO_SPACE: { retryable: false, summary: 'The guest has too little free space for the fixes' },

@@ -34,7 +34,10 @@ export async function resolveExtents(owner: string, layer: Layer, enclosure: Enc
 }
 
 async function checkExtent(file: ImageFile, extent: ExtentReference): Promise<void> {
-  if (extent.kind === 'flat') return file.requireWithin(extent.offsetBytes, extent.sizeBytes, 'its extent');
+  if (extent.kind === 'flat') {
+    file.requireWithin(extent.offsetBytes, extent.sizeBytes, 'its extent');
+    return;
+  }
   const found = await parse[extent.kind](file);
   if (found.compressed)
     throw file.unsupported(

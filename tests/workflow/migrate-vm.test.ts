@@ -1,105 +1,17 @@
-import { randomUUID } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/activity';
-import {
-  WorkflowFailedError,
-  WorkflowNotFoundError,
-  WorkflowUpdateFailedError,
-  type WorkflowHandle,
-} from '@temporalio/client';
-import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { DefaultLogger, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
-import { fileURLToPath } from 'node:url';
+import { WorkflowFailedError, WorkflowUpdateFailedError } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { hostTaskQueue, workflowTaskQueue } from '../../contracts/queues.ts';
-import { migrationSpec, type MigrationSpecInput } from '../../contracts/spec.ts';
-import type { MigrationReport, MigrationView, Resolution } from '../../contracts/steps.ts';
-import { resolveEmbeddedOptions } from '../../workers/options.ts';
-import { findTemporalBinary } from '../../workers/embedded/temporal-binary.ts';
-import { ensureSearchAttributes } from '../../workers/search-attributes.ts';
-import { scriptedHost, stateOf, undisturbed, type Script } from '../support/scripted-host.ts';
+import type { MigrationReport } from '../../contracts/steps.ts';
+import { resolve, startControlPlane, until, view, type ControlPlane } from '../support/control-plane.ts';
+import { stateOf, undisturbed, type Script } from '../support/scripted-host.ts';
 
-let environment: TestWorkflowEnvironment;
-let stopWorkflows: () => Promise<void>;
-
-/** Starts workers; gives what stops them. */
-async function startWorkers(...options: Omit<WorkerOptions, 'connection'>[]): Promise<() => Promise<void>> {
-  const workers: Worker[] = [];
-  for (const each of options) {
-    workers.push(
-      await Worker.create({ connection: environment.nativeConnection, shutdownGraceTime: 0, ...each }),
-    );
-  }
-  const running = Promise.all(workers.map((worker) => worker.run()));
-  return async () => {
-    for (const worker of workers) worker.shutdown();
-    await running;
-  };
-}
-
+let plane: ControlPlane;
 beforeAll(async () => {
-  Runtime.install({ logger: new DefaultLogger('ERROR') });
-  const { path } = await findTemporalBinary(resolveEmbeddedOptions());
-  environment = await TestWorkflowEnvironment.createLocal({
-    server: { executable: { type: 'existing-path', path } },
-  });
-  await ensureSearchAttributes(environment.connection, 'default');
-  const workflowsPath = fileURLToPath(new URL('../../workflows/index.ts', import.meta.url));
-  stopWorkflows = await startWorkers({ taskQueue: workflowTaskQueue, workflowsPath });
+  plane = await startControlPlane();
 }, 120_000);
+afterAll(() => plane.stop());
 
-afterAll(async () => {
-  await stopWorkflows();
-  await environment.teardown();
-});
-
-type Handle = WorkflowHandle;
-
-/** Runs `test` against a migration on a host of its own whose activities follow `script`. */
-async function migrating(
-  script: Script,
-  spec: Partial<MigrationSpecInput>,
-  test: (handle: Handle, calls: string[]) => Promise<void>,
-): Promise<void> {
-  const hostId = `host-${randomUUID().slice(0, 8)}`;
-  const host = scriptedHost(hostId, script);
-  const stop = await startWorkers({ taskQueue: hostTaskQueue(hostId), activities: host.activities });
-  const handle = await environment.client.workflow.start('migrateVm', {
-    workflowId: `migrate-image-web01-${randomUUID().slice(0, 8)}`,
-    taskQueue: workflowTaskQueue,
-    args: [
-      {
-        spec: migrationSpec.parse({
-          name: 'web01',
-          source: { kind: 'image', disks: ['/images/web01.qcow2'] },
-          target: { host: hostId },
-          ...spec,
-        }),
-        tuning: { retryInitialSeconds: 0.05, retryMaximumAttempts: 3, heartbeatTimeoutSeconds: 5 },
-      },
-    ],
-  });
-  try {
-    await test(handle, host.calls);
-  } finally {
-    // A test that ended early leaves its migration running; one that is over has nothing to terminate.
-    await handle.terminate().catch((error: unknown) => expect(error).toBeInstanceOf(WorkflowNotFoundError));
-    await stop();
-  }
-}
-
-const view = (handle: Handle) => handle.query<MigrationView>('progress');
-const resolve = (handle: Handle, resolution: Resolution) =>
-  handle.executeUpdate<null, [Resolution]>('resolve', { args: [resolution] });
-
-async function until(handle: Handle, condition: (view: MigrationView) => boolean): Promise<MigrationView> {
-  const deadline = Date.now() + 20_000;
-  for (;;) {
-    const now = await view(handle);
-    if (condition(now)) return now;
-    if (Date.now() > deadline) throw new Error(`still ${now.status}: ${JSON.stringify(now.steps)}`);
-    await new Promise((done) => setTimeout(done, 50));
-  }
-}
+const migrating: ControlPlane['migrating'] = (...args) => plane.migrating(...args);
 
 const permanent = (code: string) =>
   ApplicationFailure.nonRetryable(`${code} happened`, code, { found: 'a thing', remedy: 'do that' });

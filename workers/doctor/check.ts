@@ -27,7 +27,12 @@ export async function examineSafely({ name, examine }: Examination): Promise<Doc
     if (error instanceof LonghaulError) {
       return { name, status: 'failed', found: error.message, remedy: error.remedy };
     }
-    return { name, status: 'failed', found: messageOf(error), remedy: 'Report this as a defect of Longhaul.' };
+    return {
+      name,
+      status: 'failed',
+      found: messageOf(error),
+      remedy: 'Report this as a defect of Longhaul.',
+    };
   }
 }
 

@@ -20,7 +20,12 @@ export const hostTools: readonly Tool[] = [
     minimum: '6.0',
     because: 'earlier ones cannot state the format of a backing file',
   },
-  { program: 'qemu-system-x86_64', package: 'qemu-system-x86', minimum: '6.0', because: 'it boots the result' },
+  {
+    program: 'qemu-system-x86_64',
+    package: 'qemu-system-x86',
+    minimum: '6.0',
+    because: 'it boots the result',
+  },
   { program: 'virsh', package: 'libvirt-clients', minimum: '7.0', because: 'the domains need its schema' },
   { program: 'virt-xml-validate', package: 'libvirt-clients' },
   { program: 'xmllint', package: 'libxml2-utils' },

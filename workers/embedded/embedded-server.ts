@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import type { Log } from '../../activities/host/step-io.ts';
-import { baseEnv, limitedCommand } from '../../activities/host/tool.ts';
+import { baseEnv, limitedCommand, runTool } from '../../activities/host/tool.ts';
 import { LonghaulError, messageOf } from '../../contracts/errors.ts';
 import { ensureSearchAttributes } from '../search-attributes.ts';
 import { claimablePort } from './ports.ts';
@@ -14,6 +14,9 @@ import { claimablePort } from './ports.ts';
 const namespace = 'default';
 /** Migrations stay listed this long after they ended; the server's own default is a day. */
 const retention = '90 days';
+/** Exit code of flock(1) when another process holds the lock; EX_TEMPFAIL of sysexits(3). */
+const lockedExitCode = 75;
+const lockWaitSeconds = 3;
 const stopGraceMs = 15_000;
 
 export interface EmbeddedServerOptions {
@@ -52,6 +55,7 @@ export interface EmbeddedServer {
  */
 export async function startEmbeddedServer(options: EmbeddedServerOptions): Promise<EmbeddedServer> {
   await mkdir(options.stateDir, { recursive: true, mode: 0o700 });
+  await claimStateDirectory(options.stateDir);
   const port = await claimablePort(options.port ?? 7233, 'the Temporal server');
   const uiPort = await claimablePort(options.uiPort ?? port + 1000, 'the Temporal web UI');
   const child = spawnServer(options, port, uiPort);
@@ -62,7 +66,11 @@ export async function startEmbeddedServer(options: EmbeddedServerOptions): Promi
   try {
     await Promise.race([
       prepare(address, options.readyMs ?? 60_000),
-      ended.then((how) => Promise.reject(startFailed(how, lastWords()))),
+      ended.then((how) => {
+        throw child.exitCode === lockedExitCode
+          ? alreadyRunning(options.stateDir)
+          : startFailed(how, lastWords());
+      }),
     ]);
   } catch (error) {
     await stop();
@@ -71,11 +79,32 @@ export async function startEmbeddedServer(options: EmbeddedServerOptions): Promi
   return { address, namespace, uiUrl: `http://127.0.0.1:${uiPort}`, pid: child.pid ?? -1, ended, stop };
 }
 
+const lockOf = (stateDir: string) => join(stateDir, 'temporal.lock');
+
+/**
+ * Sees that no server holds the lock of the state directory; the new one takes it for itself and keeps it
+ * until it ends, however it ends. Waits a little: the server of a killed process may still be dying.
+ */
+async function claimStateDirectory(stateDir: string): Promise<void> {
+  const { exitCode } = await runTool({
+    program: 'flock',
+    args: [
+      ...['--timeout', String(lockWaitSeconds), `--conflict-exit-code=${lockedExitCode}`],
+      ...[lockOf(stateDir), 'true'],
+    ],
+    limits: { wallMs: 30_000 },
+    acceptExitCodes: [lockedExitCode],
+  });
+  if (exitCode === lockedExitCode) throw alreadyRunning(stateDir);
+}
+
 function spawnServer(options: EmbeddedServerOptions, port: number, uiPort: number): ChildProcess {
   const [command, args] = limitedCommand(
-    options.binary,
+    'flock',
     [
-      ...['server', 'start-dev', '--db-filename', join(options.stateDir, 'temporal.db')],
+      ...['--no-fork', '--nonblock', `--conflict-exit-code=${lockedExitCode}`, lockOf(options.stateDir)],
+      ...[options.binary, 'server', 'start-dev'],
+      ...['--db-filename', join(options.stateDir, 'temporal.db')],
       ...['--ip', '127.0.0.1', '--port', String(port)],
       ...['--ui-ip', '127.0.0.1', '--ui-port', String(uiPort), '--ui-disable-news-fetch'],
       ...['--namespace', namespace, '--log-level', 'warn', '--log-format', 'json'],
@@ -145,6 +174,14 @@ async function untilAnswering(address: string, deadline: number): Promise<Connec
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
+}
+
+function alreadyRunning(stateDir: string): LonghaulError {
+  return new LonghaulError('TEMPORAL_ALREADY_RUNNING', {
+    found: `a server has ${lockOf(stateDir)} locked`,
+    remedy: `Use the one that runs, or stop it first (fuser ${lockOf(stateDir)} names it), or choose another state directory.`,
+    details: { stateDir },
+  });
 }
 
 function startFailed(how: string, lastWords: string, cause?: unknown): LonghaulError {

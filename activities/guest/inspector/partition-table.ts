@@ -84,6 +84,8 @@ function mbrPartitions(head: Buffer): PartitionEntry[] | undefined {
 function guid(bytes: Buffer, at: number): string {
   const part = (start: number, end: number) => bytes.toString('hex', at + start, at + end);
   const swapped = (start: number, end: number) =>
-    Buffer.from(bytes.subarray(at + start, at + end)).reverse().toString('hex');
+    Buffer.from(bytes.subarray(at + start, at + end))
+      .reverse()
+      .toString('hex');
   return `${swapped(0, 4)}-${swapped(4, 6)}-${swapped(6, 8)}-${part(8, 10)}-${part(10, 16)}`.toUpperCase();
 }

@@ -20,6 +20,12 @@ function editLines(text: string, editLine: (line: string) => string): string {
     .join('\n');
 }
 
+/** The arguments after a kernel's name, which they must not run into. */
+function afterName(args: string, edit: ArgumentsEditor): string {
+  const edited = unlessVariable(args, edit);
+  return edited === args || /^\s/.test(edited) ? edited : ` ${edited}`;
+}
+
 /** A command line that only refers to a variable is edited where the variable is set. */
 function unlessVariable(args: string, edit: ArgumentsEditor): string {
   return /\$\{?(kernelopts|default_kernelopts)\b/.test(args) ? args : edit(args);
@@ -34,11 +40,11 @@ export function editGrubCfg(text: string, edit: ArgumentsEditor): string {
     const command = /^(\s*(?:linux|linux16|linuxefi)\s+)(\S+)(.*)$/.exec(line);
     if (command?.[2] !== undefined && kernelName.test(command[2])) {
       const [, lead = '', kernel, args = ''] = command;
-      return `${lead}${kernel}${unlessVariable(args, edit)}`;
+      return `${lead}${kernel}${afterName(args, edit)}`;
     }
     // Under Xen's own entry the kernel is a module of the hypervisor.
     const module = /^(\s*(?:module|module2|multiboot_module)\s+(?:--\S+\s+)*)(\S+)(.*\broot=.*)$/.exec(line);
-    if (module?.[2] !== undefined) return `${module[1] ?? ''}${module[2]}${edit(module[3] ?? '')}`;
+    if (module?.[2] !== undefined) return `${module[1] ?? ''}${module[2]}${afterName(module[3] ?? '', edit)}`;
     const variable = /^(\s*set\s+(?:default_)?kernelopts=)(["'])(.*)\2(\s*)$/.exec(line);
     if (variable) {
       const [, lead = '', quote = '', args = '', tail = ''] = variable;
@@ -100,7 +106,7 @@ export function editGrubLegacy(text: string, edit: ArgumentsEditor): string {
     if (kopt) return `${kopt[1] ?? ''}${edit(kopt[2] ?? '')}`;
     const kernel = /^(\s*(?:kernel|module)\s+(?:--\S+\s+)*)(\S+)(.*)$/.exec(line);
     if (kernel?.[2] === undefined || !kernelName.test(kernel[2])) return line;
-    return `${kernel[1] ?? ''}${kernel[2]}${edit(kernel[3] ?? '')}`;
+    return `${kernel[1] ?? ''}${kernel[2]}${afterName(kernel[3] ?? '', edit)}`;
   });
 }
 

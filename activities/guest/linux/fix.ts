@@ -11,6 +11,9 @@ export interface FixContext {
   options: MigrationSpec['guest'];
   /** What the fixes before this one changed, or in a plan would change. */
   earlier: readonly FixChange[];
+  /** An existing private directory on the host for files that are removed again. */
+  scratchDir: string;
+  signal: AbortSignal;
   log: Log;
   /** Says what is going on, for long fixes. */
   report(doing: string): void;

@@ -1,5 +1,8 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { LonghaulError } from '../../../contracts/errors.ts';
 import type { Kernel } from '../../../contracts/values.ts';
+import { readInitramfsModules } from '../initramfs/module-names.ts';
 import type { Guestfs } from '../session/guestfs.ts';
 import type { Fix, FixContext, PlannedChange } from './fix.ts';
 import { findBuilder, type InitramfsBuilder } from './initramfs-tools.ts';
@@ -98,7 +101,7 @@ async function replaceInitramfs(context: FixContext, guest: Guestfs, rebuild: Re
   const heartbeat = setInterval(say, progressMs);
   try {
     await builder.build(guest, { kernel, output, modules, timeoutMs: buildTimeoutMs });
-    await requireDrivers(guest, output, rebuild);
+    await requireDrivers(context, guest, output, rebuild);
     await guest.chmod(old.mode & 0o7777, output);
     await guest.chown(old.uid, old.gid, output);
     await guest.mv(output, initramfs);
@@ -107,6 +110,24 @@ async function replaceInitramfs(context: FixContext, guest: Guestfs, rebuild: Re
     throw error;
   } finally {
     clearInterval(heartbeat);
+  }
+}
+
+/** Reads the new image as the inspector reads any: by its contents, not by the builder's word. */
+async function requireDrivers(context: FixContext, guest: Guestfs, output: string, rebuild: Rebuild): Promise<void> {
+  const { kernel, modules, builder } = rebuild;
+  const dir = await mkdtemp(join(context.scratchDir, 'initramfs-'));
+  try {
+    await guest.download(output, join(dir, 'image'));
+    const read = await readInitramfsModules(join(dir, 'image'), kernel.version, context.signal);
+    const missing = modules.filter((module) => !read.modules.has(module));
+    if (missing.length === 0) return;
+    throw new LonghaulError('GUEST_FIX_FAILED', {
+      found: `the initramfs that ${builder.program} made for ${kernel.version} lacks ${missing.join(', ')}${read.problem === undefined ? '' : ` (${read.problem})`}`,
+      remedy: 'Rebuild the initramfs with virtio drivers in the source VM and retry; the old one was kept.',
+    });
+  } finally {
+    await rm(dir, { recursive: true, force: true });
   }
 }
 

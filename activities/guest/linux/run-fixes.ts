@@ -43,7 +43,12 @@ async function runFix(fix: Fix, context: FixContext, mode: 'plan' | 'apply'): Pr
   return {
     fix: fix.id,
     title: fix.title,
-    changes: done.map(({ apply: _apply, ...change }) => change),
+    changes: done.map(({ path, what, before, after }) => ({
+      path,
+      what,
+      ...(before === undefined ? {} : { before }),
+      ...(after === undefined ? {} : { after }),
+    })),
     warnings,
     seconds: Math.round(performance.now() - started) / 1000,
   };

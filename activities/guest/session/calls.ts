@@ -70,6 +70,7 @@ export const calls = {
 
   // mounting
   mount_options: { args: ['string', 'string', 'string'], returns: 'nothing' },
+  remount: { args: ['string'], returns: 'nothing', options: { rw: { id: 0, kind: 'bool' } } },
   umount_all: { args: [], returns: 'nothing' },
   statvfs: { args: ['string'], returns: 'statvfs' },
   fstrim: { args: ['string'], returns: 'nothing', options: {} },

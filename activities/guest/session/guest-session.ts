@@ -88,6 +88,7 @@ export class GuestSession implements Guestfs {
   btrfsSubvolumeGetDefault = (mountpoint: string) => this.call('btrfs_subvolume_get_default', [mountpoint]);
   cryptsetupClose = (device: string) => this.call('cryptsetup_close', [device]);
   luksUuid = (device: string) => this.call('luks_uuid', [device]);
+  remount = (mountpoint: string, writable: boolean) => this.call('remount', [mountpoint], { rw: writable });
   umountAll = () => this.call('umount_all', []);
   fstrim = (mountpoint: string) => this.call('fstrim', [mountpoint]);
   exists = (path: string) => this.call('exists', [path]);
@@ -95,6 +96,7 @@ export class GuestSession implements Guestfs {
   isDir = (path: string) => this.call('is_dir_opts', [path], { followsymlinks: true });
   isSymlink = (path: string) => this.call('is_symlink', [path]);
   readlink = (path: string) => this.call('readlink', [path]);
+  realpath = (path: string) => this.call('realpath', [path]);
   ls = (path: string) => this.call('ls', [path]);
   glob = (pattern: string) => this.call('glob_expand', [pattern]);
   mkdirP = (path: string) => this.call('mkdir_p', [path]);
@@ -140,6 +142,11 @@ export class GuestSession implements Guestfs {
     return Buffer.concat(chunks);
   }
 
+  async readPart(path: string, count: number, offset: number): Promise<Buffer> {
+    if (!(await this.isFile(path))) throw refused(`${path} does not exist or is not a regular file`);
+    return Buffer.from(await this.call('pread', [path, Math.min(count, chunkBytes), offset]));
+  }
+
   async download(path: string, hostPath: string, maxBytes = defaultMaxDownloadBytes): Promise<void> {
     await this.regularFileSize(path, maxBytes);
     await (await open(hostPath, 'wx', 0o600)).close();
@@ -147,7 +154,7 @@ export class GuestSession implements Guestfs {
   }
 
   async replaceFile(path: string, content: string | Uint8Array): Promise<void> {
-    const target = (await this.isSymlink(path)) ? await this.call('realpath', [path]) : path;
+    const target = (await this.isSymlink(path)) ? await this.realpath(path) : path;
     const fresh = `${target}.longhaul-new`;
     const bytes = Buffer.from(content);
     // Away with what a killed run, or the guest, left under that name: writing would follow a link.

@@ -38,6 +38,7 @@ export interface Guestfs {
 
   // mounting
   mount(device: string, mountpoint: string, options: string): Promise<void>;
+  remount(mountpoint: string, writable: boolean): Promise<void>;
   umountAll(): Promise<void>;
   statvfs(
     path: string,
@@ -51,6 +52,8 @@ export interface Guestfs {
   isDir(path: string): Promise<boolean>;
   isSymlink(path: string): Promise<boolean>;
   readlink(path: string): Promise<string>;
+  /** Absolute path with every symbolic link resolved, inside the guest. */
+  realpath(path: string): Promise<string>;
   /** Names in a directory, sorted, without `.` and `..`. */
   ls(path: string): Promise<string[]>;
   glob(pattern: string): Promise<string[]>;
@@ -59,6 +62,8 @@ export interface Guestfs {
   ): Promise<{ mode: number; uid: number; gid: number; sizeBytes: number; mtimeSeconds: number }>;
   /** Whole file in memory; refused with GUESTFS_FAILED above `maxBytes` (default 4 MiB). */
   readFile(path: string, maxBytes?: number): Promise<Buffer>;
+  /** Part of a regular file, at most 2 MiB; shorter at its end. */
+  readPart(path: string, count: number, offset: number): Promise<Buffer>;
   /** Copies a regular guest file to a host path that must not exist yet; refused above `maxBytes` (default 1 GiB). */
   download(path: string, hostPath: string, maxBytes?: number): Promise<void>;
   /**

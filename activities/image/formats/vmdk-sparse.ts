@@ -3,7 +3,8 @@ import { u64le, type ImageFile } from './image-file.ts';
 const kdmv = 0x564d444b;
 const cowd = 0x44574f43;
 const sectorBytes = 512;
-const grainDirectoryAtEnd = 0xffffffffffffffff;
+/** All 64 bits set, as a number. */
+const grainDirectoryAtEnd = 2 ** 64;
 const flag = { redundantDirectory: 1 << 1, zeroGrain: 1 << 2, markers: 1 << 17 };
 const maxDirectoryEntries = 32 * 1024 * 1024;
 /** Grains of 1 GiB; QEMU's limit. */

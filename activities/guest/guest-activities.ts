@@ -1,0 +1,180 @@
+import { open, stat } from 'node:fs/promises';
+import type { StepContext } from '../../contracts/steps.ts';
+import type { AcquiredDisk, FixOutcome, GuestFacts, RunRef, SourceVm } from '../../contracts/values.ts';
+import type { Host } from '../host/host.ts';
+import type { StepIo } from '../host/step-io.ts';
+import { WorkDir } from '../host/work-dir.ts';
+import { createOverlay, overlayPathOf, removeOverlay } from '../image/overlay.ts';
+import { inspectGuest } from './inspector.ts';
+import type { Fix, FixContext } from './linux/fix.ts';
+import { unlockContainers, type ResolveSecret } from './luks-handler.ts';
+import { fixOffline, planOffline } from './offline-fixer.ts';
+import { SessionPool, type OpenGuest } from './session-pool.ts';
+import type { GuestSession } from './session/guest-session.ts';
+import type { SessionOptions } from './session/open-session.ts';
+
+export interface GuestDependencies {
+  host: Pick<Host, 'stateDir' | 'accelerator'>;
+  openSession: (options: SessionOptions) => Promise<GuestSession>;
+  resolveSecret: ResolveSecret;
+  /** In running order. */
+  fixes: readonly Fix[];
+  /** How long an appliance waits for the next step; 2 minutes when left out. */
+  idleMs?: number;
+}
+
+/** Bodies of the guest steps of `HostActivities`. */
+export interface GuestActivities {
+  inspectGuest(ctx: StepContext, disks: AcquiredDisk[], io: StepIo): Promise<GuestFacts>;
+  fixGuest(ctx: StepContext, disks: AcquiredDisk[], vm: SourceVm, io: StepIo): Promise<FixOutcome[]>;
+  planGuest(
+    ctx: StepContext,
+    disks: AcquiredDisk[],
+    vm: SourceVm,
+    io: StepIo,
+  ): Promise<{ facts: GuestFacts; fixes: FixOutcome[] }>;
+  /** Closes the session of a run, before its overlays are removed. */
+  closeSession(run: RunRef): Promise<void>;
+  /** Closes all sessions, at the end of the worker. */
+  close(): Promise<void>;
+}
+
+const defaultIdleMs = 120_000;
+/** cryptsetup makes key derivations that take up to 1 GiB (Argon2id); the appliance needs some beside. */
+const memoryForLuksMiB = 2048;
+
+/** The guest steps. One appliance serves inspection and fixes of a VM when the same worker runs both. */
+export function createGuestActivities(dependencies: GuestDependencies): GuestActivities {
+  const { host, fixes } = dependencies;
+  const pool = new SessionPool(dependencies.idleMs ?? defaultIdleMs);
+
+  /** Fresh overlays, an appliance on them, the guest unlocked, inspected and mounted read-only. */
+  async function openGuest(ctx: StepContext, disks: AcquiredDisk[], io: StepIo): Promise<OpenGuest> {
+    const { guest: options, target } = ctx.spec;
+    const workDir = new WorkDir(host.stateDir, ctx.run);
+    await workDir.create();
+    for (const disk of disks) {
+      await createOverlay(overlayPathOf(workDir.scratch, disk.index), disk.image, io.signal);
+    }
+    const session = await dependencies.openSession({
+      disks: disks.map(({ index }) => ({ path: overlayPathOf(workDir.scratch, index), format: 'qcow2' })),
+      accelerator: target.accelerator === 'auto' ? await host.accelerator() : target.accelerator,
+      readOnly: false,
+      io,
+      tmpDir: workDir.scratch,
+      ...(options.luksKeys.length > 0 ? { memoryMiB: memoryForLuksMiB } : {}),
+    });
+    try {
+      // A killed worker cannot remove it; the janitor does.
+      if (session.socketDirectory !== undefined) await workDir.note(session.socketDirectory);
+      const report = (doing: string) => session.report(doing);
+      report('unlocking encrypted disks');
+      const unlocked = await unlockContainers(session, options.luksKeys, dependencies.resolveSecret);
+      const inspection = await inspectGuest({
+        guest: session,
+        launchSeconds: session.launchSeconds,
+        unlocked,
+        ...(options.root === undefined ? {} : { root: options.root }),
+        scratchDir: workDir.scratch,
+        signal: io.signal,
+        report,
+      });
+      return { session, inspection };
+    } catch (error) {
+      await session.close();
+      throw error;
+    }
+  }
+
+  async function inspect(ctx: StepContext, disks: AcquiredDisk[], io: StepIo): Promise<GuestFacts> {
+    await pool.discard(ctx.run);
+    const guest = await openGuest(ctx, disks, io);
+    const { facts, mounted } = guest.inspection;
+    if (mounted === undefined) await guest.session.close();
+    else await pool.put(ctx.run, await overlayIdentity(host.stateDir, ctx.run, disks), guest);
+    return facts;
+  }
+
+  async function fix(
+    ctx: StepContext,
+    disks: AcquiredDisk[],
+    vm: SourceVm,
+    io: StepIo,
+  ): Promise<FixOutcome[]> {
+    const identity = await overlayIdentity(host.stateDir, ctx.run, disks);
+    // A session in the pool has written nothing yet; whoever takes it to write never puts it back.
+    const { session, inspection } = (await pool.take(ctx.run, identity)) ?? (await openGuest(ctx, disks, io));
+    try {
+      session.attach(io);
+      const { facts, mounted } = inspection;
+      if (mounted === undefined) return [];
+      return await fixOffline({ fixes, mounted, context: fixContext(ctx, session, facts, vm, io) });
+    } finally {
+      await session.close();
+      await flush(host.stateDir, ctx.run, disks);
+    }
+  }
+
+  async function plan(ctx: StepContext, disks: AcquiredDisk[], vm: SourceVm, io: StepIo) {
+    const { session, inspection } = await openGuest(ctx, disks, io);
+    try {
+      const { facts, mounted } = inspection;
+      const planned =
+        mounted === undefined
+          ? []
+          : await planOffline({ fixes, context: fixContext(ctx, session, facts, vm, io) });
+      return { facts, fixes: planned };
+    } finally {
+      await session.close();
+      const { scratch } = new WorkDir(host.stateDir, ctx.run);
+      for (const { index, image } of disks) await removeOverlay(overlayPathOf(scratch, index), image);
+    }
+  }
+
+  return {
+    inspectGuest: inspect,
+    fixGuest: fix,
+    planGuest: plan,
+    closeSession: (run) => pool.discard(run),
+    close: () => pool.close(),
+  };
+}
+
+function fixContext(
+  ctx: StepContext,
+  session: GuestSession,
+  facts: GuestFacts,
+  vm: SourceVm,
+  io: StepIo,
+): Omit<FixContext, 'earlier'> {
+  return {
+    guest: session,
+    facts,
+    vm,
+    options: ctx.spec.guest,
+    log: io.log,
+    report: (doing) => session.report(doing),
+  };
+}
+
+/** Inodes of the overlays: files made anew under the same names are not the ones a session has open. */
+async function overlayIdentity(stateDir: string, run: RunRef, disks: AcquiredDisk[]): Promise<string> {
+  const { scratch } = new WorkDir(stateDir, run);
+  const inodes = await Promise.all(
+    disks.map(async ({ index }) => {
+      const found = await stat(overlayPathOf(scratch, index), { bigint: true }).catch(() => undefined);
+      return found === undefined ? 'absent' : `${found.dev}:${found.ino}:${found.birthtimeNs}`;
+    }),
+  );
+  return inodes.join(' ');
+}
+
+/** The appliance does not flush what it writes (see open-session); the step is done when the disk has it. */
+async function flush(stateDir: string, run: RunRef, disks: AcquiredDisk[]): Promise<void> {
+  const { scratch } = new WorkDir(stateDir, run);
+  for (const { index } of disks) {
+    const file = await open(overlayPathOf(scratch, index), 'r');
+    await file.sync();
+    await file.close();
+  }
+}

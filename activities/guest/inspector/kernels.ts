@@ -1,0 +1,170 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import type { Kernel } from '../../../contracts/values.ts';
+import { isGuestfsFailure } from '../guest-errors.ts';
+import { moduleName, readInitramfsModules } from '../initramfs/module-names.ts';
+import type { Guestfs } from '../session/guestfs.ts';
+
+export interface KernelSearch {
+  guest: Guestfs;
+  /** An existing private directory on the host, for one initramfs at a time. */
+  scratchDir: string;
+  signal: AbortSignal;
+  warnings: string[];
+  report(doing: string): void;
+}
+
+const maxKernels = 32;
+const maxInitramfsBytes = 512 * 1024 * 1024;
+const maxBuiltinBytes = 1024 * 1024;
+const maxEntryBytes = 64 * 1024;
+const versionPattern = /^\d+\.\d+[\w.+~-]*$/;
+/** Where the boot protocol keeps the offset of the version string, x86 boot.rst "kernel_version". */
+const bzImageVersionPointer = 0x20e;
+
+interface KernelFile {
+  version: string;
+  path: string;
+}
+
+/** The kernels of the mounted guest, oldest first, with what they can drive before the root is mounted. */
+export async function findKernels(search: KernelSearch): Promise<Kernel[]> {
+  const { guest } = search;
+  const moduleVersions = (await guest.isDir('/lib/modules')) ? await guest.ls('/lib/modules') : [];
+  const files = await kernelFiles(guest, moduleVersions);
+  const entries = await bootEntries(guest);
+  const kernels: Kernel[] = [];
+  for (const file of files.slice(0, maxKernels)) {
+    const initramfs = await initramfsOf(guest, file, entries);
+    kernels.push({
+      ...file,
+      ...(initramfs === undefined ? {} : { initramfs }),
+      bootable: moduleVersions.includes(file.version),
+      virtio: { blk: false, scsi: false, net: false, pci: false },
+    });
+  }
+  // One whose initramfs was deleted does not boot where the others need theirs.
+  const needInitramfs = kernels.some(({ bootable, initramfs }) => bootable && initramfs !== undefined);
+  for (const kernel of kernels) {
+    kernel.bootable &&= kernel.initramfs !== undefined || !needInitramfs;
+    if (kernel.bootable) kernel.virtio = await virtioOf(search, kernel);
+  }
+  return kernels;
+}
+
+async function kernelFiles(guest: Guestfs, moduleVersions: string[]): Promise<KernelFile[]> {
+  const byVersion = new Map<string, KernelFile>();
+  const add = (version: string | undefined, path: string) => {
+    if (version !== undefined && !byVersion.has(version)) byVersion.set(version, { version, path });
+  };
+  const names = (await guest.isDir('/boot')) ? await guest.ls('/boot') : [];
+  for (const name of names) {
+    const [, suffix] = /^(?:vmlinuz|vmlinux|Image|bzImage)(?:-(.+))?$/.exec(name) ?? [undefined, undefined];
+    if (!/^(vmlinuz|vmlinux|Image|bzImage)/.test(name) || name.endsWith('.old')) continue;
+    const path = `/boot/${name}`;
+    const named = suffix !== undefined && versionPattern.test(suffix);
+    // Arch and Alpine name the kernel after its flavour; the image itself knows its version.
+    add(named ? suffix : ((await imageVersion(guest, path)) ?? suffix), path);
+  }
+  for (const version of moduleVersions) {
+    const path = `/lib/modules/${version}/vmlinuz`;
+    if (!byVersion.has(version) && (await guest.exists(path))) add(version, path);
+  }
+  return [...byVersion.values()].sort((a, b) => compareVersions(a.version, b.version));
+}
+
+/** Version of an x86 kernel image; undefined for any other file. */
+async function imageVersion(guest: Guestfs, path: string): Promise<string | undefined> {
+  try {
+    const header = await guest.readPart(path, bzImageVersionPointer + 2, 0);
+    if (header.toString('latin1', 0x202, 0x206) !== 'HdrS') return undefined;
+    const text = await guest.readPart(path, 128, header.readUInt16LE(bzImageVersionPointer) + 0x200);
+    const version = text.toString('latin1').split(/[\s\0]/)[0] ?? '';
+    return versionPattern.test(version) ? version : undefined;
+  } catch (error) {
+    if (isGuestfsFailure(error) || error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+/** Kernel file name to initramfs paths, by Boot Loader Specification entries (type 1). */
+async function bootEntries(guest: Guestfs): Promise<Map<string, string[]>> {
+  const found = new Map<string, string[]>();
+  for (const path of (await guest.glob('/boot/loader/entries/*.conf')).slice(0, maxKernels)) {
+    const text = (await guest.readFile(path, maxEntryBytes)).toString();
+    const kernel = /^linux\s+(\S+)/m.exec(text)?.[1]?.split('/').at(-1);
+    const initramfs = [...text.matchAll(/^initrd\s+(\/\S+)/gm)].map(([, file]) => file ?? '');
+    if (kernel !== undefined && initramfs.length > 0) found.set(kernel, initramfs);
+  }
+  return found;
+}
+
+async function initramfsOf(
+  guest: Guestfs,
+  { version, path }: KernelFile,
+  entries: Map<string, string[]>,
+): Promise<string | undefined> {
+  const kernelName = path.split('/').at(-1) ?? '';
+  const flavour = /^[^-]+-(.+)$/.exec(kernelName)?.[1] ?? version;
+  // Paths of entries count from the root of the file system that /boot may be.
+  const fromEntries = (entries.get(kernelName) ?? []).flatMap((file) => [`/boot${file}`, file]);
+  const usual = [version, flavour].flatMap((suffix) => [
+    `/boot/initrd.img-${suffix}`,
+    `/boot/initramfs-${suffix}.img`,
+    `/boot/initrd-${suffix}`,
+    `/boot/initramfs-${suffix}`,
+  ]);
+  for (const candidate of [...fromEntries.filter((file) => !/ucode/.test(file)), ...usual]) {
+    if (await guest.isFile(candidate)) return candidate;
+  }
+  return undefined;
+}
+
+async function virtioOf(search: KernelSearch, kernel: Kernel): Promise<Kernel['virtio']> {
+  const modules = await builtinModules(search.guest, kernel.version);
+  const drivers = () => ({
+    blk: modules.has('virtio_blk'),
+    scsi: modules.has('virtio_scsi'),
+    net: modules.has('virtio_net'),
+    pci: modules.has('virtio_pci'),
+  });
+  const { blk, scsi, pci } = drivers();
+  if ((!blk || !scsi || !pci) && kernel.initramfs !== undefined) {
+    for (const module of await initramfsModules(search, kernel, kernel.initramfs)) modules.add(module);
+  }
+  return drivers();
+}
+
+/** modules.builtin(5) of kmod: one path a line, `kernel/drivers/block/virtio_blk.ko`. */
+async function builtinModules(guest: Guestfs, version: string): Promise<Set<string>> {
+  const path = `/lib/modules/${version}/modules.builtin`;
+  if (!(await guest.isFile(path))) return new Set();
+  const text = (await guest.readFile(path, maxBuiltinBytes)).toString('latin1');
+  return new Set([...text.matchAll(/([^/\n]+)\.ko$/gm)].map(([, name]) => moduleName(name ?? '')));
+}
+
+async function initramfsModules(
+  { guest, scratchDir, signal, warnings, report }: KernelSearch,
+  kernel: Kernel,
+  initramfs: string,
+): Promise<Set<string>> {
+  report(`reading ${initramfs}`);
+  const copy = join(scratchDir, `initramfs-${randomUUID()}`);
+  try {
+    await guest.download(initramfs, copy, maxInitramfsBytes);
+    const { modules, problem } = await readInitramfsModules(copy, kernel.version, signal);
+    if (problem !== undefined) warnings.push(`${initramfs} could not be read to its end: ${problem}.`);
+    return modules;
+  } catch (error) {
+    if (!isGuestfsFailure(error)) throw error;
+    warnings.push(`${initramfs} could not be read: ${error.found}.`);
+    return new Set();
+  } finally {
+    await rm(copy, { force: true });
+  }
+}
+
+function compareVersions(a: string, b: string): number {
+  return a.localeCompare(b, 'en', { numeric: true });
+}

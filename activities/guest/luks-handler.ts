@@ -1,0 +1,107 @@
+import { LonghaulError, messageOf } from '../../contracts/errors.ts';
+import type { MigrationSpec, SecretRef } from '../../contracts/spec.ts';
+import { isGuestfsFailure } from './guest-errors.ts';
+import type { Guestfs } from './session/guestfs.ts';
+
+/** Gives the bytes a reference stands for; throws SECRET_UNRESOLVED. */
+export type ResolveSecret = (reference: SecretRef) => Promise<Uint8Array>;
+
+/** A container no key opened. */
+export interface LockedContainer {
+  device: string;
+  uuid: string;
+  /** What was tried, as the spec writes it; never a secret. */
+  tried: string[];
+  /** Why, when it was not simply the wrong key. */
+  reasons: string[];
+}
+
+export interface UnlockResult {
+  opened: { device: string; uuid: string; mapped: string }[];
+  locked: LockedContainer[];
+  /** Device to file system type, as they are now: the scan is slow, and the inspector needs it next. */
+  fileSystems: Map<string, string>;
+}
+
+/** LUKS may lie on LVM that lies on LUKS; deeper is nobody's layout. */
+const maxLayers = 4;
+
+/**
+ * Opens the LUKS containers of the disks as /dev/mapper/luks-UUID, trying the spec's keys in their order on
+ * each container they are meant for. Volumes on opened containers are activated. What stays locked is told,
+ * not thrown: it may be a data disk.
+ *
+ * @throws LonghaulError SECRET_UNRESOLVED
+ */
+export async function unlockContainers(
+  guest: Guestfs,
+  keys: MigrationSpec['guest']['luksKeys'],
+  resolveSecret: ResolveSecret,
+): Promise<UnlockResult> {
+  const result: UnlockResult = { opened: [], locked: [], fileSystems: await guest.listFilesystems() };
+  const seen = new Set<string>();
+  for (let layer = 0; layer < maxLayers; layer++) {
+    const openedBefore = result.opened.length;
+    for (const [device, type] of result.fileSystems) {
+      if (type !== 'crypto_LUKS' || seen.has(device)) continue;
+      seen.add(device);
+      await unlock(guest, device, keys, resolveSecret, result);
+    }
+    if (result.opened.length === openedBefore) break;
+    await guest.lvmScan(true);
+    result.fileSystems = await guest.listFilesystems();
+  }
+  return result;
+}
+
+/** @throws LonghaulError GUEST_LOCKED: no operating system was found, and these containers stayed closed. */
+export function guestLocked(locked: readonly LockedContainer[]): LonghaulError {
+  const each = locked.map(({ device, uuid, tried, reasons }) => {
+    const keys = tried.length === 0 ? 'no key was given for it' : `tried ${tried.join(', ')}`;
+    return `LUKS container ${uuid} on ${device}: ${[keys, ...reasons].join('; ')}`;
+  });
+  return new LonghaulError('GUEST_LOCKED', {
+    found: each.join('. '),
+    remedy:
+      'Add the right passphrase to guest.luksKeys as a reference (env:, file: or cred:), for this UUID or for `all`; guest.fix=false migrates the disks as they are.',
+    details: { containers: locked.map(({ device, uuid, tried }) => ({ device, uuid, tried })) },
+  });
+}
+
+async function unlock(
+  guest: Guestfs,
+  device: string,
+  keys: MigrationSpec['guest']['luksKeys'],
+  resolveSecret: ResolveSecret,
+  result: UnlockResult,
+): Promise<void> {
+  const uuid = (await guest.luksUuid(device)).toLowerCase();
+  const name = `luks-${uuid}`;
+  const locked: LockedContainer = { device, uuid, tried: [], reasons: [] };
+  for (const { device: meant, key } of keys) {
+    if (meant !== 'all' && meant !== device && meant.toLowerCase() !== uuid) continue;
+    locked.tried.push(key);
+    const secret = await resolveSecret(key);
+    try {
+      await guest.cryptsetupOpen(device, secret, name);
+      result.opened.push({ device, uuid, mapped: `/dev/mapper/${name}` });
+      return;
+    } catch (error) {
+      if (!isGuestfsFailure(error)) throw error;
+      const reason = reasonOf(error);
+      if (reason !== undefined) locked.reasons.push(`${key}: ${reason}`);
+    } finally {
+      secret.fill(0);
+    }
+  }
+  result.locked.push(locked);
+}
+
+/** Undefined for a wrong key; cryptsetup's words for anything else. */
+function reasonOf(error: LonghaulError): string | undefined {
+  if (/no key available with this passphrase/i.test(error.found)) return undefined;
+  if (/not enough available memory/i.test(error.found)) {
+    return 'the appliance has too little memory for the key derivation of this container';
+  }
+  return messageOf(error);
+}

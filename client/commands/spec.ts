@@ -1,0 +1,49 @@
+import type { Command } from 'commander';
+import { specJsonSchema } from '../../contracts/spec-schema.ts';
+import { jsonText } from '../output/text.ts';
+import { readSpecFile } from '../spec-from-arguments.ts';
+import { runCommand, type CommandContext, type GlobalFlags } from './context.ts';
+
+export function addSpec(program: Command, context: CommandContext): void {
+  const spec = program
+    .command('spec')
+    .summary('check spec files, print their JSON Schema')
+    .description(
+      'Works on migration specs without a server: checks a file, prints the JSON Schema for editors.',
+    );
+
+  spec
+    .command('check')
+    .description('Checks a spec file and says everything that is wrong with it, with line and column.')
+    .argument('<file>', 'spec file in YAML or JSON; - for standard input')
+    .option('--json', 'the spec with every default filled in')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  longhaul spec check web01.yaml\n  longhaul spec check web01.yaml --json',
+    )
+    .action((file: string, _options: unknown, self: Command) =>
+      runCommand(context, self, async () => {
+        const value = await readSpecFile(file);
+        const disks = value.source.disks.length === 1 ? 'one disk' : `${value.source.disks.length} disks`;
+        context.terminal.print(
+          self.optsWithGlobals<GlobalFlags>().json === true
+            ? jsonText(value)
+            : `${file} is valid: ${value.name}, ${disks}`,
+        );
+        return 'ok';
+      }),
+    );
+
+  spec
+    .command('schema')
+    .description(
+      'Prints the JSON Schema (draft 2020-12) of a spec file, for completion and checks in editors.',
+    )
+    .addHelpText('after', '\nExamples:\n  longhaul spec schema > longhaul.schema.json')
+    .action((_options: unknown, self: Command) =>
+      runCommand(context, self, () => {
+        context.terminal.print(jsonText(specJsonSchema()));
+        return Promise.resolve('ok');
+      }),
+    );
+}

@@ -1,0 +1,84 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { assignNames, linkFile, udevRules } from '../../../../activities/guest/linux/network-names.ts';
+
+const [a, b, c] = ['52:54:00:00:00:0a', '52:54:00:00:00:0b', '52:54:00:00:00:0c'] as const;
+const file = (...entries: (string | [string, string])[]) => ({
+  physical: entries.map((entry) => (typeof entry === 'string' ? { name: entry } : { name: entry[0], mac: entry[1] })),
+  virtual: [] as string[],
+  macs: [] as string[],
+});
+
+describe('which card gets which configured name', () => {
+  it('follows the order of the cards, names in natural order', () => {
+    expect(assignNames([file('ens256', 'ens192', 'ens1001')], [a, b, c]).names).toEqual([
+      { name: 'ens192', mac: a },
+      { name: 'ens256', mac: b },
+      { name: 'ens1001', mac: c },
+    ]);
+  });
+
+  it('is decided by a MAC that is still there', () => {
+    expect(assignNames([file('ens192', ['ens224', a])], [a, b]).names).toEqual([
+      { name: 'ens192', mac: b },
+      { name: 'ens224', mac: a },
+    ]);
+  });
+
+  it('renews a MAC that is gone by the one of the card at its place', () => {
+    const plan = assignNames([file(['eth0', '00:50:56:00:00:01'])], [a]);
+    expect(plan).toEqual({
+      names: [{ name: 'eth0', mac: a }],
+      renewedMacs: new Map([['00:50:56:00:00:01', a]]),
+      warnings: [],
+    });
+  });
+
+  it('leaves out the loopback and what the guest makes itself, but not what those stand on', () => {
+    const found = { ...file('lo', 'br0', 'eth0.100', 'eth0:1', 'mybond', 'ens3'), virtual: ['mybond'] };
+    expect(assignNames([found], [a, b]).names.map(({ name }) => name)).toEqual(['ens3', 'eth0']);
+  });
+
+  it('warns when there are more names than cards', () => {
+    const plan = assignNames([file('eth0', 'eth1')], [a]);
+    expect(plan.names).toEqual([{ name: 'eth0', mac: a }]);
+    expect(plan.warnings).toEqual([
+      "The VM has 1 network cards, and none is left for eth1 of the guest's configuration.",
+    ]);
+  });
+
+  it('warns of patterns that the new names may not match', () => {
+    expect(assignNames([file('en*')], [a])).toEqual({ names: [], renewedMacs: new Map(), warnings: [] });
+    expect(assignNames([file('ens*')], [a]).warnings[0]).toContain('"ens*"');
+  });
+
+  it('never puts a name into a file that could break out of it', () => {
+    fc.assert(
+      fc.property(fc.array(fc.string()), (hostile) => {
+        for (const { name } of assignNames([file(...hostile)], [a, b, c]).names) {
+          expect(name).toMatch(/^[A-Za-z0-9_.-]{1,15}$/);
+        }
+      }),
+    );
+    expect(assignNames([file('x" RUN+="/x')], [a]).names).toEqual([]);
+    expect(assignNames([file('../../x')], [a]).names).toEqual([]);
+  });
+
+  it('never gives one card two names, nor one name to two cards', () => {
+    const entry = fc.oneof(fc.constantFrom('eth0', 'eth1', 'ens3'), fc.tuple(fc.constantFrom('eth0', 'lan'), fc.constantFrom(a, b, '00:50:56:00:00:01')));
+    fc.assert(
+      fc.property(fc.array(entry), (entries) => {
+        const { names } = assignNames([file(...entries)], [a, b]);
+        expect(new Set(names.map(({ name }) => name)).size).toBe(names.length);
+        expect(new Set(names.map(({ mac }) => mac)).size).toBe(names.length);
+      }),
+    );
+  });
+});
+
+describe('the files that give the names', () => {
+  it('bind a name to the MAC of a card on a bus', () => {
+    expect(linkFile('ens192', a)).toContain(`[Match]\nMACAddress=${a}\nPath=*\n\n[Link]\nName=ens192\n`);
+    expect(udevRules([{ name: 'ens192', mac: a }])).toContain(`ATTR{address}=="${a}", ATTR{type}=="1", NAME="ens192"`);
+  });
+});

@@ -1,0 +1,60 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { changedLines } from '../../../../activities/guest/linux/guest-text.ts';
+import { addInitramfsModules, addMkinitcpioModules } from '../../../../activities/guest/linux/initramfs-tools-text.ts';
+import { selinuxMode } from '../../../../activities/guest/linux/selinux.ts';
+import { editInittab } from '../../../../activities/guest/linux/serial-console-text.ts';
+
+describe('/etc/inittab', () => {
+  const sysv = 'id:2:initdefault:\n1:2345:respawn:/sbin/getty 38400 tty1\n#T0:23:respawn:/sbin/getty -L ttyS0 9600 vt100\n';
+  it('gets a login on the serial port, in the words of its own init', () => {
+    expect(editInittab(sysv)).toBe(`${sysv}S0:2345:respawn:/sbin/getty -L ttyS0 115200 vt100\n`);
+    const busybox = '::sysinit:/sbin/openrc sysinit\ntty1::respawn:/sbin/getty 38400 tty1\n';
+    expect(editInittab(busybox)).toBe(`${busybox}ttyS0::respawn:/sbin/getty -L ttyS0 115200 vt100\n`);
+  });
+
+  it("has Xen's console become the serial port", () => {
+    expect(editInittab('id:3:initdefault:\nco:2345:respawn:/sbin/agetty hvc0 9600 vt100\n#x:hvc0\n')).toBe(
+      'id:3:initdefault:\nco:2345:respawn:/sbin/agetty ttyS0 9600 vt100\n#x:hvc0\n',
+    );
+  });
+
+  it('changes once only, whatever it holds', () => {
+    fc.assert(
+      fc.property(fc.array(fc.oneof(fc.string(), fc.constantFrom('\n', 'hvc0', '#', ':initdefault:', 'ttyS0'))), (parts) => {
+        const once = editInittab(parts.join(''));
+        expect(editInittab(once)).toBe(once);
+      }),
+    );
+  });
+});
+
+describe('the modules of an initramfs', () => {
+  it('are added to those of initramfs-tools, once', () => {
+    const text = '# List of modules\nvirtio-blk\n';
+    const once = addInitramfsModules(text, ['virtio_pci', 'virtio_blk']);
+    expect(once).toBe('# List of modules\nvirtio-blk\nvirtio_pci\n');
+    expect(addInitramfsModules(once, ['virtio_pci', 'virtio_blk'])).toBe(once);
+  });
+
+  it('are added to the array of mkinitcpio', () => {
+    expect(addMkinitcpioModules('MODULES=()\nHOOKS=(base)\n', ['virtio_blk'])).toBe('MODULES=(virtio_blk)\nHOOKS=(base)\n');
+    expect(addMkinitcpioModules('MODULES="ext4"\n', ['virtio_blk'])).toBe('MODULES="ext4 virtio_blk"\n');
+    expect(addMkinitcpioModules('# MODULES=()\nMODULES=($(x))\n', ['virtio_blk'])).toBeUndefined();
+  });
+});
+
+describe('SELinux', () => {
+  it('counts as enforcing only when its configuration says so', () => {
+    expect(selinuxMode('# SELINUX=permissive\nSELINUX=enforcing\nSELINUXTYPE=targeted\n')).toBe('enforcing');
+    expect(selinuxMode('SELINUX=disabled\n')).toBe('disabled');
+    expect(selinuxMode('SELINUXTYPE=targeted\n')).toBe('disabled');
+  });
+});
+
+describe('what a change shows of a file', () => {
+  it('is the lines that differ, short and without control characters', () => {
+    expect(changedLines('a\nb\nc', 'a\nB\u001b[2J\nc')).toEqual({ before: 'b', after: 'B?[2J' });
+    expect(changedLines('x', 'y'.repeat(1000)).after.length).toBeLessThan(410);
+  });
+});

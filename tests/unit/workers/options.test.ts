@@ -1,0 +1,43 @@
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { resolveWorkerOptions } from '../../../workers/options.ts';
+
+let stateDir: string;
+beforeEach(() => {
+  stateDir = mkdtempSync(join(tmpdir(), 'longhaul-options-'));
+});
+afterEach(() => rmSync(stateDir, { recursive: true }));
+
+const resolve = (env: Record<string, string> = {}) =>
+  resolveWorkerOptions({}, { LONGHAUL_STATE_DIR: stateDir, HOME: stateDir, ...env });
+
+describe('worker options', () => {
+  it('keep the host id in the state directory, so that it survives restarts', () => {
+    const first = resolve().hostId;
+    expect(first).toMatch(/^[a-z0-9-]+-[0-9a-f]{6}$/);
+    expect(resolve().hostId).toBe(first);
+    expect(readFileSync(join(stateDir, 'host-id'), 'utf8').trim()).toBe(first);
+    expect(statSync(join(stateDir, 'host-id')).mode & 0o777).toBe(0o600);
+  });
+
+  it('point at the embedded server when nothing is said', () => {
+    expect(resolve().temporal).toMatchObject({ address: '127.0.0.1:7233', namespace: 'default' });
+  });
+
+  it("follow Temporal's environment configuration", () => {
+    const { temporal } = resolve({
+      TEMPORAL_ADDRESS: 'temporal.example:7233',
+      TEMPORAL_NAMESPACE: 'fleet',
+      TEMPORAL_API_KEY: 'k',
+    });
+    expect(temporal).toMatchObject({ address: 'temporal.example:7233', namespace: 'fleet' });
+    expect(temporal.connection.apiKey).toBe('k');
+  });
+
+  it('refuse a value that makes no sense, naming the variable', () => {
+    expect(() => resolve({ LONGHAUL_SLOTS: 'many' })).toThrow(/LONGHAUL_SLOTS is "many"/);
+    expect(() => resolve({ LONGHAUL_ACCELERATION: 'xen' })).toThrow(/LONGHAUL_ACCELERATION is "xen"/);
+  });
+});

@@ -1,0 +1,109 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { ApplicationFailure } from '@temporalio/activity';
+import type { WorkflowHandle } from '@temporalio/client';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import type { MigrationSpecInput } from '../../contracts/spec.ts';
+import { resolve, startControlPlane, until } from '../support/control-plane.ts';
+import { stateOf, type Script } from '../support/scripted-host.ts';
+
+/**
+ * Records one history of every interesting course of a migration into histories/. Run it when a new course
+ * exists; keep the old files: they stand for migrations that are under way when workers are upgraded.
+ */
+const folder = new URL('histories/', import.meta.url);
+
+interface Course {
+  name: string;
+  script: Script;
+  spec?: Partial<MigrationSpecInput>;
+  drive?: (handle: WorkflowHandle) => Promise<void>;
+}
+
+const failOnce = (code: string) => (attempt: number) => {
+  if (attempt === 1)
+    throw ApplicationFailure.nonRetryable(code, code, { found: 'a thing', remedy: 'do that' });
+};
+const slowly = () => new Promise<void>((done) => setTimeout(done, 1_000));
+const parked = (handle: WorkflowHandle) => until(handle, ({ status }) => status === 'parked');
+
+const courses: Course[] = [
+  { name: 'completed', script: {} },
+  {
+    name: 'without-guest-and-boot',
+    script: {},
+    spec: { guest: { fix: false }, policy: { verifyBoot: false } },
+  },
+  {
+    name: 'parked-then-retried',
+    script: { convertDisk: failOnce('SPACE_INSUFFICIENT') },
+    drive: async (handle) => {
+      await parked(handle);
+      await resolve(handle, { action: 'retry' });
+    },
+  },
+  {
+    name: 'parked-then-amended',
+    script: { inspectGuest: failOnce('GUEST_MULTIPLE_ROOTS') },
+    drive: async (handle) => {
+      const { spec } = await parked(handle);
+      await resolve(handle, {
+        action: 'retry',
+        spec: { ...spec, guest: { ...spec.guest, root: '/dev/sda2' } },
+      });
+    },
+  },
+  {
+    name: 'parked-then-skipped',
+    script: { verifyBoot: failOnce('BOOT_NOT_SEEN') },
+    drive: async (handle) => {
+      await parked(handle);
+      await resolve(handle, { action: 'skip' });
+    },
+  },
+  {
+    name: 'parked-then-aborted',
+    script: { defineDomain: failOnce('DOMAIN_DEFINE_FAILED') },
+    drive: async (handle) => {
+      await parked(handle);
+      await resolve(handle, { action: 'abort' });
+    },
+  },
+  {
+    name: 'failed-by-policy',
+    script: { fixGuest: failOnce('GUEST_FIX_FAILED') },
+    spec: { policy: { onFailure: 'fail' } },
+  },
+  {
+    name: 'paused-in-the-middle-of-a-boot-check',
+    script: { verifyBoot: slowly },
+    drive: async (handle) => {
+      await until(handle, (now) => stateOf(now, 'verify-boot') === 'running');
+      await handle.signal('pause');
+      await until(handle, ({ status }) => status === 'paused');
+      await handle.signal('resume');
+    },
+  },
+  {
+    name: 'cancelled',
+    script: { convertDisk: slowly },
+    drive: async (handle) => {
+      await until(handle, (now) => stateOf(now, 'convert') === 'running');
+      await handle.cancel();
+    },
+  },
+];
+
+await mkdir(folder, { recursive: true });
+const plane = await startControlPlane();
+for (const { name, script, spec = {}, drive } of courses) {
+  await plane.migrating(script, spec, async (handle) => {
+    await drive?.(handle);
+    await handle.result().catch((error: unknown) => {
+      console.log(`${name}: ended with ${String(error)}`);
+    });
+    const history = historyToJSON(await handle.fetchHistory());
+    await writeFile(new URL(`${name}.json`, folder), `${JSON.stringify(history)}\n`);
+    console.log(`${name}: recorded`);
+  });
+}
+await plane.stop();
