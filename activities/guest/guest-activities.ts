@@ -103,30 +103,32 @@ export function createGuestActivities(dependencies: GuestDependencies): GuestAct
   ): Promise<FixOutcome[]> {
     const identity = await overlayIdentity(host.stateDir, ctx.run, disks);
     // A session in the pool has written nothing yet; whoever takes it to write never puts it back.
-    const { session, inspection } = (await pool.take(ctx.run, identity)) ?? (await openGuest(ctx, disks, io));
+    const guest = (await pool.take(ctx.run, identity)) ?? (await openGuest(ctx, disks, io));
     try {
-      session.attach(io);
-      const { facts, mounted } = inspection;
+      guest.session.attach(io);
+      const { mounted } = guest.inspection;
       if (mounted === undefined) return [];
-      return await fixOffline({ fixes, mounted, context: fixContext(ctx, session, facts, vm, io) });
+      const { scratch } = new WorkDir(host.stateDir, ctx.run);
+      return await fixOffline({ fixes, mounted, context: fixContext(ctx, guest, vm, scratch, io) });
     } finally {
-      await session.close();
+      await guest.session.close();
       await flush(host.stateDir, ctx.run, disks);
     }
   }
 
   async function plan(ctx: StepContext, disks: AcquiredDisk[], vm: SourceVm, io: StepIo) {
-    const { session, inspection } = await openGuest(ctx, disks, io);
+    const { scratch } = new WorkDir(host.stateDir, ctx.run);
     try {
-      const { facts, mounted } = inspection;
-      const planned =
-        mounted === undefined
-          ? []
-          : await planOffline({ fixes, context: fixContext(ctx, session, facts, vm, io) });
-      return { facts, fixes: planned };
+      const guest = await openGuest(ctx, disks, io);
+      try {
+        const { facts, mounted } = guest.inspection;
+        if (mounted === undefined) return { facts, fixes: [] };
+        const context = fixContext(ctx, guest, vm, scratch, io);
+        return { facts, fixes: await planOffline({ fixes, context }) };
+      } finally {
+        await guest.session.close();
+      }
     } finally {
-      await session.close();
-      const { scratch } = new WorkDir(host.stateDir, ctx.run);
       for (const { index, image } of disks) await removeOverlay(overlayPathOf(scratch, index), image);
     }
   }
@@ -142,16 +144,18 @@ export function createGuestActivities(dependencies: GuestDependencies): GuestAct
 
 function fixContext(
   ctx: StepContext,
-  session: GuestSession,
-  facts: GuestFacts,
+  { session, inspection }: OpenGuest,
   vm: SourceVm,
+  scratchDir: string,
   io: StepIo,
 ): Omit<FixContext, 'earlier'> {
   return {
     guest: session,
-    facts,
+    facts: inspection.facts,
     vm,
     options: ctx.spec.guest,
+    scratchDir,
+    signal: io.signal,
     log: io.log,
     report: (doing) => session.report(doing),
   };

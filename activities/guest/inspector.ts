@@ -21,7 +21,7 @@ export interface InspectOptions {
   /** An existing private directory on the host. */
   scratchDir: string;
   signal: AbortSignal;
-  report(doing: string): void;
+  report: (doing: string) => void;
 }
 
 export interface Inspection {

@@ -37,6 +37,7 @@ export function createSecretResolver(sources: SecretSources): (reference: Secret
         }
         return fromFile(join(credentialsDirectory, name), reference);
       }
+      case undefined:
       default:
         throw unresolved(reference, 'it is not of the form env:NAME, file:/PATH or cred:NAME');
     }

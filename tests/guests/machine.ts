@@ -40,6 +40,9 @@ const hardware = {
   },
 } as const;
 
+/** How long a guest under TCG may take from a line typed to the next prompt. */
+const promptMs = 2_500;
+
 /** A guest running in QEMU under TCG, its serial port and its keyboard in our hands. */
 export class Machine {
   readonly #child: ChildProcess;
@@ -82,14 +85,45 @@ export class Machine {
     return undefined;
   }
 
-  /** Types a line on the keyboard: lower-case letters, digits, space and `- / > . = & ; $ ?` as on a US keyboard. */
-  async type(line: string): Promise<void> {
-    const keys = [...line].map((char) => keyNames[char] ?? [char]);
-    const commands = [...keys, ['ret']].map((chord) => ({
+  /**
+   * Signs in on the first virtual console, as somebody at the screen would, and runs a line there. Waits as long
+   * as the guest boots: what is typed before there is a prompt is lost, so it is typed again.
+   *
+   * @param line lower-case letters, digits, space and the signs of `keyNames`; its output should go to /dev/ttyS0
+   * @param done what the serial port then says
+   * @returns seconds since the start, or undefined when it was not seen in time
+   */
+  async signInAndRun(
+    account: { name: string; password: string },
+    line: string,
+    done: RegExp,
+    timeoutMs: number,
+  ): Promise<number | undefined> {
+    const deadline = performance.now() + timeoutMs;
+    while (performance.now() < deadline && this.#running) {
+      await this.#press([['ctrl', 'd']]); // ends a sign-in that went wrong half-way
+      await sleep(promptMs);
+      await this.#type(account.name);
+      await sleep(promptMs);
+      await this.#type(account.password);
+      await sleep(2 * promptMs);
+      await this.#type(line);
+      const seconds = await this.says(done, 2 * promptMs);
+      if (seconds !== undefined) return seconds;
+    }
+    return undefined;
+  }
+
+  #type(line: string): Promise<void> {
+    return this.#press([...[...line].map((char) => keyNames[char] ?? [char]), ['ret']]);
+  }
+
+  #press(chords: readonly (readonly string[])[]): Promise<void> {
+    const commands = chords.map((keys) => ({
       execute: 'send-key',
-      arguments: { keys: chord.map((data) => ({ type: 'qcode', data })), 'hold-time': 20 },
+      arguments: { keys: keys.map((data) => ({ type: 'qcode', data })), 'hold-time': 20 },
     }));
-    await this.#monitor(commands, 60);
+    return this.#monitor(commands, 60);
   }
 
   /** Writes what the screen shows to a PNG file. */

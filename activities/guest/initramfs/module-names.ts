@@ -82,4 +82,5 @@ async function readArchives(
     }
     archives++;
   }
+  if (archives === 0) throw new MalformedArchive('it holds nothing');
 }

@@ -12,7 +12,7 @@ export interface KernelSearch {
   scratchDir: string;
   signal: AbortSignal;
   warnings: string[];
-  report(doing: string): void;
+  report: (doing: string) => void;
 }
 
 const maxKernels = 32;

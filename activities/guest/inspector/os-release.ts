@@ -49,9 +49,8 @@ function unquote(raw: string): string {
 
 /** One printable line: the text goes to logs, reports and terminals. */
 function clean(text: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are what is taken out
   return text
-    .replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')
+    .replace(/\p{Cc}+/gu, ' ')
     .trim()
     .slice(0, maxValueChars);
 }

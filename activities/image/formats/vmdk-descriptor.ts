@@ -35,7 +35,7 @@ export function isVmdkDescriptor(head: Buffer): boolean {
  * Parses a descriptor (VMware "Virtual Disk Format 5.0"). QEMU's own parser is lenient in ways that let one
  * text mean two things, so a line this one does not know is an error, not skipped.
  */
-export function parseDescriptor(file: ImageFile, bytes: Buffer): VmdkDescriptor {
+export function parseDescriptor(file: ImageFile, bytes: Buffer, place: 'file' | 'embedded'): VmdkDescriptor {
   const end = bytes.indexOf(0);
   const text = decodeText(end === -1 ? bytes : bytes.subarray(0, end));
   if (text === undefined)
@@ -49,8 +49,10 @@ export function parseDescriptor(file: ImageFile, bytes: Buffer): VmdkDescriptor 
   for (const line of text.split('\n').map((raw) => raw.trimEnd())) {
     if (/^(RW|RDONLY|NOACCESS)/.test(line)) {
       // QEMU would read this extent twice: its scan runs over an empty line into the next.
-      if (previous === '') throw file.corrupt('has an empty line before an extent in its descriptor');
-      extents.push(parseExtent(file, line));
+      if (previous === '' && place === 'file')
+        throw file.corrupt('has an empty line before an extent in its descriptor');
+      // An embedded descriptor names the file it is in; QEMU does not look at that, and neither do we.
+      if (place === 'file') extents.push(parseExtent(file, line));
     } else if (keyLine.test(line)) {
       addField(file, fields, line);
     } else if (line !== '' && !line.startsWith('#')) {

@@ -29,15 +29,14 @@ async function parseMonolithic(file: ImageFile): Promise<Layer> {
   if (offset !== embeddedDescriptorOffset) throw file.corrupt(`has its descriptor at byte ${offset}`);
   const bytes = await file.read(offset, Math.min(length, maxDescriptorBytes), 'the descriptor');
   if (bytes[0] === 0) throw file.unsupported('is a piece of a split VMDK', giveDescriptor);
-  // The extents named in here are the file itself; QEMU does not look at them, and neither do we.
-  const descriptor = parseDescriptor(file, bytes);
+  const descriptor = parseDescriptor(file, bytes, 'embedded');
   return layerOf(descriptor, extent.sizeBytes, []);
 }
 
 async function parseText(file: ImageFile, head: Buffer): Promise<Layer> {
   if (!isVmdkDescriptor(head)) throw file.corrupt('is not a VMDK');
   if (file.sizeBytes > maxDescriptorBytes) throw file.corrupt('has a descriptor of more than 1 MiB');
-  const descriptor = parseDescriptor(file, await file.read(0, file.sizeBytes, 'the descriptor'));
+  const descriptor = parseDescriptor(file, await file.read(0, file.sizeBytes, 'the descriptor'), 'file');
   if (descriptor.extents.length === 0) throw file.truncated('the list of extents', file.sizeBytes + 1);
   const sizeBytes = descriptor.extents.reduce((sum, extent) => sum + extent.sizeBytes, 0);
   return layerOf(descriptor, sizeBytes, descriptor.extents);

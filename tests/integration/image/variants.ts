@@ -72,7 +72,17 @@ export const variants: Variant[] = [
   plain('qcow2 with 512 byte clusters', 'qcow2', 'qcow2', 'cluster_size=512'),
   plain('qcow2 with extended L2', 'qcow2', 'qcow2', 'extended_l2=on'),
   plain('qcow2 preallocated', 'qcow2', 'qcow2', 'preallocation=metadata'),
-  plain('qcow2 with a data file', 'qcow2', 'qcow2', 'data_file=data.img'),
+  {
+    name: 'qcow2 with a data file',
+    format: 'qcow2',
+    top: 'disk.qcow2',
+    make: (directory, raw) =>
+      void execFileSync(
+        'qemu-img',
+        ['convert', '-f', 'raw', '-O', 'qcow2', '-o', 'data_file=data.img', raw, 'disk.qcow2'],
+        { cwd: directory },
+      ),
+  },
   {
     name: 'qcow2 compressed',
     format: 'qcow2',
