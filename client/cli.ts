@@ -26,16 +26,21 @@ export function createProgram(context: CommandContext): Command {
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('(--help shows what there is)')
     .exitOverride();
+  program.commandsGroup('On a KVM host:');
   addWorker(program, context);
   addDoctor(program, context);
+  program.commandsGroup('Migrations:');
   addMigrate(program, context);
   addPlan(program, context);
   addStatus(program, context);
   addList(program, context);
-  addControls(program, context);
   addReport(program, context);
+  program.commandsGroup('A word to a migration:');
+  addControls(program, context);
+  program.commandsGroup('Help with files and shells:');
   addSpec(program, context);
-  addCompletion(program);
+  addCompletion(program, context);
+  program.helpCommand('help [command]', 'show help for a command');
   program.addHelpText(
     'after',
     `

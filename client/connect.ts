@@ -1,9 +1,12 @@
+import { connect as connectTcp } from 'node:net';
 import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import { LonghaulError, messageOf } from '../contracts/errors.ts';
 import type { TemporalOptions } from '../workers/options.ts';
 
 /** Long enough for a server across an ocean on a busy machine, short enough to wait for. */
 const connectTimeoutMs = 5_000;
+
+const loopback = /^(127\.[\d.]+|localhost|\[::1\]):\d+$/;
 
 /** An open connection to Temporal; the caller closes it. */
 export interface TemporalLink {
@@ -25,6 +28,7 @@ export async function connectTemporal(options: TemporalOptions): Promise<Tempora
     ...(metadata === undefined ? {} : { metadata }),
   });
   try {
+    if (loopback.test(address)) await knock(address);
     await connection.withDeadline(Date.now() + connectTimeoutMs, () => connection.ensureConnected());
   } catch (error) {
     await connection.close();
@@ -33,10 +37,26 @@ export async function connectTemporal(options: TemporalOptions): Promise<Tempora
   return { client: new Client({ connection, namespace }), connection, address, namespace };
 }
 
+/** Rejects at once when nothing listens here: gRPC would go on trying until the time limit. */
+function knock(address: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const at = address.lastIndexOf(':');
+    const host = address.slice(0, at).replaceAll(/[[\]]/g, '');
+    const socket = connectTcp({ host, port: Number(address.slice(at + 1)), timeout: connectTimeoutMs });
+    socket.on('error', reject);
+    const done = () => {
+      socket.destroy();
+      resolve();
+    };
+    socket.on('connect', done);
+    socket.on('timeout', done);
+  });
+}
+
 /** TEMPORAL_UNREACHABLE in words that tell a server that is not there from one that turns us away. */
 export function unreachable(address: string, error: unknown): LonghaulError {
   const turnedAway = isGrpcServiceError(error) && [7, 16].includes(error.code); // PERMISSION_DENIED, UNAUTHENTICATED
-  const local = /^(127\.|localhost|\[::1\])/.test(address);
+  const local = loopback.test(address);
   return new LonghaulError(
     'TEMPORAL_UNREACHABLE',
     turnedAway

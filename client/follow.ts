@@ -3,6 +3,7 @@ import { LonghaulError } from '../contracts/errors.ts';
 import { exitOfStatus, type ExitName } from './exit-codes.ts';
 import type { LiveView } from './live-view.ts';
 import type { LonghaulClient } from './longhaul-client.ts';
+import { outcomeText } from './output/outcome-text.ts';
 import { isOpen, viewLine, viewText } from './output/view-text.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -97,6 +98,16 @@ async function screenDisplay(terminal: Terminal): Promise<Display> {
     say: (text) => update(`${shown}\n\n${terminal.paint.yellow(text)}`),
     end: () => update.done(),
   };
+}
+
+/** The lines that close a migration which was followed to a good end. */
+export async function printOutcome(
+  client: LonghaulClient,
+  view: LiveView | undefined,
+  terminal: Terminal,
+): Promise<void> {
+  if (view?.status !== 'completed') return;
+  terminal.print(`\n${outcomeText(await client.report(view.migrationId), terminal.paint)}`);
 }
 
 /** A line whenever something other than bytes changed, and now and then in between. */

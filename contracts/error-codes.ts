@@ -59,6 +59,7 @@ export const errorCodes = {
   // domain
   DOMAIN_XML_INVALID: { retryable: false, summary: 'The domain definition does not validate' },
   DOMAIN_DEFINE_FAILED: { retryable: false, summary: 'libvirt refused the domain' },
+  DOMAIN_ACTIVE: { retryable: false, summary: 'The domain is running and must be shut off first' },
   BOOT_NOT_SEEN: { retryable: false, summary: 'The migrated VM gave no sign of life in time' },
   BOOT_PANIC: { retryable: false, summary: 'The migrated VM stopped while booting' },
   // control plane

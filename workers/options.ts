@@ -3,6 +3,7 @@ import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { availableParallelism, homedir, hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
+import type { SecretSources } from '../activities/host/secrets.ts';
 import { hasErrno, LonghaulError } from '../contracts/errors.ts';
 
 /** What a worker was told, every default filled in. Made once; nothing else reads the environment. */
@@ -18,6 +19,7 @@ export interface WorkerOptions {
   /** Seconds running steps get to end by themselves on SIGTERM before they are stopped and left to a retry. */
   drainSeconds: number;
   temporal: TemporalOptions;
+  secrets: SecretSources;
 }
 
 export interface TemporalOptions {
@@ -73,6 +75,7 @@ export function resolveWorkerOptions(
     logLevel: env['LONGHAUL_LOG_LEVEL'] ?? 'info',
     drainSeconds: wholeNumber('LONGHAUL_DRAIN_SECONDS', env['LONGHAUL_DRAIN_SECONDS'], 30),
     temporal: resolveTemporal(overrides, env),
+    secrets: { environment: env, credentialsDirectory: env['CREDENTIALS_DIRECTORY'] },
   };
 }
 

@@ -1,4 +1,4 @@
-import { type Connection, isGrpcServiceError } from '@temporalio/client';
+import { type ConnectionLike, isGrpcServiceError } from '@temporalio/client';
 import { LonghaulError } from '../contracts/errors.ts';
 import { searchAttributes } from '../contracts/search-attributes.ts';
 
@@ -20,7 +20,7 @@ export const searchAttributeNames: readonly string[] = Object.values(searchAttri
  * @throws LonghaulError SEARCH_ATTRIBUTES_MISSING when the server does not let us (Temporal Cloud), or has one
  *   of these names with another type; TEMPORAL_UNREACHABLE when it does not answer.
  */
-export async function ensureSearchAttributes(connection: Connection, namespace: string): Promise<void> {
+export async function ensureSearchAttributes(connection: ConnectionLike, namespace: string): Promise<void> {
   try {
     const missing = await missingAttributes(connection, namespace);
     if (missing.length === 0) return;
@@ -35,7 +35,7 @@ export async function ensureSearchAttributes(connection: Connection, namespace: 
   }
 }
 
-async function missingAttributes(connection: Connection, namespace: string): Promise<string[]> {
+async function missingAttributes(connection: ConnectionLike, namespace: string): Promise<string[]> {
   const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
   const types: Readonly<Record<string, number | undefined>> = customAttributes;
   const wrong = searchAttributeNames.filter((name) => (types[name] ?? keywordType) !== keywordType);
@@ -49,7 +49,7 @@ async function missingAttributes(connection: Connection, namespace: string): Pro
 }
 
 /** A query that names them is refused until the front end has heard of them. */
-async function untilKnown(connection: Connection, namespace: string): Promise<void> {
+async function untilKnown(connection: ConnectionLike, namespace: string): Promise<void> {
   const query = searchAttributeNames.map((name) => `${name} = ''`).join(' OR ');
   const deadline = Date.now() + spreadSeconds * 1000;
   for (;;) {

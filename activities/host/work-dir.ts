@@ -1,5 +1,5 @@
-import { appendFile, mkdir, readdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { appendFile, mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { hasErrno } from '../../contracts/errors.ts';
 import type { RunRef } from '../../contracts/values.ts';
 
@@ -50,6 +50,16 @@ export class WorkDir {
     for (const path of await this.noted()) await rm(path, { force: true, recursive: true });
     await rm(join(this.root, 'ledger'), { force: true });
     await rm(this.scratch, { recursive: true, force: true });
+  }
+
+  /** Removes the folder and everything of it, for runs that leave nothing behind. Idempotent. */
+  async remove(): Promise<void> {
+    await this.discard();
+    await rm(this.root, { recursive: true, force: true });
+    // The migration's folder goes with its last run.
+    await rmdir(dirname(this.root)).catch((error: unknown) => {
+      if (!hasErrno(error, 'ENOTEMPTY') && !hasErrno(error, 'ENOENT')) throw error;
+    });
   }
 
   private async noted(): Promise<string[]> {

@@ -113,10 +113,15 @@ export async function findPublished(
  * @returns The path that was removed.
  */
 export async function removePublished(work: WorkDir, index: number): Promise<string | undefined> {
+  const path = await publishedPath(work, index);
+  if (path !== undefined) await rm(path, { force: true });
+  return path;
+}
+
+/** Path of the disk this run finished, when its file is still there. */
+export async function publishedPath(work: WorkDir, index: number): Promise<string | undefined> {
   const record = await readRecord(work, index);
-  if (!record || !(await isFile(record.target.path, record.file))) return undefined;
-  await rm(record.target.path, { force: true });
-  return record.target.path;
+  return record && (await isFile(record.target.path, record.file)) ? record.target.path : undefined;
 }
 
 /** @throws LonghaulError TARGET_EXISTS when anything, a dangling link included, has that name. */

@@ -1,10 +1,9 @@
 import type { Command } from 'commander';
+import type { MigrationSpec } from '../../contracts/spec.ts';
 import type { LonghaulClient } from '../longhaul-client.ts';
 import { jsonText } from '../output/text.ts';
-import { settledSpec } from '../spec-from-arguments.ts';
-import type { Setting } from '../settings.ts';
 import { runCommand, withClient, type CommandContext, type GlobalFlags } from './context.ts';
-import { setting } from './spec-options.ts';
+import { collect, parsedSettings } from './spec-options.ts';
 
 interface Control {
   name: string;
@@ -57,16 +56,17 @@ const controls: readonly Control[] = [
 
 /** pause, resume, cancel, retry, skip and abort: one word to a migration. */
 export function addControls(program: Command, context: CommandContext): void {
-  for (const control of controls)
-    addControl(program, context, control).action((reference: string, _options: unknown, self: Command) =>
+  for (const control of controls) {
+    // What answers a failure stands together, the most frequent first.
+    if (control.name === 'skip') addRetry(program, context);
+    addControl(program, control).action((reference: string, _options: unknown, self: Command) =>
       runControl(context, self, reference, control),
     );
-  addRetry(program, context);
+  }
 }
 
 function addControl(
   program: Command,
-  _context: CommandContext,
   { name, summary, description }: Pick<Control, 'name' | 'summary' | 'description'>,
 ): Command {
   return program
@@ -83,23 +83,34 @@ function addControl(
 
 function addRetry(program: Command, context: CommandContext): void {
   const retry = { name: 'retry', summary: 'run the step that failed again', done: 'runs the step again' };
-  addControl(program, context, {
+  addControl(program, {
     ...retry,
     description:
       'Runs the step a parked migration is parked at again. --set amends the spec first, for this and all later steps; the source and the name stay.',
   })
-    .option('--set <key=value>', 'amend a place of the spec; repeatable', setting)
+    .option('--set <key=value>', 'amend a place of the spec; repeatable', collect)
     .addHelpText('after', '  longhaul retry web01 --set guest.root=/dev/sda2')
     .action((reference: string, _options: unknown, self: Command) =>
       runControl(context, self, reference, {
         ...retry,
         act: async (client, id) => {
-          const { set } = self.optsWithGlobals<{ set?: Setting[] } & GlobalFlags>();
-          const spec = set === undefined ? undefined : settledSpec((await client.view(id)).spec, set);
+          const { set } = self.optsWithGlobals<{ set?: string[] } & GlobalFlags>();
+          const spec = set === undefined ? undefined : await amendedSpec(client, id, set);
           await client.answer(id, { action: 'retry', ...(spec === undefined ? {} : { spec }) });
         },
       }),
     );
+}
+
+/** The spec the migration runs with, changed as asked and validated anew. */
+async function amendedSpec(
+  client: LonghaulClient,
+  id: string,
+  set: readonly string[],
+): Promise<MigrationSpec> {
+  const { settledSpec } = await import('../spec-from-arguments.ts');
+  const settings = await parsedSettings(set);
+  return settledSpec((await client.view(id)).spec, settings);
 }
 
 function runControl(

@@ -1,11 +1,9 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { ExitName } from '../exit-codes.ts';
-import { follow } from '../follow.ts';
+import { follow, printOutcome } from '../follow.ts';
 import type { LonghaulClient } from '../longhaul-client.ts';
 import { jsonText } from '../output/text.ts';
-import { outcomeText } from '../output/outcome-text.ts';
-import { specFromArguments } from '../spec-from-arguments.ts';
 import { runCommand, withClient, type CommandContext, type GlobalFlags } from './context.ts';
 import { addSpecOptions, settingsOf } from './spec-options.ts';
 
@@ -40,7 +38,8 @@ Examples:
     .action((args: string[], _options: unknown, self: Command) =>
       runCommand(context, self, async () => {
         const flags = withAbsoluteTarget(self.optsWithGlobals<MigrateFlags & GlobalFlags>());
-        const spec = await specFromArguments(args, settingsOf(flags));
+        const { specFromArguments } = await import('../spec-from-arguments.ts');
+        const spec = await specFromArguments(args, await settingsOf(flags));
         return withClient(self, async (client) => {
           const id = await client.start(spec, { again: flags.again === true });
           const wait = flags.wait ?? (context.terminal.interactive && flags.json !== true);
@@ -77,8 +76,7 @@ async function followStarted(
     terminal.print(
       jsonText(exit === 'detached' ? { migrationId } : await reportOr(client, migrationId, view)),
     );
-  else if (view?.status === 'completed')
-    terminal.print(`\n${outcomeText(await client.report(migrationId), terminal.paint)}`);
+  else await printOutcome(client, view, terminal);
   return exit;
 }
 

@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { isBlocked, planText } from '../output/plan-text.ts';
 import { jsonText } from '../output/text.ts';
-import { specFromArguments } from '../spec-from-arguments.ts';
 import { runCommand, withClient, type CommandContext, type GlobalFlags } from './context.ts';
 import { withAbsoluteTarget } from './migrate.ts';
 import { addSpecOptions, settingsOf } from './spec-options.ts';
@@ -27,7 +26,8 @@ Examples:
     .action((args: string[], _options: unknown, self: Command) =>
       runCommand(context, self, async () => {
         const flags = withAbsoluteTarget(self.optsWithGlobals<{ targetDir?: string } & GlobalFlags>());
-        const spec = await specFromArguments(args, settingsOf(flags));
+        const { specFromArguments } = await import('../spec-from-arguments.ts');
+        const spec = await specFromArguments(args, await settingsOf(flags));
         return withClient(self, async (client) => {
           const { terminal } = context;
           if (terminal.interactive && flags.json !== true)

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { parseSetting, type Setting } from '../settings.ts';
+import type { Setting } from '../settings.ts';
 
 /** The options of `migrate` and `plan` that set places of the spec, as commander parses them. */
 interface SpecFlags {
@@ -15,10 +15,11 @@ interface SpecFlags {
   mac?: string[];
   verifyBoot?: boolean;
   onFailure?: string;
-  set?: Setting[];
+  set?: string[];
 }
 
-const collect = (value: string, all: string[] = []) => [...all, value];
+/** Gathers an option that may be given several times. */
+export const collect = (value: string, all: string[] = []) => [...all, value];
 
 /** Adds the options that stand for the common places of the spec. */
 export function addSpecOptions(command: Command): Command {
@@ -40,12 +41,12 @@ export function addSpecOptions(command: Command): Command {
     .option(
       '--set <key=value>',
       'any place of the spec, for example target.compression=zstd; repeatable',
-      setting,
+      collect,
     );
 }
 
 /** The places of the spec that the options name, in an order where --set has the last word. */
-export function settingsOf(flags: SpecFlags): Setting[] {
+export async function settingsOf(flags: SpecFlags): Promise<Setting[]> {
   const settings: Setting[] = [];
   const put = (key: string, value: unknown) => {
     if (value !== undefined) settings.push({ path: key.split('.'), value });
@@ -71,7 +72,7 @@ export function settingsOf(flags: SpecFlags): Setting[] {
   }
   if (flags.verifyBoot === false) put('policy.verifyBoot', false);
   put('policy.onFailure', flags.onFailure);
-  return [...settings, ...(flags.set ?? [])];
+  return [...settings, ...(await parsedSettings(flags.set ?? []))];
 }
 
 function networkSetting(map: string): Setting {
@@ -80,7 +81,12 @@ function networkSetting(map: string): Setting {
   return { path: ['target', 'networks', source], value: map.slice(at + 1) };
 }
 
-export const setting = (text: string, all: Setting[] = []): Setting[] => [...all, parseSetting(text)];
+/** What was given to --set. The YAML parser is loaded only when there is something to parse. */
+export async function parsedSettings(texts: readonly string[]): Promise<Setting[]> {
+  if (texts.length === 0) return [];
+  const { parseSetting } = await import('../settings.ts');
+  return texts.map(parseSetting);
+}
 
 export function wholeNumber(text: string): number {
   if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('Give a whole number from 1.');

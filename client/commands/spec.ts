@@ -1,7 +1,5 @@
 import type { Command } from 'commander';
-import { specJsonSchema } from '../../contracts/spec-schema.ts';
 import { jsonText } from '../output/text.ts';
-import { readSpecFile } from '../spec-from-arguments.ts';
 import { runCommand, type CommandContext, type GlobalFlags } from './context.ts';
 
 export function addSpec(program: Command, context: CommandContext): void {
@@ -23,6 +21,7 @@ export function addSpec(program: Command, context: CommandContext): void {
     )
     .action((file: string, _options: unknown, self: Command) =>
       runCommand(context, self, async () => {
+        const { readSpecFile } = await import('../spec-from-arguments.ts');
         const value = await readSpecFile(file);
         const disks = value.source.disks.length === 1 ? 'one disk' : `${value.source.disks.length} disks`;
         context.terminal.print(
@@ -41,9 +40,10 @@ export function addSpec(program: Command, context: CommandContext): void {
     )
     .addHelpText('after', '\nExamples:\n  longhaul spec schema > longhaul.schema.json')
     .action((_options: unknown, self: Command) =>
-      runCommand(context, self, () => {
+      runCommand(context, self, async () => {
+        const { specJsonSchema } = await import('../../contracts/spec-schema.ts');
         context.terminal.print(jsonText(specJsonSchema()));
-        return Promise.resolve('ok');
+        return 'ok';
       }),
     );
 }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { follow } from '../follow.ts';
+import { follow, printOutcome } from '../follow.ts';
 import { listText } from '../output/list-text.ts';
 import { jsonText } from '../output/text.ts';
 import { isOpen, viewText } from '../output/view-text.ts';
@@ -43,6 +43,7 @@ Examples:
           if (watch === true) {
             const { exit, view } = await follow(client, id, terminal, { quiet: json === true });
             if (json === true) terminal.print(jsonText(view ?? { migrationId: id }));
+            else await printOutcome(client, view, terminal);
             return exit;
           }
           const view = await client.view(id);

@@ -9,39 +9,52 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { limitedCommand } from '../../activities/host/tool.ts';
 
+/**
+ * `vmware`: pvscsi disks and a vmxnet3 card in slot 192, so that Linux sees /dev/sda and ens192.
+ * `vmware-nvme`: NVMe disks in place of pvscsi (Debian's UEFI firmware cannot boot from pvscsi).
+ * `virtio`: what KVM gives a guest.
+ */
+export type Hardware = keyof typeof hardware;
+
 export interface MachineOptions {
   /** Raw disks in the guest's order. They are not written to: changes go to a temporary overlay. */
   disks: readonly string[];
-  /**
-   * `vmware`: pvscsi disks and a vmxnet3 card in slot 192, so that Linux sees /dev/sda and ens192.
-   * `virtio`: what KVM gives a guest.
-   */
-  hardware: 'vmware' | 'virtio';
+  hardware: Hardware;
   firmware?: 'bios' | 'uefi';
   memoryMiB?: number;
   /** Changes are kept in the disks. They must be copies. */
   writable?: boolean;
 }
 
+// Without ACPI's hotplug in its way, the PCIe slot number is what udev names the card by.
+const vmxnet3 = [
+  ...['-global', 'ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off'],
+  ...['-device', 'pcie-root-port,id=slot192,chassis=1,slot=192'],
+  ...['-device', 'vmxnet3,bus=slot192,netdev=net,romfile='],
+];
+
 const hardware = {
   vmware: {
     bus: ['-device', 'pvscsi,id=scsi'],
     disk: (index: number) => `scsi-hd,bus=scsi.0,scsi-id=${index},drive=disk${index}`,
-    // Without ACPI's hotplug in its way, the PCIe slot number is what udev names the card by.
-    nic: [
-      ...['-global', 'ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off'],
-      ...['-device', 'pcie-root-port,id=slot192,chassis=1,slot=192', '-device', 'vmxnet3,bus=slot192,netdev=net'],
-    ],
+    nic: vmxnet3,
+  },
+  'vmware-nvme': {
+    bus: [],
+    disk: (index: number) => `nvme,serial=disk${index},drive=disk${index}`,
+    nic: vmxnet3,
   },
   virtio: {
     bus: [],
     disk: (index: number) => `virtio-blk-pci,drive=disk${index}`,
-    nic: ['-device', 'virtio-net-pci,netdev=net'],
+    nic: ['-device', 'virtio-net-pci,netdev=net,romfile='],
   },
 } as const;
 
 /** How long a guest under TCG may take from a line typed to the next prompt. */
 const promptMs = 2_500;
+/** Keys in GRUB's menu would stop the boot. */
+const quietMs = 20_000;
 
 /** A guest running in QEMU under TCG, its serial port and its keyboard in our hands. */
 export class Machine {
@@ -58,7 +71,9 @@ export class Machine {
     const dir = await mkdtemp(join(tmpdir(), 'longhaul-guest-'));
     const [command, args] = limitedCommand('qemu-system-x86_64', qemuArgs(options, dir), {});
     const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit'] });
-    return new Machine(child, dir);
+    const machine = new Machine(child, dir);
+    while (machine.#running && !existsSync(join(dir, 'qmp'))) await sleep(50);
+    return machine;
   }
 
   get #running(): boolean {
@@ -100,9 +115,10 @@ export class Machine {
     timeoutMs: number,
   ): Promise<number | undefined> {
     const deadline = performance.now() + timeoutMs;
+    await sleep(quietMs);
     while (performance.now() < deadline && this.#running) {
-      await this.#press([['ctrl', 'd']]); // ends a sign-in that went wrong half-way
-      await sleep(promptMs);
+      await this.#press([['ctrl', 'c']]); // ends a sign-in that went wrong half-way
+      await sleep(2 * promptMs);
       await this.#type(account.name);
       await sleep(promptMs);
       await this.#type(account.password);

@@ -16,7 +16,7 @@ export type Finding = Omit<DoctorCheck, 'name'>;
 /** One thing to look at. Independent of all others; may throw, which is a failed line. */
 export interface Examination {
   name: string;
-  examine(): Promise<Finding>;
+  readonly examine: () => Promise<Finding>;
 }
 
 /** Makes one examination; whatever it throws becomes a failed line, so that the others are still made. */

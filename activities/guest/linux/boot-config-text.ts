@@ -57,7 +57,8 @@ export function editGrubCfg(text: string, edit: ArgumentsEditor): string {
 /** /etc/default/grub: `variables` that hold arguments; a value with an expansion or an escape is left alone. */
 export function editGrubDefault(text: string, edit: ArgumentsEditor, variables: RegExp): string {
   return editLines(text, (line) => {
-    const match = /^(\s*(?:export\s+)?([A-Z_]+)=)(?:"([^"\\$`]*)"|'([^']*)'|([^\s"'\\$`#]*))(\s*(?:#.*)?)$/.exec(line);
+    const match =
+      /^(\s*(?:export\s+)?([A-Z_]+)=)(?:"([^"\\$`]*)"|'([^']*)'|([^\s"'\\$`#]*))(\s*(?:#.*)?)$/.exec(line);
     if (!match?.[2] || !variables.test(match[2])) return line;
     const [, lead = '', , double, single, bare, tail = ''] = match;
     const before = double ?? single ?? bare ?? '';
@@ -87,7 +88,10 @@ const grubenvBytes = 1024;
 export function editGrubEnv(text: string, edit: ArgumentsEditor): string {
   if (text.length !== grubenvBytes || !text.startsWith('# GRUB Environment Block\n')) return text;
   const body = text.replace(/#*$/, '');
-  const edited = body.replace(/^(kernelopts=)(.*)$/m, (_whole, key: string, args: string) => `${key}${edit(args)}`);
+  const edited = body.replace(
+    /^(kernelopts=)(.*)$/m,
+    (_whole, key: string, args: string) => `${key}${edit(args)}`,
+  );
   return edited.length > grubenvBytes ? text : edited.padEnd(grubenvBytes, '#');
 }
 

@@ -57,7 +57,12 @@ export async function planBootEdit(
       const file = await readGuestText(guest, path, warnings);
       if (file === undefined || seen.has(file.path)) continue;
       seen.add(file.path);
-      const edited = editBootText(kind, file.text, edit.editorFor({ path, text: file.text, warnings }), edit.variables);
+      const edited = editBootText(
+        kind,
+        file.text,
+        edit.editorFor({ path, text: file.text, warnings }),
+        edit.variables,
+      );
       const change = planText(file, edited, edit.what);
       if (change !== undefined) changes.push(change);
     }

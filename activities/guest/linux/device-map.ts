@@ -1,4 +1,5 @@
 import type { GuestFacts } from '../../../contracts/values.ts';
+import { isGuestfsFailure } from '../guest-errors.ts';
 import type { Guestfs } from '../session/guestfs.ts';
 
 /**
@@ -35,9 +36,7 @@ export interface Expectation {
 }
 
 export type Resolution =
-  | { kind: 'stable' }
-  | { kind: 'found'; volume: Volume }
-  | { kind: 'unknown'; reason: string };
+  { kind: 'stable' } | { kind: 'found'; volume: Volume } | { kind: 'unknown'; reason: string };
 
 type ParsedName =
   | { kind: 'place'; disk: number; partition?: number }
@@ -46,27 +45,56 @@ type ParsedName =
 
 const maxParsedIndex = 4096;
 
-/** Reads what is on each partition and partitionless disk of the appliance. */
-export async function readDeviceMap(guest: Guestfs, facts: GuestFacts): Promise<DeviceMap> {
+/** Fixes change files and never devices, and under emulation each look at one takes a third of a second. */
+const known = new WeakMap<Guestfs, Promise<DeviceMap>>();
+
+/** What is on each partition and partitionless disk of the appliance; read once for a session. */
+export function readDeviceMap(guest: Guestfs, facts: GuestFacts): Promise<DeviceMap> {
+  const earlier = known.get(guest);
+  if (earlier !== undefined) return withRoot(earlier, facts);
+  const reading = readVolumes(guest);
+  known.set(guest, reading);
+  reading.catch(() => known.delete(guest));
+  return withRoot(reading, facts);
+}
+
+async function withRoot(map: Promise<DeviceMap>, facts: GuestFacts): Promise<DeviceMap> {
+  const { diskCount, volumes } = await map;
+  const root = volumes.find((volume) => volume.device === facts.root?.device);
+  return { diskCount, volumes, ...tagged('rootDevice', root?.device) };
+}
+
+async function readVolumes(guest: Guestfs): Promise<DeviceMap> {
   const disks = await guest.listDevices();
-  const partitions = await guest.listPartitions();
+  const partitions = (await guest.listPartitions()).map((device) => ({
+    device,
+    place: placeOf(device, disks),
+  }));
+  const partitioned = new Set(partitions.map(({ place }) => place?.disk));
+  const whole = disks
+    .map((device, disk) => ({ device, place: { disk } }))
+    .filter(({ place }) => !partitioned.has(place.disk));
   const volumes: Volume[] = [];
-  for (const device of [...disks, ...partitions]) {
-    const place = placeOf(device, disks);
-    if (place === undefined) continue;
-    const tags = await guest.blkid(device).catch(() => new Map<string, string>());
-    if (place.partition === undefined && !tags.has('TYPE')) continue;
-    volumes.push({
-      device,
-      disk: place.disk,
-      ...(place.partition === undefined ? {} : { partition: place.partition }),
-      ...tagged('fsType', safeTag(tags.get('TYPE'))),
-      ...tagged('uuid', safeTag(tags.get('UUID'))),
-      ...tagged('partUuid', safeTag(tags.get('PART_ENTRY_UUID') ?? tags.get('PARTUUID'))),
-    });
+  for (const { device, place } of [...whole, ...partitions]) {
+    if (place !== undefined) volumes.push({ device, ...place, ...(await readTags(guest, device)) });
   }
-  const rootDevice = volumes.find((volume) => volume.device === facts.root?.device)?.device;
-  return { diskCount: disks.length, volumes, ...tagged('rootDevice', rootDevice) };
+  return { diskCount: disks.length, volumes };
+}
+
+async function readTags(
+  guest: Guestfs,
+  device: string,
+): Promise<Pick<Volume, 'fsType' | 'uuid' | 'partUuid'>> {
+  // An extended or empty partition has nothing to tell.
+  const tags = await guest.blkid(device).catch((error: unknown) => {
+    if (isGuestfsFailure(error)) return new Map<string, string>();
+    throw error;
+  });
+  return {
+    ...tagged('fsType', safeTag(tags.get('TYPE'))),
+    ...tagged('uuid', safeTag(tags.get('UUID'))),
+    ...tagged('partUuid', safeTag(tags.get('PART_ENTRY_UUID') ?? tags.get('PARTUUID'))),
+  };
 }
 
 function tagged<K extends string>(key: K, value: string | undefined): Partial<Record<K, string>> {
@@ -104,7 +132,11 @@ export function resolveDevice(name: string, map: DeviceMap, expected: Expectatio
       typeFits(volume.fsType, expected.fsType),
   );
   const [only] = candidates;
-  if (only !== undefined && candidates.length === 1 && (parsed.kind === 'place' || only.fsType !== undefined)) {
+  if (
+    only !== undefined &&
+    candidates.length === 1 &&
+    (parsed.kind === 'place' || only.fsType !== undefined)
+  ) {
     return { kind: 'found', volume: only };
   }
   return { kind: 'unknown', reason: whyUnknown(name, parsed, map, expected, candidates.length) };
@@ -121,7 +153,8 @@ function whyUnknown(
   if (parsed.kind === 'place' && parsed.disk >= map.diskCount)
     return `${name} would be disk ${parsed.disk + 1}, but the VM has ${map.diskCount}`;
   const at = map.volumes.find(
-    (volume) => parsed.kind === 'place' && volume.disk === parsed.disk && volume.partition === parsed.partition,
+    (volume) =>
+      parsed.kind === 'place' && volume.disk === parsed.disk && volume.partition === parsed.partition,
   );
   if (at !== undefined)
     return `${name} should be ${expected.fsType ?? 'a file system'} but its place holds ${at.fsType ?? 'nothing known'}`;
@@ -135,7 +168,8 @@ function typeFits(found: string | undefined, stated: string | undefined): boolea
   if (found === undefined) return false;
   if (stated === 'swap') return swapTypes.has(found);
   // ext2 and ext3 are mounted by the ext4 driver, and vfat and msdos are one format.
-  const family = (type: string) => (/^ext[234]$/.test(type) ? 'ext' : /^(vfat|msdos|fat)$/.test(type) ? 'fat' : type);
+  const family = (type: string) =>
+    /^ext[234]$/.test(type) ? 'ext' : /^(vfat|msdos|fat)$/.test(type) ? 'fat' : type;
   return stated.split(',').some((type) => family(type) === family(found));
 }
 
@@ -143,8 +177,13 @@ function typeFits(found: string | undefined, stated: string | undefined): boolea
  * The UUID=, or where a file system has none or shares it with another, the PARTUUID= that names a volume
  * wherever it is attached; undefined when neither is unique.
  */
-export function stableName(volume: Volume, map: DeviceMap, prefer: 'uuid' | 'partuuid' = 'uuid'): string | undefined {
-  const count = (key: 'uuid' | 'partUuid') => map.volumes.filter((other) => other[key] === volume[key]).length;
+export function stableName(
+  volume: Volume,
+  map: DeviceMap,
+  prefer: 'uuid' | 'partuuid' = 'uuid',
+): string | undefined {
+  const count = (key: 'uuid' | 'partUuid') =>
+    map.volumes.filter((other) => other[key] === volume[key]).length;
   // The members of one btrfs file system carry the same UUID, rightly.
   const byUuid =
     volume.uuid !== undefined && (volume.fsType === 'btrfs' || count('uuid') === 1)

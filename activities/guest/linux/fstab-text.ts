@@ -12,7 +12,8 @@ const fstabLine = /^(\s*)([^\s#]\S*)(\s+)(\S+)(\s+)(\S+)(.*)$/s;
 const crypttabLine = /^(\s*)([^\s#]\S*)(\s+)(\S+)(.*)$/s;
 
 /** Pseudo and network file systems, whose first field is no disk. */
-const notOnDisk = /^(tmpfs|proc|sysfs|devpts|devtmpfs|cgroup2?|nfs4?|cifs|smb3|fuse(\..*)?|9p|virtiofs|overlay|none)$/;
+const notOnDisk =
+  /^(tmpfs|proc|sysfs|devpts|devtmpfs|cgroup2?|nfs4?|cifs|smb3|fuse(\..*)?|9p|virtiofs|overlay|none)$/;
 const removable = /^(iso9660|udf)(,|$)/;
 
 /** Names the file systems of an fstab in a way that survives the move. Spacing and comments stay. */
@@ -31,7 +32,11 @@ export function editFstab(text: string, map: DeviceMap): Edited {
 
 /** Floppies and CD drives keep their lines: nothing waits for them, and sr0 stays sr0. */
 function isRemovable(device: string, path: string, fsType: string): boolean {
-  return removable.test(fsType) || /^\/dev\/(fd|sr|scd|cdrom|dvd|floppy)/.test(device) || /\/(cdrom|floppy|dvd)\d*$/.test(path);
+  return (
+    removable.test(fsType) ||
+    /^\/dev\/(fd|sr|scd|cdrom|dvd|floppy)/.test(device) ||
+    /\/(cdrom|floppy|dvd)\d*$/.test(path)
+  );
 }
 
 /** The same for the devices of encrypted volumes. */
@@ -52,10 +57,13 @@ export function editCrypttab(text: string, map: DeviceMap): Edited {
 /** The swap that initramfs-tools looks in for a hibernated system: /etc/initramfs-tools/conf.d/resume. */
 export function editResume(text: string, map: DeviceMap): Edited {
   const warnings: string[] = [];
-  const edited = text.replace(/^(\s*RESUME=)(["']?)(\/dev\/[^\s"']+)\2/gm, (line, key: string, quote: string, device: string) => {
-    const name = renamed(device, map, { fsType: 'swap' }, 'the resume device', warnings);
-    return name === undefined ? line : `${key}${quote}${name}${quote}`;
-  });
+  const edited = text.replace(
+    /^(\s*RESUME=)(["']?)(\/dev\/[^\s"']+)\2/gm,
+    (line, key: string, quote: string, device: string) => {
+      const name = renamed(device, map, { fsType: 'swap' }, 'the resume device', warnings);
+      return name === undefined ? line : `${key}${quote}${name}${quote}`;
+    },
+  );
   return { text: edited, warnings };
 }
 

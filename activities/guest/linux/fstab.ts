@@ -5,7 +5,11 @@ import { planText, readGuestText } from './guest-text.ts';
 
 const files: { path: string; edit: (text: string, map: DeviceMap) => Edited; what: string }[] = [
   { path: '/etc/fstab', edit: editFstab, what: 'File systems and swap are named by UUID instead of device.' },
-  { path: '/etc/crypttab', edit: editCrypttab, what: 'Encrypted volumes are named by UUID instead of device.' },
+  {
+    path: '/etc/crypttab',
+    edit: editCrypttab,
+    what: 'Encrypted volumes are named by UUID instead of device.',
+  },
   {
     path: '/etc/initramfs-tools/conf.d/resume',
     edit: editResume,

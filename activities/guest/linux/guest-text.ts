@@ -27,7 +27,9 @@ export async function readGuestText(
   if (real === undefined || !(await guest.isFile(real))) return undefined;
   const { sizeBytes } = await guest.stat(real);
   if (sizeBytes > maxConfigBytes) {
-    warnings.push(`${path} is ${sizeBytes} bytes long, too large for a configuration file; it was left alone.`);
+    warnings.push(
+      `${path} is ${sizeBytes} bytes long, too large for a configuration file; it was left alone.`,
+    );
     return undefined;
   }
   const text = (await guest.readFile(real, maxConfigBytes)).toString('latin1');
@@ -68,7 +70,8 @@ export async function planOwnFile(
 ): Promise<PlannedChange | undefined> {
   if (await guest.isFile(path)) {
     const { sizeBytes } = await guest.stat(path);
-    if (sizeBytes <= maxConfigBytes && (await guest.readFile(path)).toString('utf8') === content) return undefined;
+    if (sizeBytes <= maxConfigBytes && (await guest.readFile(path)).toString('utf8') === content)
+      return undefined;
   }
   return {
     path,
@@ -114,6 +117,8 @@ export function changedLines(before: string, after: string): { before: string; a
 }
 
 function shorten(latin1: string): string {
-  const text = Buffer.from(latin1, 'latin1').toString('utf8').replace(/[^\P{C}\n]/gu, '?');
+  const text = Buffer.from(latin1, 'latin1')
+    .toString('utf8')
+    .replace(/[^\P{C}\n\t]/gu, '?');
   return text.length > maxShownChars ? `${text.slice(0, maxShownChars)}...` : text;
 }

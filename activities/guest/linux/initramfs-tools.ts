@@ -85,10 +85,15 @@ function mkinitcpio(program: string): InitramfsBuilder {
     prepare: () => Promise.resolve([]),
     async build(guest, { kernel, output, modules, timeoutMs }) {
       const file = await readGuestText(guest, '/etc/mkinitcpio.conf', []);
-      const text = addMkinitcpioModules(file?.text ?? '', modules) ?? `${file?.text ?? ''}\nMODULES+=(${modules.join(' ')})\n`;
+      const text =
+        addMkinitcpioModules(file?.text ?? '', modules) ??
+        `${file?.text ?? ''}\nMODULES+=(${modules.join(' ')})\n`;
       await guest.replaceFile(config, Buffer.from(text, 'latin1'));
       try {
-        await guest.command([program, '-c', config, '-k', kernel.version, '-S', 'autodetect', '-g', output], timeoutMs);
+        await guest.command(
+          [program, '-c', config, '-k', kernel.version, '-S', 'autodetect', '-g', output],
+          timeoutMs,
+        );
       } finally {
         await guest.rmF(config);
       }

@@ -66,7 +66,8 @@ async function judge(
 ): Promise<Rebuild | { kind: 'hopeless'; reason: string }> {
   const hopeless = (reason: string) => ({ kind: 'hopeless' as const, reason });
   // The version becomes an argument and part of a pattern.
-  if (!/^[A-Za-z0-9][A-Za-z0-9._+~-]{0,127}$/.test(kernel.version)) return hopeless('its version is no version');
+  if (!/^[A-Za-z0-9][A-Za-z0-9._+~-]{0,127}$/.test(kernel.version))
+    return hopeless('its version is no version');
   if (kernel.initramfs === undefined) return hopeless('it has no initramfs and no virtio drivers built in');
   if (builder === undefined) return hopeless('the guest has no program to make an initramfs with');
   const modules: string[] = [];
@@ -96,7 +97,9 @@ async function replaceInitramfs(context: FixContext, guest: Guestfs, rebuild: Re
   await guest.rmF(output);
   const started = performance.now();
   const say = () =>
-    context.report(`rebuilding the initramfs of ${kernel.version} (${Math.round((performance.now() - started) / 1000)} s)`);
+    context.report(
+      `rebuilding the initramfs of ${kernel.version} (${Math.round((performance.now() - started) / 1000)} s)`,
+    );
   say();
   const heartbeat = setInterval(say, progressMs);
   try {
@@ -114,7 +117,12 @@ async function replaceInitramfs(context: FixContext, guest: Guestfs, rebuild: Re
 }
 
 /** Reads the new image as the inspector reads any: by its contents, not by the builder's word. */
-async function requireDrivers(context: FixContext, guest: Guestfs, output: string, rebuild: Rebuild): Promise<void> {
+async function requireDrivers(
+  context: FixContext,
+  guest: Guestfs,
+  output: string,
+  rebuild: Rebuild,
+): Promise<void> {
   const { kernel, modules, builder } = rebuild;
   const dir = await mkdtemp(join(context.scratchDir, 'initramfs-'));
   try {
@@ -148,7 +156,8 @@ async function requireSpace(guest: Guestfs, initramfs: string, oldBytes: number)
 function noKernel(lacking: readonly Kernel[], reasons: readonly string[]): LonghaulError {
   return new LonghaulError('GUEST_FIX_FAILED', {
     found: `none of ${lacking.length} bootable kernels could reach a virtio disk. ${reasons.join(' ')}`,
-    remedy: 'Install a kernel with virtio drivers, or the initramfs tool of the distribution, in the source VM.',
+    remedy:
+      'Install a kernel with virtio drivers, or the initramfs tool of the distribution, in the source VM.',
     details: { kernels: lacking.map((kernel) => kernel.version) },
   });
 }

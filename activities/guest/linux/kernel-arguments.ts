@@ -12,12 +12,15 @@ export function stableDevices(
   warnings: string[],
 ): ArgumentsEditor {
   return (args) =>
-    args.replace(/(^|[\s"'])(root|resume)=(\/dev\/[^\s"'\\$]+)/g, (whole, lead: string, key: string, device: string) => {
-      // A bus path says nothing of where the disk is now, but the root file system is known.
-      const expected = key === 'resume' ? { fsType: 'swap' } : { isRoot: device.startsWith('/dev/disk/') };
-      const name = renamed(device, map, { ...expected, prefer }, `${key}=${device} in ${where}`, warnings);
-      return name === undefined ? whole : `${lead}${key}=${name}`;
-    });
+    args.replace(
+      /(^|[\s"'])(root|resume)=(\/dev\/[^\s"'\\$]+)/g,
+      (whole, lead: string, key: string, device: string) => {
+        // A bus path says nothing of where the disk is now, but the root file system is known.
+        const expected = key === 'resume' ? { fsType: 'swap' } : { isRoot: device.startsWith('/dev/disk/') };
+        const name = renamed(device, map, { ...expected, prefer }, `${key}=${device} in ${where}`, warnings);
+        return name === undefined ? whole : `${lead}${key}=${name}`;
+      },
+    );
 }
 
 const serialConsole = 'console=ttyS0,115200';

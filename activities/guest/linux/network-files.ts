@@ -103,7 +103,12 @@ export function readIfcfg(fileName: string, text: string): NamedInterfaces {
   const name = values.get('DEVICE') ?? (suse ? fileName.replace(/^ifcfg-/, '') : undefined);
   const type = values.get('TYPE') ?? 'Ethernet';
   const made = ['BRIDGE_STP', 'BONDING_MASTER', 'ETHERDEVICE', 'VLAN_ID', 'BONDING_OPTS', 'TUNNEL'];
-  if (type !== 'Ethernet' || values.has('VLAN') || values.get('BRIDGE') === 'yes' || made.some((key) => values.has(key))) {
+  if (
+    type !== 'Ethernet' ||
+    values.has('VLAN') ||
+    values.get('BRIDGE') === 'yes' ||
+    made.some((key) => values.has(key))
+  ) {
     if (name !== undefined) found.virtual.push(name);
     add(found, values.get('PHYSDEV') ?? values.get('ETHERDEVICE'));
   } else add(found, name, mac);
@@ -153,7 +158,8 @@ export function readPersistentRules(text: string): NamedInterfaces {
   for (const line of text.split('\n')) {
     const mac = ruleMac.exec(line);
     const name = /NAME="([^"%]+)"/.exec(line)?.[1];
-    if (!line.trimStart().startsWith('#') && mac && name !== undefined) add(found, name, asMac(mac[1] ?? mac[2]));
+    if (!line.trimStart().startsWith('#') && mac && name !== undefined)
+      add(found, name, asMac(mac[1] ?? mac[2]));
   }
   return found;
 }
@@ -164,7 +170,12 @@ export function dropStaleRules(text: string, macs: ReadonlySet<string>): string 
   for (const line of text.split('\n')) {
     const mac = ruleMac.exec(line);
     const address = asMac(mac?.[1] ?? mac?.[2]);
-    if (address === undefined || macs.has(address) || line.trimStart().startsWith('#') || !line.includes('NAME=')) {
+    if (
+      address === undefined ||
+      macs.has(address) ||
+      line.trimStart().startsWith('#') ||
+      !line.includes('NAME=')
+    ) {
       kept.push(line);
       continue;
     }
@@ -174,7 +185,8 @@ export function dropStaleRules(text: string, macs: ReadonlySet<string>): string 
 }
 
 /** Keys by which the kinds of files find an interface by its MAC; not those that give it another one. */
-const macKey = /^(\s*(?:HWADDR\s*=|MACAddress\s*=|PermanentMACAddress\s*=|mac-address\s*=|macaddress\s*:)\s*["']?)([0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5})/;
+const macKey =
+  /^(\s*(?:HWADDR\s*=|MACAddress\s*=|PermanentMACAddress\s*=|mac-address\s*=|macaddress\s*:)\s*["']?)([0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5})/;
 
 /** Puts new MAC addresses where a file finds an interface by an old one. */
 export function replaceMacs(text: string, renewed: ReadonlyMap<string, string>): string {

@@ -77,11 +77,15 @@ function collectWanted(
     if (virtual.has(name) || neverPhysical.test(name)) continue;
     if (/[*?[]/.test(name)) {
       if (!matchesNewNames(name))
-        warnings.push(`The network configuration is for interfaces like ${show(name)}; the new ones may be called otherwise.`);
+        warnings.push(
+          `The network configuration is for interfaces like ${show(name)}; the new ones may be called otherwise.`,
+        );
       continue;
     }
     if (!usableName.test(name)) {
-      warnings.push(`The network configuration names ${show(name)}, which is no interface name; it was left alone.`);
+      warnings.push(
+        `The network configuration names ${show(name)}, which is no interface name; it was left alone.`,
+      );
       continue;
     }
     wanted.set(name, wanted.get(name) ?? entry.mac);

@@ -24,7 +24,11 @@ const places: { pattern: string; role: 'config' | 'binder'; read: Reader }[] = [
   { pattern: '/etc/systemd/network/*.netdev', role: 'config', read: readNetworkd },
   { pattern: '/etc/netplan/*.yaml', role: 'config', read: readNetplan },
   { pattern: '/etc/NetworkManager/system-connections/*', role: 'config', read: readKeyfile },
-  { pattern: '/etc/sysconfig/network-scripts/ifcfg-*', role: 'config', read: (text, name) => readIfcfg(name, text) },
+  {
+    pattern: '/etc/sysconfig/network-scripts/ifcfg-*',
+    role: 'config',
+    read: (text, name) => readIfcfg(name, text),
+  },
   { pattern: '/etc/sysconfig/network/ifcfg-*', role: 'config', read: (text, name) => readIfcfg(name, text) },
   { pattern: '/etc/systemd/network/*.link', role: 'binder', read: readNetworkd },
   { pattern: '/etc/udev/rules.d/70-persistent-net.rules', role: 'binder', read: readPersistentRules },
@@ -87,7 +91,9 @@ async function readAll(guest: Guestfs, warnings: string[]): Promise<ReadFile[]> 
 
 /** The configured names, with the MAC that a rule or link file knows for them. */
 function withKnownMacs(configs: NamedInterfaces[], binders: NamedInterfaces[]): NamedInterfaces[] {
-  const known = new Map(binders.flatMap(({ physical }) => physical.map(({ name, mac }) => [name, mac] as const)));
+  const known = new Map(
+    binders.flatMap(({ physical }) => physical.map(({ name, mac }) => [name, mac] as const)),
+  );
   return configs.map((found) => ({
     ...found,
     physical: found.physical.map((entry) => {
@@ -113,10 +119,18 @@ function planRenewal(
   macs: ReadonlySet<string>,
 ): PlannedChange | undefined {
   if (file.path.startsWith('/etc/udev/')) {
-    return planText(file, dropStaleRules(file.text, macs), 'Interface names of cards that are gone are forgotten.');
+    return planText(
+      file,
+      dropStaleRules(file.text, macs),
+      'Interface names of cards that are gone are forgotten.',
+    );
   }
   if (found.physical.length === 0 && found.macs.length === 0) return undefined;
-  return planText(file, replaceMacs(file.text, renewedMacs), 'The interface is found by the new MAC of its card.');
+  return planText(
+    file,
+    replaceMacs(file.text, renewedMacs),
+    'The interface is found by the new MAC of its card.',
+  );
 }
 
 async function planNames(
@@ -128,7 +142,8 @@ async function planNames(
   const udev = await udevKind(guest);
   if (udev === 'none') {
     const others = names.filter(({ name }, index) => name !== `eth${index}`).map(({ name }) => name);
-    if (others.length > 0) warnings.push(`The guest has no udev that could name its cards ${others.join(', ')}.`);
+    if (others.length > 0)
+      warnings.push(`The guest has no udev that could name its cards ${others.join(', ')}.`);
     return [];
   }
   if (udev === 'rules') {
@@ -159,7 +174,14 @@ async function udevKind(guest: Guestfs): Promise<'links' | 'rules' | 'none'> {
       if (version >= linkFilesSince) return 'links';
     }
   }
-  for (const path of ['/lib/systemd/systemd-udevd', '/usr/lib/systemd/systemd-udevd', '/sbin/udevd', '/usr/sbin/udevd', '/lib/udev/rules.d', '/usr/lib/udev/rules.d']) {
+  for (const path of [
+    '/lib/systemd/systemd-udevd',
+    '/usr/lib/systemd/systemd-udevd',
+    '/sbin/udevd',
+    '/usr/sbin/udevd',
+    '/lib/udev/rules.d',
+    '/usr/lib/udev/rules.d',
+  ]) {
     if (await guest.exists(path)) return 'rules';
   }
   return 'none';

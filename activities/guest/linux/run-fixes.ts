@@ -19,7 +19,9 @@ export async function runFixes(
   for (const fix of fixes) {
     if (!fix.applies(context.facts)) continue;
     context.report(fix.title);
-    outcomes.push(await runFix(fix, { ...context, earlier: outcomes.flatMap(({ changes }) => changes) }, mode));
+    outcomes.push(
+      await runFix(fix, { ...context, earlier: outcomes.flatMap(({ changes }) => changes) }, mode),
+    );
   }
   return outcomes;
 }

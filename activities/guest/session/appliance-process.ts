@@ -7,6 +7,7 @@ import { limitedCommand } from '../../host/tool.ts';
 import { applianceFailed, callFailed } from './call-errors.ts';
 import type { Arguments, CallName, Options, Returned } from './calls.ts';
 import type { Reply, Request } from './protocol.ts';
+import { socketDirectoryOf } from './socket-directory.ts';
 
 /** The child finds programs (qemu, supermin) and nothing else of ours. */
 const childEnv = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8' };
@@ -40,8 +41,7 @@ export class ApplianceProcess {
   private consoleTail = '';
   private stderrTail = '';
   private readonly onProgress: (position: number, total: number) => void;
-  /** Where libguestfs keeps its sockets, outside the temporary directory it was given; known after launch. */
-  socketDirectory: string | undefined;
+  private sockets: string | undefined;
 
   private constructor(onProgress: (position: number, total: number) => void) {
     this.onProgress = onProgress;
@@ -79,6 +79,13 @@ export class ApplianceProcess {
     const process = new ApplianceProcess(onProgress);
     await process.exchange('start', undefined, { limitMs: startLimitMs, signal });
     return process;
+  }
+
+  /** A directory outside the temporary directory that was given; removed by `close`, left by a kill. */
+  get socketDirectory(): string | undefined {
+    const { pid } = this.child;
+    if (this.alive && pid !== undefined) this.sockets ??= socketDirectoryOf(pid);
+    return this.sockets;
   }
 
   get alive(): boolean {
@@ -153,9 +160,6 @@ export class ApplianceProcess {
       case 'console':
         this.consoleTail = (this.consoleTail + reply.text).slice(-consoleTailChars);
         return;
-      case 'socket-directory':
-        this.socketDirectory = reply.path;
-        return;
       case 'progress':
         this.onProgress(reply.position, reply.total);
         return;
@@ -169,6 +173,8 @@ export class ApplianceProcess {
   }
 
   private kill(reason: unknown): void {
+    // Looked up while it lives, for `close` to remove.
+    this.sockets = this.socketDirectory;
     this.child.kill('SIGKILL');
     this.settle((call) => call.reject(reason));
   }
@@ -182,9 +188,7 @@ export class ApplianceProcess {
   }
 
   private async removeSockets(): Promise<void> {
-    if (this.socketDirectory !== undefined) {
-      await rm(this.socketDirectory, { recursive: true, force: true });
-    }
+    if (this.sockets !== undefined) await rm(this.sockets, { recursive: true, force: true });
   }
 }
 

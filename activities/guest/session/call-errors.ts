@@ -1,9 +1,18 @@
 import { LonghaulError } from '../../../contracts/errors.ts';
 import type { CallName } from './calls.ts';
 
-/** Messages of libguestfs that mean the appliance itself is gone, guestfs(3) "ERROR HANDLING", lib/proto.c. */
-const applianceGone =
-  /appliance closed the connection|unexpected end of file|call launch before|guestfs_launch failed|lost connection|channel is not connected|appliance process|supermin|write to daemon socket|read from daemon socket/i;
+/** Calls made before there is an appliance; a failure of theirs is no sign that it died. */
+const beforeLaunch: readonly string[] = [
+  'set_backend',
+  'set_backend_setting',
+  'set_tmpdir',
+  'set_memsize',
+  'add_drive_opts',
+];
+
+/** What follows is libguestfs's general advice on reporting its bugs. */
+const advice =
+  /\s*(To see full error messages you may need|This usually means the libguestfs appliance)[^]*$/;
 
 const remedies: [pattern: RegExp, remedy: string][] = [
   [
@@ -40,14 +49,13 @@ export function applianceFailed(what: string, consoleTail: string): LonghaulErro
 /** The typed error of a failed call: libguestfs's own message, and errno when the appliance gave one. */
 export function callFailed(
   name: CallName | 'start',
-  failure: { message: string; errno: number },
+  failure: { message: string; errno: number; ready: boolean },
   consoleTail: string,
 ): LonghaulError {
-  if (name === 'launch' || applianceGone.test(failure.message)) {
-    return applianceFailed(failure.message, consoleTail);
-  }
+  const message = failure.message.replace(advice, '');
+  if (!failure.ready && !beforeLaunch.includes(name)) return applianceFailed(message, consoleTail);
   return new LonghaulError('GUESTFS_FAILED', {
-    found: failure.message,
+    found: message,
     remedy: "The message is libguestfs's own; it names what in the guest could not be read or changed.",
     details: { call: name, errno: failure.errno },
   });

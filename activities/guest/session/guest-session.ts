@@ -22,6 +22,8 @@ const chunkBytes = 2 * 1024 * 1024;
 export class GuestSession implements Guestfs {
   /** Seconds from start to the first possible call. */
   readonly launchSeconds: number;
+  /** A directory libguestfs made outside its temporary directory; removed by `close`, left by a kill. */
+  readonly socketDirectory: string | undefined;
   private readonly process: ApplianceProcess;
   private readonly limits: TimeLimits;
   private io: StepIo;
@@ -32,16 +34,12 @@ export class GuestSession implements Guestfs {
     this.limits = limits;
     this.io = io;
     this.launchSeconds = launchSeconds;
+    this.socketDirectory = process.socketDirectory;
   }
 
   /** False once the appliance's process ended; every further call fails. */
   get alive(): boolean {
     return this.process.alive;
-  }
-
-  /** A directory libguestfs made outside its temporary directory; removed by `close`, left by a kill. */
-  get socketDirectory(): string | undefined {
-    return this.process.socketDirectory;
   }
 
   /** Hands the session to the next step: its signal ends calls from now on, its heartbeats are sent. */

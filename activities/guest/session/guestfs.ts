@@ -46,6 +46,7 @@ export interface Guestfs {
   fstrim(mountpoint: string): Promise<void>;
 
   // files
+  /** Does not follow a symbolic link at the end: one that leads nowhere exists. */
   exists(path: string): Promise<boolean>;
   /** Follows symbolic links inside the guest. */
   isFile(path: string): Promise<boolean>;

@@ -95,6 +95,11 @@ export class NativeHandle {
     return this.convert(shape, result, Number(sizeOut[0]));
   }
 
+  /** Launched, and the appliance still there as far as libguestfs knows. */
+  isReady(): boolean {
+    return this.bind('int guestfs_is_ready(void *)')(this.handle) === 1;
+  }
+
   close(): void {
     this.bind('void guestfs_close(void *)')(this.handle);
   }

@@ -10,10 +10,8 @@ export type Request =
 export type Reply =
   | { kind: 'ready' }
   | { kind: 'result'; value: unknown }
-  /** libguestfs's own message, and errno or 0 as the appliance reported it. */
-  | { kind: 'error'; message: string; errno: number }
+  /** libguestfs's own message, errno or 0 as the appliance reported it, and whether it takes further calls. */
+  | { kind: 'error'; message: string; errno: number; ready: boolean }
   /** What qemu and the appliance's kernel printed. */
   | { kind: 'console'; text: string }
-  /** Where this handle keeps its sockets; stays behind when the process is killed. */
-  | { kind: 'socket-directory'; path: string }
   | { kind: 'progress'; position: number; total: number };

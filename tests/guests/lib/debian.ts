@@ -38,7 +38,7 @@ export async function configureDebian(root: string, settings: DebianSettings): P
     'etc/initramfs-tools/conf.d/resume': ['RESUME=none'],
     'etc/default/grub': [
       'GRUB_DEFAULT=0',
-      'GRUB_TIMEOUT=1',
+      'GRUB_TIMEOUT=0',
       'GRUB_DISTRIBUTOR=`lsb_release -i -s 2> /dev/null || echo Debian`',
       'GRUB_CMDLINE_LINUX_DEFAULT="quiet"',
       'GRUB_CMDLINE_LINUX=""',
@@ -46,7 +46,7 @@ export async function configureDebian(root: string, settings: DebianSettings): P
     ],
   });
   const shadow = await readFile(join(root, 'etc/shadow'), 'utf8');
-  await writeFile(join(root, 'etc/shadow'), shadow.replace(/^root:[^:]*/, `root:${rootPassword}`));
+  await writeFile(join(root, 'etc/shadow'), shadow.replace(/^root:[^:]*/m, `root:${rootPassword}`));
 }
 
 /** Version of the one kernel in /boot. */
@@ -105,7 +105,7 @@ export function grubConfig(
     '  insmod all_video',
     '}',
     'terminal_output console',
-    'set timeout=1',
+    'set timeout=0',
     '### END /etc/grub.d/00_header ###',
     '### BEGIN /etc/grub.d/10_linux ###',
     ...entry('Debian GNU/Linux', 'gnulinux-simple', 'quiet'),

@@ -23,7 +23,7 @@ const swapBytes = 256 * MiB;
 
 export const debianUefiLvm: Recipe = {
   about:
-    'Debian 12, UEFI, GPT, root on LVM (/dev/mapper/vg-root), systemd-networkd with a static address on ens192',
+    'Debian 12, UEFI, NVMe disk, GPT, root on LVM (/dev/mapper/vg-root), systemd-networkd with a static address on ens192',
   disks: 1,
   packages: debianPackages,
   madeOf: ['recipes/debian-uefi-lvm.ts'],
@@ -80,8 +80,8 @@ async function configureSystem(tree: string): Promise<void> {
     machineId: 'deb10ef1500040008000000000000001',
     fstab: [
       '/dev/mapper/vg-root  /          ext4  errors=remount-ro  0  1',
-      '/dev/sda2            /boot      ext4  defaults           0  2',
-      '/dev/sda1            /boot/efi  vfat  umask=0077         0  1',
+      '/dev/nvme0n1p2       /boot      ext4  defaults           0  2',
+      '/dev/nvme0n1p1       /boot/efi  vfat  umask=0077         0  1',
       '/dev/mapper/vg-swap  none       swap  sw                 0  0',
     ],
     grubDefaults: [],

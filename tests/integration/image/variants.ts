@@ -33,7 +33,7 @@ export interface Variant {
   /** File name of the image to migrate, in the directory given to `make`. */
   top: string;
   /** Makes the image with the content of `raw`, and changes to `raw` with it where it is a chain. */
-  make(directory: string, raw: string): void | Promise<void>;
+  make: (directory: string, raw: string) => void | Promise<void>;
 }
 
 const plain = (name: string, format: ImageFormat, extension: string, ...options: string[]): Variant => ({

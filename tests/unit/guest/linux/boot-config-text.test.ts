@@ -10,7 +10,10 @@ import {
   editGrubLegacy,
 } from '../../../../activities/guest/linux/boot-config-text.ts';
 import type { DeviceMap } from '../../../../activities/guest/linux/device-map.ts';
-import { serialConsoleArguments, stableDevices } from '../../../../activities/guest/linux/kernel-arguments.ts';
+import {
+  serialConsoleArguments,
+  stableDevices,
+} from '../../../../activities/guest/linux/kernel-arguments.ts';
 
 const map: DeviceMap = {
   diskCount: 1,
@@ -40,7 +43,10 @@ menuentry "Memory test" {
 describe('kernel arguments that name a device', () => {
   it('are edited on the linux lines of grub.cfg and nowhere else', () => {
     expect(editGrubCfg(debianGrubCfg, byUuid)).toBe(
-      debianGrubCfg.replace('root=/dev/sda1 ro  quiet resume=/dev/sda5', 'root=UUID=R ro  quiet resume=UUID=S'),
+      debianGrubCfg.replace(
+        'root=/dev/sda1 ro  quiet resume=/dev/sda5',
+        'root=UUID=R ro  quiet resume=UUID=S',
+      ),
     );
   });
 
@@ -48,10 +54,12 @@ describe('kernel arguments that name a device', () => {
     expect(stableDevices(map, 'partuuid', 'test', [])(' root=/dev/xvda1 ro')).toBe(' root=PARTUUID=PR ro');
   });
 
-  it.each([' root=UUID=R ro', ' root=/dev/mapper/rhel-root rd.lvm.lv=rhel/root', ' myroot=/dev/sda1', ' root=LABEL=x'])(
-    'stay as they are in %j',
-    (args) => expect(byUuid(args)).toBe(args),
-  );
+  it.each([
+    ' root=UUID=R ro',
+    ' root=/dev/mapper/rhel-root rd.lvm.lv=rhel/root',
+    ' myroot=/dev/sda1',
+    ' root=LABEL=x',
+  ])('stay as they are in %j', (args) => expect(byUuid(args)).toBe(args));
 
   it('are reported when nothing is found at their place', () => {
     const seen: string[] = [];
@@ -67,25 +75,34 @@ describe('kernel arguments that name a device', () => {
   });
 
   it('are edited in BLS entries of RHEL 9, and in grubenv where RHEL 8 keeps them', () => {
-    const rhel9 = 'title Red Hat\nversion 5.14\nlinux /vmlinuz-5.14\noptions root=/dev/sda1 ro crashkernel=1G\n';
+    const rhel9 =
+      'title Red Hat\nversion 5.14\nlinux /vmlinuz-5.14\noptions root=/dev/sda1 ro crashkernel=1G\n';
     expect(editBlsEntry(rhel9, byUuid)).toBe(rhel9.replace('/dev/sda1', 'UUID=R'));
     const rhel8 = 'title Red Hat\noptions $kernelopts $tuned_params\n';
     expect(editBlsEntry(rhel8, serialConsoleArguments)).toBe(rhel8);
-    const block = '# GRUB Environment Block\nsaved_entry=abc\nkernelopts=root=/dev/sda1 ro \nboot_success=0\n'.padEnd(1024, '#');
+    const block =
+      '# GRUB Environment Block\nsaved_entry=abc\nkernelopts=root=/dev/sda1 ro \nboot_success=0\n'.padEnd(
+        1024,
+        '#',
+      );
     const edited = editGrubEnv(block, byUuid);
     expect(edited).toHaveLength(1024);
     expect(edited).toContain('\nkernelopts=root=UUID=R ro \nboot_success=0\n#');
   });
 
   it('leave a grubenv alone that is none, or has no room', () => {
-    const full = `# GRUB Environment Block\nkernelopts=root=/dev/sda1 ${'x'.repeat(970)}`.padEnd(1023, 'x') + '\n';
+    const full =
+      `# GRUB Environment Block\nkernelopts=root=/dev/sda1 ${'x'.repeat(970)}`.padEnd(1023, 'x') + '\n';
     expect(editGrubEnv(full, serialConsoleArguments)).toBe(full);
     expect(editGrubEnv('kernelopts=root=/dev/sda1\n', byUuid)).toBe('kernelopts=root=/dev/sda1\n');
   });
 
   it('are edited for extlinux, GRUB legacy and /etc/kernel/cmdline', () => {
-    expect(editExtlinux('LABEL l\n  APPEND root=/dev/sda1 ro\n', byUuid)).toBe('LABEL l\n  APPEND root=UUID=R ro\n');
-    const legacy = '# kopt=root=/dev/hda1 ro\ntitle Debian\nroot (hd0,0)\nkernel /boot/vmlinuz-2.6.32 root=/dev/hda1 ro\n';
+    expect(editExtlinux('LABEL l\n  APPEND root=/dev/sda1 ro\n', byUuid)).toBe(
+      'LABEL l\n  APPEND root=UUID=R ro\n',
+    );
+    const legacy =
+      '# kopt=root=/dev/hda1 ro\ntitle Debian\nroot (hd0,0)\nkernel /boot/vmlinuz-2.6.32 root=/dev/hda1 ro\n';
     expect(editGrubLegacy(legacy, byUuid)).toBe(legacy.replaceAll('/dev/hda1', 'UUID=R'));
     expect(editCmdlineFile('root=/dev/sda1 ro\n', byUuid)).toBe('root=UUID=R ro\n');
   });
@@ -114,7 +131,22 @@ describe('console arguments', () => {
 
 describe('hostile boot loader files', () => {
   const editors = [editGrubCfg, editBlsEntry, editGrubEnv, editExtlinux, editGrubLegacy, editCmdlineFile];
-  const words = fc.constantFrom('linux ', '\toptions ', 'options ', ' root=/dev/sda1', 'append ', '"', "'", '\n', '\r\n', ' console=hvc0', ' /vmlinuz', 'kernel ', '\\', '$kernelopts');
+  const words = fc.constantFrom(
+    'linux ',
+    '\toptions ',
+    'options ',
+    ' root=/dev/sda1',
+    'append ',
+    '"',
+    "'",
+    '\n',
+    '\r\n',
+    ' console=hvc0',
+    ' /vmlinuz',
+    'kernel ',
+    '\\',
+    '$kernelopts',
+  );
   it('never break an editor, and a second pass changes nothing', () => {
     fc.assert(
       fc.property(fc.array(fc.oneof(words, fc.string())), (parts) => {

@@ -85,10 +85,16 @@ describe('the volume that a device name of the old hypervisor means', () => {
 
   it('never throws and never finds what is no device name', () => {
     fc.assert(
-      fc.property(fc.oneof(fc.string(), fc.string().map((tail) => `/dev/${tail}`)), (name) => {
-        const resolution = resolveDevice(name, twoDisks);
-        if (resolution.kind === 'found') expect(parseDeviceName(name)).toBeDefined();
-      }),
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.string().map((tail) => `/dev/${tail}`),
+        ),
+        (name) => {
+          const resolution = resolveDevice(name, twoDisks);
+          if (resolution.kind === 'found') expect(parseDeviceName(name)).toBeDefined();
+        },
+      ),
     );
   });
 });

@@ -68,9 +68,21 @@ describe('editing /etc/fstab', () => {
   });
 
   it('changes nothing the second time, whatever the text', () => {
-    const device = fc.constantFrom('/dev/sda1', '/dev/xvda5', '/dev/sdz9', 'UUID=x', '/dev/disk/by-id/a-part2', '#');
+    const device = fc.constantFrom(
+      '/dev/sda1',
+      '/dev/xvda5',
+      '/dev/sdz9',
+      'UUID=x',
+      '/dev/disk/by-id/a-part2',
+      '#',
+    );
     const line = fc
-      .tuple(device, fc.constantFrom('/', '/x', 'none'), fc.constantFrom('ext4', 'swap', 'auto', ''), fc.string())
+      .tuple(
+        device,
+        fc.constantFrom('/', '/x', 'none'),
+        fc.constantFrom('ext4', 'swap', 'auto', ''),
+        fc.string(),
+      )
       .map((fields) => fields.join(' '));
     fc.assert(
       fc.property(fc.array(fc.oneof(line, fc.string())), (lines) => {

@@ -11,7 +11,9 @@ import {
   replaceMacs,
 } from '../../../../activities/guest/linux/network-files.ts';
 
-const names = (found: { physical: { name: string }[] }) => [...new Set(found.physical.map(({ name }) => name))];
+const names = (found: { physical: { name: string }[] }) => [
+  ...new Set(found.physical.map(({ name }) => name)),
+];
 
 describe('reading a network configuration', () => {
   it('understands ifupdown of Debian 11 and 12: interfaces, bridges, bonds, VLANs', () => {
@@ -77,22 +79,50 @@ iface vlan7 inet manual
   });
 
   it('understands NetworkManager keyfiles of RHEL 9', () => {
-    expect(readKeyfile('[connection]\nid=ens192\ntype=ethernet\ninterface-name=ens192\n\n[ethernet]\n\n[ipv4]\nmethod=auto\n').physical).toEqual([{ name: 'ens192' }]);
+    expect(
+      readKeyfile(
+        '[connection]\nid=ens192\ntype=ethernet\ninterface-name=ens192\n\n[ethernet]\n\n[ipv4]\nmethod=auto\n',
+      ).physical,
+    ).toEqual([{ name: 'ens192' }]);
     expect(readKeyfile('[connection]\ntype=bridge\ninterface-name=br0\n').virtual).toEqual(['br0']);
-    expect(readKeyfile('[connection]\ntype=ethernet\n[ethernet]\nmac-address=00:50:56:AA:BB:CC\n').macs).toEqual(['00:50:56:aa:bb:cc']);
+    expect(
+      readKeyfile('[connection]\ntype=ethernet\n[ethernet]\nmac-address=00:50:56:AA:BB:CC\n').macs,
+    ).toEqual(['00:50:56:aa:bb:cc']);
   });
 
   it('understands ifcfg files of RHEL 7 and 8 and of SLES', () => {
-    expect(readIfcfg('ifcfg-ens192', 'TYPE="Ethernet"\nBOOTPROTO="none"\nNAME="ens192"\nDEVICE="ens192"\nONBOOT="yes"\n').physical).toEqual([{ name: 'ens192' }]);
-    expect(readIfcfg('ifcfg-eth0', 'DEVICE=eth0\nHWADDR=00:50:56:AA:BB:CC\n').physical).toEqual([{ name: 'eth0', mac: '00:50:56:aa:bb:cc' }]);
-    expect(readIfcfg('ifcfg-Wired', 'TYPE=Ethernet\nHWADDR=00:50:56:AA:BB:CC\n').macs).toEqual(['00:50:56:aa:bb:cc']);
-    expect(readIfcfg('ifcfg-eth0', "BOOTPROTO='dhcp'\nSTARTMODE='auto'\n").physical).toEqual([{ name: 'eth0' }]);
-    expect(readIfcfg('ifcfg-br0', "STARTMODE='auto'\nBRIDGE='yes'\nBRIDGE_PORTS='eth1'\n")).toMatchObject({ virtual: ['br0'], physical: [{ name: 'eth1' }] });
-    expect(readIfcfg('ifcfg-bond0', 'DEVICE=bond0\nTYPE=Bond\nBONDING_OPTS="mode=1"\n').virtual).toEqual(['bond0']);
+    expect(
+      readIfcfg(
+        'ifcfg-ens192',
+        'TYPE="Ethernet"\nBOOTPROTO="none"\nNAME="ens192"\nDEVICE="ens192"\nONBOOT="yes"\n',
+      ).physical,
+    ).toEqual([{ name: 'ens192' }]);
+    expect(readIfcfg('ifcfg-eth0', 'DEVICE=eth0\nHWADDR=00:50:56:AA:BB:CC\n').physical).toEqual([
+      { name: 'eth0', mac: '00:50:56:aa:bb:cc' },
+    ]);
+    expect(readIfcfg('ifcfg-Wired', 'TYPE=Ethernet\nHWADDR=00:50:56:AA:BB:CC\n').macs).toEqual([
+      '00:50:56:aa:bb:cc',
+    ]);
+    expect(readIfcfg('ifcfg-eth0', "BOOTPROTO='dhcp'\nSTARTMODE='auto'\n").physical).toEqual([
+      { name: 'eth0' },
+    ]);
+    expect(readIfcfg('ifcfg-br0', "STARTMODE='auto'\nBRIDGE='yes'\nBRIDGE_PORTS='eth1'\n")).toMatchObject({
+      virtual: ['br0'],
+      physical: [{ name: 'eth1' }],
+    });
+    expect(readIfcfg('ifcfg-bond0', 'DEVICE=bond0\nTYPE=Bond\nBONDING_OPTS="mode=1"\n').virtual).toEqual([
+      'bond0',
+    ]);
   });
 
   it('survives any text', () => {
-    const readers = [readInterfaces, readNetworkd, readKeyfile, readPersistentRules, (text: string) => readIfcfg('ifcfg-x', text)];
+    const readers = [
+      readInterfaces,
+      readNetworkd,
+      readKeyfile,
+      readPersistentRules,
+      (text: string) => readIfcfg('ifcfg-x', text),
+    ];
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         for (const read of readers) read(text);
@@ -140,6 +170,8 @@ describe('rules and addresses of cards that are gone', () => {
     expect(replaceMacs(network, renewed)).toBe(
       '[Match]\nMACAddress=52:54:00:00:00:01\n[Link]\nMACAddress=00:50:56:aa:bb:cc\n',
     );
-    expect(replaceMacs('        macaddress: 00:50:56:aa:bb:cc\n', renewed)).toBe('        macaddress: 52:54:00:00:00:01\n');
+    expect(replaceMacs('        macaddress: 00:50:56:aa:bb:cc\n', renewed)).toBe(
+      '        macaddress: 52:54:00:00:00:01\n',
+    );
   });
 });

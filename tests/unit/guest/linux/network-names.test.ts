@@ -4,7 +4,9 @@ import { assignNames, linkFile, udevRules } from '../../../../activities/guest/l
 
 const [a, b, c] = ['52:54:00:00:00:0a', '52:54:00:00:00:0b', '52:54:00:00:00:0c'] as const;
 const file = (...entries: (string | [string, string])[]) => ({
-  physical: entries.map((entry) => (typeof entry === 'string' ? { name: entry } : { name: entry[0], mac: entry[1] })),
+  physical: entries.map((entry) =>
+    typeof entry === 'string' ? { name: entry } : { name: entry[0], mac: entry[1] },
+  ),
   virtual: [] as string[],
   macs: [] as string[],
 });
@@ -65,7 +67,10 @@ describe('which card gets which configured name', () => {
   });
 
   it('never gives one card two names, nor one name to two cards', () => {
-    const entry = fc.oneof(fc.constantFrom('eth0', 'eth1', 'ens3'), fc.tuple(fc.constantFrom('eth0', 'lan'), fc.constantFrom(a, b, '00:50:56:00:00:01')));
+    const entry = fc.oneof(
+      fc.constantFrom('eth0', 'eth1', 'ens3'),
+      fc.tuple(fc.constantFrom('eth0', 'lan'), fc.constantFrom(a, b, '00:50:56:00:00:01')),
+    );
     fc.assert(
       fc.property(fc.array(entry), (entries) => {
         const { names } = assignNames([file(...entries)], [a, b]);
@@ -79,6 +84,8 @@ describe('which card gets which configured name', () => {
 describe('the files that give the names', () => {
   it('bind a name to the MAC of a card on a bus', () => {
     expect(linkFile('ens192', a)).toContain(`[Match]\nMACAddress=${a}\nPath=*\n\n[Link]\nName=ens192\n`);
-    expect(udevRules([{ name: 'ens192', mac: a }])).toContain(`ATTR{address}=="${a}", ATTR{type}=="1", NAME="ens192"`);
+    expect(udevRules([{ name: 'ens192', mac: a }])).toContain(
+      `ATTR{address}=="${a}", ATTR{type}=="1", NAME="ens192"`,
+    );
   });
 });

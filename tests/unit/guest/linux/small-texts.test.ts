@@ -1,12 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { changedLines } from '../../../../activities/guest/linux/guest-text.ts';
-import { addInitramfsModules, addMkinitcpioModules } from '../../../../activities/guest/linux/initramfs-tools-text.ts';
+import {
+  addInitramfsModules,
+  addMkinitcpioModules,
+} from '../../../../activities/guest/linux/initramfs-tools-text.ts';
 import { selinuxMode } from '../../../../activities/guest/linux/selinux.ts';
 import { editInittab } from '../../../../activities/guest/linux/serial-console-text.ts';
 
 describe('/etc/inittab', () => {
-  const sysv = 'id:2:initdefault:\n1:2345:respawn:/sbin/getty 38400 tty1\n#T0:23:respawn:/sbin/getty -L ttyS0 9600 vt100\n';
+  const sysv =
+    'id:2:initdefault:\n1:2345:respawn:/sbin/getty 38400 tty1\n#T0:23:respawn:/sbin/getty -L ttyS0 9600 vt100\n';
   it('gets a login on the serial port, in the words of its own init', () => {
     expect(editInittab(sysv)).toBe(`${sysv}S0:2345:respawn:/sbin/getty -L ttyS0 115200 vt100\n`);
     const busybox = '::sysinit:/sbin/openrc sysinit\ntty1::respawn:/sbin/getty 38400 tty1\n';
@@ -21,10 +25,13 @@ describe('/etc/inittab', () => {
 
   it('changes once only, whatever it holds', () => {
     fc.assert(
-      fc.property(fc.array(fc.oneof(fc.string(), fc.constantFrom('\n', 'hvc0', '#', ':initdefault:', 'ttyS0'))), (parts) => {
-        const once = editInittab(parts.join(''));
-        expect(editInittab(once)).toBe(once);
-      }),
+      fc.property(
+        fc.array(fc.oneof(fc.string(), fc.constantFrom('\n', 'hvc0', '#', ':initdefault:', 'ttyS0'))),
+        (parts) => {
+          const once = editInittab(parts.join(''));
+          expect(editInittab(once)).toBe(once);
+        },
+      ),
     );
   });
 });
@@ -38,7 +45,9 @@ describe('the modules of an initramfs', () => {
   });
 
   it('are added to the array of mkinitcpio', () => {
-    expect(addMkinitcpioModules('MODULES=()\nHOOKS=(base)\n', ['virtio_blk'])).toBe('MODULES=(virtio_blk)\nHOOKS=(base)\n');
+    expect(addMkinitcpioModules('MODULES=()\nHOOKS=(base)\n', ['virtio_blk'])).toBe(
+      'MODULES=(virtio_blk)\nHOOKS=(base)\n',
+    );
     expect(addMkinitcpioModules('MODULES="ext4"\n', ['virtio_blk'])).toBe('MODULES="ext4 virtio_blk"\n');
     expect(addMkinitcpioModules('# MODULES=()\nMODULES=($(x))\n', ['virtio_blk'])).toBeUndefined();
   });

@@ -1,0 +1,170 @@
+import { constants } from 'node:fs';
+import { open, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LonghaulError } from '../../contracts/errors.ts';
+import type { DefineInput, StepContext } from '../../contracts/steps.ts';
+import type { DomainRef, TargetDisk } from '../../contracts/values.ts';
+import type { Host } from '../host/host.ts';
+import { type ListedDomain, Virsh } from '../host/libvirt.ts';
+import type { StepIo } from '../host/step-io.ts';
+import { runTool } from '../host/tool.ts';
+import { WorkDir } from '../host/work-dir.ts';
+import { type DomainDisk, domainXml } from './domain-xml.ts';
+import { domainUuid, ownerOf, sameRun } from './identity.ts';
+import { mapNics } from './nics.ts';
+
+export interface DomainDependencies {
+  host: Pick<Host, 'stateDir' | 'libvirtUri'>;
+}
+
+/** What a VM gets whose source did not say. */
+const defaults = { cpus: 2, memoryMiB: 2048 };
+
+/**
+ * Body of `HostActivities.defineDomain`. After it, libvirt has the domain, shut off. Doing it again gives the
+ * same domain.
+ *
+ * @throws LonghaulError DOMAIN_EXISTS when somebody else's domain has the name or the UUID (it is left alone),
+ *   DOMAIN_XML_INVALID, DOMAIN_DEFINE_FAILED, NETWORK_UNMAPPED, LIBVIRT_UNREACHABLE.
+ */
+export async function defineDomain(
+  ctx: StepContext,
+  input: DefineInput,
+  { host }: DomainDependencies,
+  io: StepIo,
+): Promise<DomainRef> {
+  const virsh = new Virsh(host.libvirtUri, io.signal);
+  const ref = describe(ctx, input, host.libvirtUri);
+  io.report(`defining the domain ${ref.name}`);
+  await refuseForeign(virsh, ctx, ref);
+
+  const disks = await Promise.all([...input.disks].sort((a, b) => a.index - b.index).map(domainDisk));
+  const xml = domainXml({ ...ref, owner: ctx.run, disks, os: input.facts?.os ?? 'none' });
+  await validate(xml, new WorkDir(host.stateDir, ctx.run), io.signal);
+  await define(virsh, xml, ref);
+  if (ctx.spec.target.autostart) await virsh.setAutostart(ref.uuid);
+  io.log.info({ domain: ref.name, uuid: ref.uuid }, 'domain defined');
+  return ref;
+}
+
+/**
+ * Body of `HostActivities.undefineDomain`: undefines the domain when this run defined it, NVRAM included.
+ * Anybody else's is left alone. Idempotent.
+ *
+ * @throws LonghaulError DOMAIN_ACTIVE when it runs, LIBVIRT_UNREACHABLE.
+ */
+export async function undefineDomain(
+  ctx: StepContext,
+  { host }: DomainDependencies,
+  io: StepIo,
+): Promise<void> {
+  const virsh = new Virsh(host.libvirtUri, io.signal);
+  const uuid = domainUuid(ctx.run.migrationId);
+  const xml = await virsh.xml(uuid);
+  if (xml === undefined) return;
+  if (!sameRun(ownerOf(xml), ctx.run)) {
+    io.log.warn({ uuid }, 'the domain was not defined by this run; it stays');
+    return;
+  }
+  await requireShutOff(virsh, { name: ctx.spec.name, uuid });
+  await virsh.undefine(uuid);
+  io.log.info({ uuid }, 'domain undefined');
+}
+
+/** @throws LonghaulError DOMAIN_ACTIVE while the domain runs, is paused, or is being shut down. */
+export async function requireShutOff(virsh: Virsh, { name, uuid }: ListedDomain): Promise<void> {
+  const state = await virsh.state(uuid);
+  if (state === undefined || /^(shut off|crashed)/.test(state)) return;
+  throw new LonghaulError('DOMAIN_ACTIVE', {
+    found: `The domain ${name} (${uuid}) is ${state}`,
+    remedy: 'Shut it down, then retry.',
+    details: { name, uuid, state },
+  });
+}
+
+function describe(ctx: StepContext, { vm, facts, accelerator }: DefineInput, uri: string): DomainRef {
+  const { target } = ctx.spec;
+  return {
+    name: ctx.spec.name,
+    uuid: domainUuid(ctx.run.migrationId),
+    uri,
+    firmware: target.firmware === 'auto' ? (facts?.firmware ?? vm.firmware ?? 'bios') : target.firmware,
+    accelerator,
+    cpus: target.cpus ?? vm.cpus ?? defaults.cpus,
+    memoryMiB: target.memoryMiB ?? vm.memoryMiB ?? defaults.memoryMiB,
+    nics: mapNics(vm.nics, target),
+  };
+}
+
+async function refuseForeign(virsh: Virsh, ctx: StepContext, ref: DomainRef): Promise<void> {
+  const taken = (await virsh.domains()).filter(({ name, uuid }) => name === ref.name || uuid === ref.uuid);
+  for (const other of taken) {
+    const same = other.name === ref.name && other.uuid === ref.uuid;
+    const xml = same ? await virsh.xml(other.uuid) : undefined;
+    if (xml === undefined || !sameRun(ownerOf(xml), ctx.run)) throw domainExists(other, ref);
+  }
+}
+
+function domainExists(other: ListedDomain, ref: DomainRef, cause?: unknown): LonghaulError {
+  return new LonghaulError(
+    'DOMAIN_EXISTS',
+    {
+      found: `The domain ${other.name} (${other.uuid}) is there already and was not defined by this run`,
+      remedy: `Rename or undefine it, or give the migration another name than ${ref.name}.`,
+      details: { existing: other, wanted: { name: ref.name, uuid: ref.uuid } },
+    },
+    cause,
+  );
+}
+
+async function domainDisk({ path, format }: TargetDisk): Promise<DomainDisk> {
+  return { path, format, directIo: await takesDirectIo(path) };
+}
+
+/** Some file systems (tmpfs, some network ones) refuse O_DIRECT; QEMU would then not start. */
+async function takesDirectIo(path: string): Promise<boolean> {
+  try {
+    await (await open(path, constants.O_RDONLY | constants.O_DIRECT)).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function validate(xml: string, workDir: WorkDir, signal: AbortSignal): Promise<void> {
+  await workDir.create();
+  const file = join(workDir.scratch, 'domain.xml');
+  try {
+    await writeFile(file, xml, { mode: 0o600 });
+    await runTool({ program: 'virt-xml-validate', args: [file, 'domain'], limits: { wallMs: 60_000 }, signal });
+  } catch (error) {
+    if (!(error instanceof LonghaulError) || error.code !== 'TOOL_FAILED') throw error;
+    throw new LonghaulError(
+      'DOMAIN_XML_INVALID',
+      {
+        found: error.found,
+        remedy: 'See the names, networks and overrides in the spec; if they are in order, report a defect.',
+        details: error.details,
+      },
+      error,
+    );
+  } finally {
+    await rm(file, { force: true });
+  }
+}
+
+async function define(virsh: Virsh, xml: string, ref: DomainRef): Promise<void> {
+  try {
+    await virsh.define(xml);
+  } catch (error) {
+    if (!(error instanceof LonghaulError) || error.code !== 'TOOL_FAILED') throw error;
+    // Somebody was quicker between our look and our call.
+    if (/already (exists|defined) with uuid/.test(error.found))
+      throw domainExists({ name: ref.name, uuid: 'another UUID' }, ref, error);
+    throw new LonghaulError(
+      'DOMAIN_DEFINE_FAILED',
+      { found: error.found, remedy: "The message is libvirt's own; mend what it names and retry." },
+      error,
+    );
+  }
+}

@@ -1,0 +1,49 @@
+import { rename, rm, writeFile } from 'node:fs/promises';
+import { renderReportMarkdown } from '../../contracts/report-markdown.ts';
+import type { MigrationReport, StepContext } from '../../contracts/steps.ts';
+import type { Host } from '../host/host.ts';
+import { WorkDir } from '../host/work-dir.ts';
+import { publishedPath, removePublished } from '../image/publish.ts';
+
+/** Keeps the report on the host as JSON and Markdown, and removes work files. Idempotent. */
+export async function finish(
+  ctx: StepContext,
+  report: MigrationReport,
+  { host }: { host: Pick<Host, 'stateDir'> },
+): Promise<{ reportPath: string }> {
+  const work = new WorkDir(host.stateDir, ctx.run);
+  await work.create();
+  await replace(work.kept('report.json'), `${JSON.stringify(report, null, 2)}\n`);
+  const reportPath = work.kept('report.md');
+  await replace(reportPath, renderReportMarkdown(report));
+  await work.discard();
+  return { reportPath };
+}
+
+/**
+ * Removes overlays, partial files and everything else a run made on the way; finished disks too when
+ * `purgeDisks`. Idempotent.
+ *
+ * @returns the finished disks that were kept.
+ */
+export async function discardWork(
+  ctx: StepContext,
+  { purgeDisks }: { purgeDisks: boolean },
+  { host }: { host: Pick<Host, 'stateDir'> },
+): Promise<{ kept: string[] }> {
+  const work = new WorkDir(host.stateDir, ctx.run);
+  const kept: string[] = [];
+  for (const index of ctx.spec.source.disks.keys()) {
+    const path = purgeDisks ? await removePublished(work, index) : await publishedPath(work, index);
+    if (path !== undefined && !purgeDisks) kept.push(path);
+  }
+  await work.discard();
+  return { kept };
+}
+
+async function replace(path: string, text: string): Promise<void> {
+  const draft = `${path}.new`;
+  await rm(draft, { force: true });
+  await writeFile(draft, text, { mode: 0o600, flag: 'wx', flush: true });
+  await rename(draft, path);
+}

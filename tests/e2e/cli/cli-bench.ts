@@ -1,0 +1,132 @@
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { ApplicationFailure, Context } from '@temporalio/activity';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { DefaultLogger, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import type { ErrorCode } from '../../../contracts/error-codes.ts';
+import { hostTaskQueue, workflowTaskQueue } from '../../../contracts/queues.ts';
+import type { StepProgress } from '../../../contracts/steps.ts';
+import { ensureSearchAttributes } from '../../../workers/search-attributes.ts';
+import { workflowsPath } from '../../support/control-plane.ts';
+import { scriptedHost, type Script, type ScriptedHost } from '../../support/scripted-host.ts';
+import { temporalBinary } from '../../support/temporal.ts';
+
+const mainPath = fileURLToPath(new URL('../../../client/main.ts', import.meta.url));
+
+/** How a run of the program ended. */
+export interface Ran {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface RunOptions {
+  env?: Record<string, string>;
+  stdin?: string;
+  cwd?: string;
+  /** Called with all of stdout so far; what it returns is sent as a signal, once. */
+  signalWhen?: (stdout: string) => NodeJS.Signals | undefined;
+}
+
+/** Runs `longhaul ARGS` from source as a process of its own, with an environment of its own. */
+export function runLonghaul(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [mainPath, ...args], {
+      env: { PATH: process.env['PATH'] ?? '', HOME: '/nonexistent', ...options.env },
+      cwd: options.cwd,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      timeout: 60_000,
+    });
+    let [stdout, stderr, signalled] = ['', '', false];
+    child.stdout.on('data', (chunk: Buffer) => {
+      stdout += chunk.toString();
+      const signal = signalled ? undefined : options.signalWhen?.(stdout);
+      if (signal === undefined) return;
+      signalled = true;
+      child.kill(signal);
+    });
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, stdout, stderr }));
+    child.stdin.end(options.stdin ?? '');
+  });
+}
+
+/** A real server, the real workflows, hosts with scripted steps, and the program pointed at them. */
+export interface CliBench {
+  address: string;
+  run(args: readonly string[], options?: RunOptions): Promise<Ran>;
+  /** A host that takes migrations for `--host ID`. */
+  host(script?: Script): Promise<ScriptedHost & { hostId: string }>;
+  /** Stops the worker that runs workflows; the server stays. */
+  stopWorkflows(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function startCliBench(): Promise<CliBench> {
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  const environment = await TestWorkflowEnvironment.createLocal({
+    server: { executable: { type: 'existing-path', path: await temporalBinary() } },
+  });
+  await ensureSearchAttributes(environment.connection, 'default');
+  const stopWorkflows = await startWorker(environment, { taskQueue: workflowTaskQueue, workflowsPath });
+  const stops: (() => Promise<void>)[] = [];
+  const { address } = environment;
+  return {
+    address,
+    run: (args, options = {}) =>
+      runLonghaul(args, { ...options, env: { TEMPORAL_ADDRESS: address, ...options.env } }),
+    host: async (script = {}) => {
+      const hostId = `host-${randomUUID().slice(0, 8)}`;
+      const host = scriptedHost(hostId, script);
+      stops.push(
+        await startWorker(environment, { taskQueue: hostTaskQueue(hostId), activities: host.activities }),
+      );
+      return { ...host, hostId };
+    },
+    stopWorkflows,
+    stop: async () => {
+      await Promise.all([stopWorkflows(), ...stops.map((stop) => stop())]);
+      await environment.teardown();
+    },
+  };
+}
+
+async function startWorker(
+  environment: TestWorkflowEnvironment,
+  options: Omit<WorkerOptions, 'connection'>,
+): Promise<() => Promise<void>> {
+  const worker = await Worker.create({
+    connection: environment.nativeConnection,
+    shutdownGraceTime: 0,
+    maxHeartbeatThrottleInterval: 200,
+    ...options,
+  });
+  const running = worker.run();
+  return async () => {
+    if (worker.getState() === 'RUNNING') worker.shutdown();
+    await running;
+  };
+}
+
+/** Fails a step the way a worker reports a LonghaulError. */
+export function fail(code: ErrorCode, found: string, remedy: string): never {
+  throw ApplicationFailure.create({
+    message: found,
+    type: code,
+    nonRetryable: true,
+    details: [{ found, remedy }],
+  });
+}
+
+export function heartbeat(progress: StepProgress): void {
+  Context.current().heartbeat(progress);
+}
+
+/** Waits in a step until `open` is called, or the step is cancelled. */
+export function gate(): { wait: () => Promise<void>; open: () => void } {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  return { wait: () => Promise.race([opened, Context.current().cancelled]), open: () => open() };
+}

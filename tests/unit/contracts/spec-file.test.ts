@@ -1,0 +1,137 @@
+import { describe, expect, it } from 'vitest';
+import { LonghaulError } from '../../../contracts/errors.ts';
+import { parseSpecFile } from '../../../contracts/spec-file.ts';
+
+const parse = (text: string) => parseSpecFile(text, 'vm.yaml', '/specs');
+
+/** What the operator reads about a spec that is refused. */
+function refusal(text: string): string {
+  try {
+    parse(text);
+  } catch (error) {
+    if (error instanceof LonghaulError && error.code === 'SPEC_INVALID') return error.found;
+    throw error;
+  }
+  throw new Error('the spec was taken');
+}
+
+describe('a spec file that is right', () => {
+  it('counts relative paths from the directory of the file and names the VM after its first disk', () => {
+    const spec = parse(
+      'source:\n  kind: image\n  disks: [disks/My VM.vmdk, {path: /data.img}]\ntarget: {directory: out}\n',
+    );
+    expect(spec.name).toBe('My-VM');
+    expect(spec.source.disks.map((disk) => disk.path)).toEqual(['/specs/disks/My VM.vmdk', '/data.img']);
+    expect(spec.target.directory).toBe('/specs/out');
+  });
+
+  it('may be JSON, and gets every default filled in', () => {
+    const spec = parse('{"name": "web01", "source": {"kind": "image", "disks": ["/a.img"]}}');
+    expect(spec.target).toMatchObject({ format: 'qcow2', firmware: 'auto', host: 'any' });
+    expect(spec.policy).toMatchObject({ onFailure: 'park', verifyBoot: true });
+  });
+});
+
+describe('a spec file that is wrong', () => {
+  it('has all its problems listed, each with line, column and what is meant', () => {
+    expect(
+      refusal(`source:
+  kind: image
+  disks:
+    - a
+    - path: ~/b
+      formt: raw
+    - 5
+  nics: [{mac: zz}]
+  format: raw
+target:
+  formt: qcow3
+  format: qcow3
+  cpus: 1.5
+  memoryMiB: "4"
+targt: 1
+policy:
+  onfailure: park
+  verifyBoot: yes
+  bootTimeoutSeconds: 1
+`),
+    ).toBe(`vm.yaml has 13 problems.
+  vm.yaml:5:13: source.disks[1].path: must be an absolute path (found "~/b")
+  vm.yaml:6:7: source.disks[1].formt: is not a key of the spec; did you mean "format"?
+  vm.yaml:7:7: source.disks[2]: must be text or a mapping, not 5
+  vm.yaml:8:16: source.nics[0].mac: must look like 52:54:00:12:34:56 (found "zz")
+  vm.yaml:9:3: source.format: does not belong here; it is written as source.disks[].format or target.format
+  vm.yaml:11:3: target.formt: is not a key of the spec; did you mean "format"?
+  vm.yaml:12:11: target.format: must be one of qcow2, raw, not "qcow3"; did you mean "qcow2"?
+  vm.yaml:13:9: target.cpus: must be a whole number, not 1.5
+  vm.yaml:14:14: target.memoryMiB: must be a number, not "4"
+  vm.yaml:15:1: targt: is not a key of the spec; did you mean "target"?
+  vm.yaml:17:3: policy.onfailure: is not a key of the spec; did you mean "onFailure"?
+  vm.yaml:18:15: policy.verifyBoot: must be true or false, not "yes"
+  vm.yaml:19:23: policy.bootTimeoutSeconds: must be at least 5, not 1`);
+  });
+
+  it.each([
+    ['an empty file', '', 'vm.yaml:1:1: the file is empty'],
+    ['a list', '- x\n', 'vm.yaml:1:1: the spec: must be a mapping, not a list'],
+    [
+      'a kind of source there is none of',
+      'name: x\nsource: {kind: vmx, disks: [a]}',
+      'vm.yaml:2:16: source.kind: must be image, not "vmx"',
+    ],
+    [
+      'a source without a kind',
+      'name: x\nsource: {disks: [a]}',
+      'vm.yaml:2:9: source.kind: is missing; it must be image',
+    ],
+    [
+      'a source without disks',
+      'name: x\nsource: {kind: image, disks: []}',
+      'vm.yaml:2:30: source.disks: must have at least 1 entry, not 0',
+    ],
+    ['a key given twice', 'name: x\nname: y\n', 'vm.yaml:2:1: Map keys must be unique'],
+    ['a tab', 'name: x\nsource:\n\tkind: image', 'vm.yaml:3:1: Tabs are not allowed as indentation'],
+    [
+      'a tag of another program',
+      'name: !!js/function x',
+      'vm.yaml:1:7: Unresolved tag: tag:yaml.org,2002:js/function',
+    ],
+    [
+      'two places for the disks',
+      'name: x\nsource: {kind: image, disks: [a]}\ntarget: {directory: /a, pool: p}',
+      'vm.yaml:3:31: target.pool: give either directory or pool, not both',
+    ],
+  ])('says where and why for %s', (_what, text, expected) => {
+    expect(refusal(text)).toContain(expected);
+  });
+
+  it('refuses a second document and says to use a file for each VM', () => {
+    expect(refusal('name: a\n---\nname: b\n')).toContain('vm.yaml:2:1: a second document begins here');
+    expect(refusal('name: a\n---\nname: b\n')).toContain('a file of its own');
+  });
+
+  it('never repeats what was written for a key, which may be the passphrase itself', () => {
+    const text =
+      'name: x\nsource: {kind: image, disks: [a]}\nguest:\n  luksKeys: [{key: hunter2}, hunter3]\n';
+    expect(refusal(text)).toContain(
+      'vm.yaml:4:19: guest.luksKeys[0].key: must be env:NAME, file:/PATH or cred:NAME',
+    );
+    expect(refusal(text)).not.toMatch(/hunter/);
+  });
+
+  it('does not let aliases exhaust memory', () => {
+    const level = (name: string, of: string) => `${name}: &${name} [${Array(12).fill(`*${of}`).join(',')}]\n`;
+    const bomb = `a: &a [x,x,x,x,x,x]\n${level('b', 'a')}${level('c', 'b')}${level('d', 'c')}`;
+    expect(refusal(bomb)).toContain('Excessive alias count');
+  });
+
+  it('does not read a disk image as a spec', () => {
+    expect(refusal('x'.repeat(2 * 1024 * 1024))).toContain('a spec has at most');
+  });
+
+  it('does not take __proto__ for anything but an unknown key', () => {
+    expect(refusal('{"name":"x","__proto__":{"y":1},"source":{"kind":"image","disks":["a"]}}')).toContain(
+      '__proto__: is not a key',
+    );
+  });
+});

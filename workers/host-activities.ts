@@ -1,0 +1,113 @@
+import { defineDomain, ownsDomain, undefineDomain } from '../activities/domain/define.ts';
+import { verifyBoot } from '../activities/domain/boot-check/verify-boot.ts';
+import { createGuestActivities } from '../activities/guest/guest-activities.ts';
+import { linuxFixes } from '../activities/guest/linux/index.ts';
+import { openSession } from '../activities/guest/session/open-session.ts';
+import { probeAcceleration } from '../activities/host/acceleration.ts';
+import type { Host } from '../activities/host/host.ts';
+import { Virsh } from '../activities/host/libvirt.ts';
+import { createSecretResolver } from '../activities/host/secrets.ts';
+import type { StepIo } from '../activities/host/step-io.ts';
+import { WorkDir } from '../activities/host/work-dir.ts';
+import { convertDisk } from '../activities/image/convert-disk.ts';
+import { preflight } from '../activities/preflight/preflight.ts';
+import { discardWork, finish } from '../activities/report/finish.ts';
+import { sourceOf } from '../activities/sources/registry.ts';
+import type { HostActivities, StepName } from '../contracts/steps.ts';
+import type { Accelerator, RunRef } from '../contracts/values.ts';
+import { runActivity, type ProgressSignal } from './activity-io.ts';
+import type { Logger } from './logging.ts';
+import type { WorkerOptions } from './options.ts';
+
+export interface HostPlane {
+  activities: HostActivities;
+  /** Steps running now in this process. */
+  running(): number;
+  /** Ends what outlives a step, at the end of the worker. */
+  close(): Promise<void>;
+}
+
+/** Puts the steps together for one host: their dependencies, heartbeats, and typed failures. */
+export function createHostActivities(
+  options: WorkerOptions,
+  log: Logger,
+  signalProgress: ProgressSignal,
+): HostPlane {
+  const host: Host = {
+    hostId: options.hostId,
+    stateDir: options.stateDir,
+    libvirtUri: options.libvirtUri,
+    defaultTargetDirectory: options.defaultTargetDirectory,
+    accelerator: onceSettled(() => acceleratorOf(options, log)),
+  };
+  const resolveSecret = createSecretResolver(options.secrets);
+  const guest = createGuestActivities({ host, openSession, resolveSecret, fixes: linuxFixes });
+
+  const virsh = new Virsh(options.libvirtUri);
+  const preflightDeps = {
+    host,
+    resolveSecret,
+    virsh: (args: readonly string[], signal: AbortSignal) => virsh.call(args, signal),
+    ownsDomain: (name: string, run: RunRef) => ownsDomain(virsh, name, run),
+  };
+
+  let running = 0;
+  const step = async <T>(name: StepName, body: (io: StepIo) => Promise<T>): Promise<T> => {
+    running += 1;
+    try {
+      return await runActivity(name, signalProgress, body);
+    } finally {
+      running -= 1;
+    }
+  };
+
+  const activities: HostActivities = {
+    preflight: (ctx) => step('preflight', (io) => preflight(ctx, preflightDeps, io)),
+    acquire: (ctx) =>
+      step('acquire', (io) => {
+        const { name, source } = ctx.spec;
+        return sourceOf(source.kind).acquire({ name, source }, new WorkDir(host.stateDir, ctx.run), io);
+      }),
+    inspectGuest: (ctx, disks) => step('inspect', (io) => guest.inspectGuest(ctx, disks, io)),
+    fixGuest: (ctx, disks, vm) => step('fix', (io) => guest.fixGuest(ctx, disks, vm, io)),
+    planGuest: (ctx, disks, vm) =>
+      step('inspect', async (io) => {
+        try {
+          return await guest.planGuest(ctx, disks, vm, io);
+        } finally {
+          await new WorkDir(host.stateDir, ctx.run).remove();
+        }
+      }),
+    convertDisk: (ctx, disk, directory) =>
+      step('convert', (io) => convertDisk(ctx, disk, directory, { host, io })),
+    defineDomain: (ctx, input) => step('define', (io) => defineDomain(ctx, input, { host, io })),
+    verifyBoot: (ctx, domain, disks) =>
+      step('verify-boot', (io) => verifyBoot(ctx, domain, disks, { host, io })),
+    finish: (ctx, report) => step('report', () => finish(ctx, report, { host })),
+    undefineDomain: (ctx) => step('report', () => undefineDomain(ctx, { host })),
+    discardWork: (ctx, wishes) =>
+      step('report', async () => {
+        await guest.closeSession(ctx.run);
+        return discardWork(ctx, wishes, { host });
+      }),
+  };
+  return { activities, running: () => running, close: () => guest.close() };
+}
+
+async function acceleratorOf({ acceleration, stateDir }: WorkerOptions, log: Logger): Promise<Accelerator> {
+  if (acceleration !== 'auto') return acceleration;
+  const { accelerator } = await probeAcceleration({ stateDir, signal: AbortSignal.timeout(60_000), log });
+  return accelerator;
+}
+
+/** Asks once; a failed answer is asked for again. */
+function onceSettled<T>(ask: () => Promise<T>): () => Promise<T> {
+  let answer: Promise<T> | undefined;
+  return () => {
+    answer ??= ask().catch((error: unknown) => {
+      answer = undefined;
+      throw error;
+    });
+    return answer;
+  };
+}
