@@ -1,4 +1,4 @@
-import { isGrpcDeadlineError, type WorkflowHandle } from '@temporalio/client';
+import { isGrpcCancelledError, isGrpcDeadlineError, type WorkflowHandle } from '@temporalio/client';
 import { randomUUID } from 'node:crypto';
 import { LonghaulError } from '../contracts/errors.ts';
 import { migrationIdOf } from '../contracts/ids.ts';
@@ -215,7 +215,7 @@ export class LonghaulClient {
       return await this.link.connection.withDeadline(Date.now() + callTimeoutMs, work);
     } catch (error) {
       // A call that only the server answers does not time out for want of a worker.
-      if (isGrpcDeadlineError(error) && !(await this.isServerUp()))
+      if ((isGrpcDeadlineError(error) || isGrpcCancelledError(error)) && !(await this.isServerUp()))
         throw unreachable(this.link.address, error);
       throw fromTemporal(error, place);
     }

@@ -55,7 +55,7 @@ async function askWorker(link: TemporalLink, handle: WorkflowHandle): Promise<Mi
 export function isUnanswered(error: unknown): boolean {
   if (error instanceof QueryNotRegisteredError) return true;
   const grpc = error instanceof Error && isGrpcServiceError(error.cause) ? error.cause : error;
-  return isGrpcServiceError(grpc) && [4, 9].includes(grpc.code); // DEADLINE_EXCEEDED, FAILED_PRECONDITION
+  return isGrpcServiceError(grpc) && [1, 4, 9].includes(grpc.code); // CANCELLED, DEADLINE_EXCEEDED, FAILED_PRECONDITION
 }
 
 interface Pending {

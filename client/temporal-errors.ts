@@ -30,6 +30,7 @@ export interface ErrorPlace {
 
 // gRPC status codes, grpc/statuscodes.md
 const [
+  cancelled,
   invalidArgument,
   deadlineExceeded,
   notFound,
@@ -37,7 +38,7 @@ const [
   failedPrecondition,
   unavailable,
   unauthenticated,
-] = [3, 4, 5, 7, 9, 14, 16] as const;
+] = [1, 3, 4, 5, 7, 9, 14, 16] as const;
 
 /** Whatever Temporal's client threw, as a LonghaulError that says what to do. */
 export function fromTemporal(error: unknown, place: ErrorPlace): LonghaulError {
@@ -78,6 +79,8 @@ function fromGrpc(error: GrpcError, place: ErrorPlace, id: string): LonghaulErro
     case permissionDenied:
     case unauthenticated:
       return unreachable(place.address, error);
+    // The SDK cancels a call whose time is over, when it notices before the server does.
+    case cancelled:
     case deadlineExceeded:
     case failedPrecondition:
       return noWorker(place, error);

@@ -11,8 +11,11 @@ interface SchemaNode {
 
 /** JSON Schema (draft 2020-12) of what may be written in a spec file, for editors. */
 export function specJsonSchema(): Record<string, unknown> {
+  const { required, ...schema } = z.toJSONSchema(migrationSpec, { io: 'input' });
   return {
-    ...z.toJSONSchema(migrationSpec, { io: 'input' }),
+    ...schema,
+    // A file may leave the name out: it comes from the first disk then.
+    required: required?.filter((key) => key !== 'name'),
     title: 'Longhaul migration spec',
     description: 'One VM to migrate to KVM/libvirt. Relative paths count from the directory of the file.',
   };

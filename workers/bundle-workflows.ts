@@ -6,4 +6,4 @@ import { bundleWorkflowCode } from '@temporalio/worker';
 const { code } = await bundleWorkflowCode({
   workflowsPath: fileURLToPath(new URL('../workflows/index.js', import.meta.url)),
 });
-await writeFile(new URL('workflow-bundle.js', import.meta.url), code);
+await writeFile(new URL('workflows.bundle.js', import.meta.url), code);

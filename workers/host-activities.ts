@@ -43,12 +43,11 @@ export function createHostActivities(
   const resolveSecret = createSecretResolver(options.secrets);
   const guest = createGuestActivities({ host, openSession, resolveSecret, fixes: linuxFixes });
 
-  const virsh = new Virsh(options.libvirtUri);
   const preflightDeps = {
     host,
     resolveSecret,
-    virsh: (args: readonly string[], signal: AbortSignal) => virsh.call(args, signal),
-    ownsDomain: (name: string, run: RunRef) => ownsDomain(virsh, name, run),
+    virsh: (args: readonly string[], signal: AbortSignal) => new Virsh(options.libvirtUri, signal).call(args),
+    ownsDomain: (name: string, run: RunRef) => ownsDomain(new Virsh(options.libvirtUri), name, run),
   };
 
   let running = 0;
@@ -80,11 +79,11 @@ export function createHostActivities(
       }),
     convertDisk: (ctx, disk, directory) =>
       step('convert', (io) => convertDisk(ctx, disk, directory, { host, io })),
-    defineDomain: (ctx, input) => step('define', (io) => defineDomain(ctx, input, { host, io })),
+    defineDomain: (ctx, input) => step('define', (io) => defineDomain(ctx, input, { host }, io)),
     verifyBoot: (ctx, domain, disks) =>
       step('verify-boot', (io) => verifyBoot(ctx, domain, disks, { host, io })),
     finish: (ctx, report) => step('report', () => finish(ctx, report, { host })),
-    undefineDomain: (ctx) => step('report', () => undefineDomain(ctx, { host })),
+    undefineDomain: (ctx) => step('report', (io) => undefineDomain(ctx, { host }, io)),
     discardWork: (ctx, wishes) =>
       step('report', async () => {
         await guest.closeSession(ctx.run);

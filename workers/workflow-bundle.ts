@@ -7,7 +7,7 @@ import type { WorkerOptions } from '@temporalio/worker';
  * the worker then bundles itself (some seconds at start).
  */
 export function workflowCode(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
-  const bundle = fileURLToPath(new URL('workflow-bundle.js', import.meta.url));
+  const bundle = fileURLToPath(new URL('workflows.bundle.js', import.meta.url));
   if (existsSync(bundle)) return { workflowBundle: { codePath: bundle } };
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   return { workflowsPath: fileURLToPath(new URL(`../workflows/index.${extension}`, import.meta.url)) };

@@ -3,7 +3,7 @@ import { open, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LonghaulError } from '../../contracts/errors.ts';
 import type { DefineInput, StepContext } from '../../contracts/steps.ts';
-import type { DomainRef, TargetDisk } from '../../contracts/values.ts';
+import type { DomainRef, RunRef, TargetDisk } from '../../contracts/values.ts';
 import type { Host } from '../host/host.ts';
 import { type ListedDomain, Virsh } from '../host/libvirt.ts';
 import type { StepIo } from '../host/step-io.ts';
@@ -38,10 +38,10 @@ export async function defineDomain(
   io.report(`defining the domain ${ref.name}`);
   await refuseForeign(virsh, ctx, ref);
 
-  const disks = await Promise.all([...input.disks].sort((a, b) => a.index - b.index).map(domainDisk));
+  const sorted = [...input.disks].sort((a, b) => a.index - b.index);
+  const disks = await Promise.all(sorted.map(domainDisk));
   const xml = domainXml({ ...ref, owner: ctx.run, disks, os: input.facts?.os ?? 'none' });
-  await validate(xml, new WorkDir(host.stateDir, ctx.run), io.signal);
-  await define(virsh, xml, ref);
+  await define(virsh, await writeDefinition(xml, new WorkDir(host.stateDir, ctx.run), io.signal), ref);
   if (ctx.spec.target.autostart) await virsh.setAutostart(ref.uuid);
   io.log.info({ domain: ref.name, uuid: ref.uuid }, 'domain defined');
   return ref;
@@ -96,6 +96,14 @@ function describe(ctx: StepContext, { vm, facts, accelerator }: DefineInput, uri
   };
 }
 
+/** Whether the domain of this name was defined by this run. */
+export async function ownsDomain(virsh: Virsh, name: string, run: RunRef): Promise<boolean> {
+  const uuid = domainUuid(run.migrationId);
+  const ours = (await virsh.domains()).some((domain) => domain.name === name && domain.uuid === uuid);
+  const xml = ours ? await virsh.xml(uuid) : undefined;
+  return xml !== undefined && sameRun(ownerOf(xml), run);
+}
+
 async function refuseForeign(virsh: Virsh, ctx: StepContext, ref: DomainRef): Promise<void> {
   const taken = (await virsh.domains()).filter(({ name, uuid }) => name === ref.name || uuid === ref.uuid);
   for (const other of taken) {
@@ -117,7 +125,8 @@ function domainExists(other: ListedDomain, ref: DomainRef, cause?: unknown): Lon
   );
 }
 
-async function domainDisk({ path, format }: TargetDisk): Promise<DomainDisk> {
+/** How a finished disk goes into a definition. */
+export async function domainDisk({ path, format }: Pick<TargetDisk, 'path' | 'format'>): Promise<DomainDisk> {
   return { path, format, directIo: await takesDirectIo(path) };
 }
 
@@ -131,12 +140,29 @@ async function takesDirectIo(path: string): Promise<boolean> {
   }
 }
 
-async function validate(xml: string, workDir: WorkDir, signal: AbortSignal): Promise<void> {
-  await workDir.create();
-  const file = join(workDir.scratch, 'domain.xml');
+/**
+ * Writes a definition to the work directory and validates it against libvirt's schema; gives the file's path.
+ *
+ * @throws LonghaulError DOMAIN_XML_INVALID
+ */
+export async function writeDefinition(
+  xml: string,
+  work: WorkDir,
+  signal: AbortSignal,
+  fileName = 'domain.xml',
+): Promise<string> {
+  await work.create();
+  const path = join(work.scratch, fileName);
   try {
-    await writeFile(file, xml, { mode: 0o600 });
-    await runTool({ program: 'virt-xml-validate', args: [file, 'domain'], limits: { wallMs: 60_000 }, signal });
+    await rm(path, { force: true });
+    await writeFile(path, xml, { mode: 0o600, flag: 'wx' });
+    await runTool({
+      program: 'virt-xml-validate',
+      args: [path, 'domain'],
+      limits: { wallMs: 60_000 },
+      signal,
+    });
+    return path;
   } catch (error) {
     if (!(error instanceof LonghaulError) || error.code !== 'TOOL_FAILED') throw error;
     throw new LonghaulError(
@@ -148,14 +174,12 @@ async function validate(xml: string, workDir: WorkDir, signal: AbortSignal): Pro
       },
       error,
     );
-  } finally {
-    await rm(file, { force: true });
   }
 }
 
-async function define(virsh: Virsh, xml: string, ref: DomainRef): Promise<void> {
+async function define(virsh: Virsh, xmlPath: string, ref: DomainRef): Promise<void> {
   try {
-    await virsh.define(xml);
+    await virsh.define(xmlPath);
   } catch (error) {
     if (!(error instanceof LonghaulError) || error.code !== 'TOOL_FAILED') throw error;
     // Somebody was quicker between our look and our call.

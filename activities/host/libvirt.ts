@@ -40,6 +40,11 @@ export class Virsh {
     this.#signal = signal;
   }
 
+  /** Any other call of virsh; gives its standard output. */
+  async call(args: readonly string[]): Promise<string> {
+    return (await this.#run(args)).stdout;
+  }
+
   /** Versions, for example { libvirt: '9.0.0', hypervisor: 'QEMU 7.2.22' }. */
   async version(): Promise<{ libvirt: string; hypervisor: string }> {
     const { stdout } = await this.#run(['version']);
@@ -75,8 +80,8 @@ export class Virsh {
   }
 
   /** Defines a persistent domain, or changes the one of the same name and UUID. Starts nothing. */
-  async define(xml: string): Promise<void> {
-    await this.#run(['define', '--file=/dev/stdin'], { input: xml });
+  async define(xmlPath: string): Promise<void> {
+    await this.#run(['define', `--file=${xmlPath}`]);
   }
 
   /** Undefines a domain and removes its NVRAM. No disk is touched. */
@@ -104,7 +109,12 @@ export class Virsh {
    * @returns its answer, a JSON document written by the guest; undefined when no agent answers in time.
    */
   async agentCommand(uuid: string, command: string, timeoutSeconds: number): Promise<string | undefined> {
-    const args = ['qemu-agent-command', `--domain=${uuid}`, `--timeout=${timeoutSeconds}`, `--cmd=${command}`];
+    const args = [
+      'qemu-agent-command',
+      `--domain=${uuid}`,
+      `--timeout=${timeoutSeconds}`,
+      `--cmd=${command}`,
+    ];
     const { exitCode, stdout } = await this.#run(args, { acceptExitCodes: [1] });
     return exitCode === 0 ? stdout.trim() : undefined;
   }
@@ -126,7 +136,7 @@ export class Virsh {
 
   async #run(
     args: readonly string[],
-    more: { input?: string; acceptExitCodes?: readonly number[] } = {},
+    more: { acceptExitCodes?: readonly number[] } = {},
   ): Promise<ToolResult> {
     try {
       return await runTool({

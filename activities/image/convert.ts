@@ -6,12 +6,12 @@ import { blockdevOf, overlayOn, plainFile, pseudoFileName } from './blockdev.ts'
 import { ProgressMeter, shareOf } from './progress.ts';
 
 /** What is read: an image, seen through the overlay that the guest's fixes were written to when there is one. */
-export interface ConvertSource {
+interface ConvertSource {
   image: ImageNode;
   overlay?: string;
 }
 
-export interface ConvertTarget {
+interface ConvertTarget {
   /** An empty file, owned and private already; qemu-img keeps its inode and mode. */
   path: string;
   format: 'qcow2' | 'raw';
@@ -38,13 +38,14 @@ const slowestBytesPerSecond = 1024 ** 2;
  * Copies a disk into the target file in one sparse pass. Written data has reached the disk when it returns.
  *
  * Direct, out-of-order writes: the copy is durable as it goes, which beats writing to the page cache and
- * syncing at the end, and does not push a host's VMs out of memory.
+ * syncing at the end, and does not push a host's VMs out of memory. Compressed clusters are not aligned, so
+ * those go through the page cache, which qemu-img flushes at the end.
  *
  * @throws LonghaulError CONVERT_FAILED, SPACE_INSUFFICIENT, TOOL_TIMEOUT, TOOL_KILLED, TOOL_MISSING.
  */
 export async function convertImage(job: ConvertJob): Promise<void> {
   try {
-    await convert(job, 'none');
+    await convert(job, job.target.compression === 'zstd' ? 'writeback' : 'none');
   } catch (error) {
     // Some file systems (tmpfs, some of FUSE) have no O_DIRECT.
     if (!(error instanceof LonghaulError && /O_DIRECT|Invalid argument/.test(error.found)))

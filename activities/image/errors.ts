@@ -2,8 +2,7 @@ import type { ErrorCode } from '../../contracts/error-codes.ts';
 import { hasErrno, LonghaulError } from '../../contracts/errors.ts';
 
 /** What to do about an image that is damaged or incomplete. */
-export const copyAgain =
-  'Export or copy the image again, compare sizes or checksums with the source, and retry.';
+const copyAgain = 'Export or copy the image again, compare sizes or checksums with the source, and retry.';
 
 /** An error about one image file; `what` continues the sentence that begins with its path. */
 export function imageError(

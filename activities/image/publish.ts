@@ -17,7 +17,7 @@ import type { WorkDir } from '../host/work-dir.ts';
  * Run again from the top, it finds in the record what an earlier attempt did. A final file with the recorded
  * inode is ours; any other is somebody else's and is never touched.
  */
-export interface Publication {
+interface Publication {
   target: TargetDisk;
   file: FileKey;
 }

@@ -4,7 +4,7 @@ import type { StepIo } from '../host/step-io.ts';
 import type { WorkDir } from '../host/work-dir.ts';
 
 /** The part of a spec that speaks of a source of one kind. */
-export type SpecOf<K extends SourceKind> = Extract<MigrationSpec['source'], { kind: K }>;
+type SpecOf<K extends SourceKind> = Extract<MigrationSpec['source'], { kind: K }>;
 
 /** What a source is asked about: one VM of it. */
 export interface SourceRequest<K extends SourceKind = SourceKind> {

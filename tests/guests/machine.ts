@@ -147,6 +147,10 @@ export class Machine {
     await this.#monitor([{ execute: 'screendump', arguments: { filename: path, format: 'png' } }], 0);
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
   async stop(): Promise<void> {
     if (this.#running) {
       const closed = once(this.#child, 'close');

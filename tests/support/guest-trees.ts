@@ -31,7 +31,12 @@ export function quietIo(overrides: Partial<StepIo> = {}): StepIo {
 }
 
 export async function run(program: string, args: readonly string[], input?: string): Promise<string> {
-  const call = { program, args, limits: { wallMs: 300_000 }, env: { LIBGUESTFS_BACKEND: 'direct' } };
+  const call = {
+    program,
+    args,
+    limits: { wallMs: 300_000 },
+    env: { LIBGUESTFS_BACKEND: 'direct', LIBGUESTFS_BACKEND_SETTINGS: 'force_tcg' },
+  };
   return (await runTool(input === undefined ? call : { ...call, input })).stdout;
 }
 

@@ -3,7 +3,7 @@ import { resolveEmbeddedOptions, type WorkerOptions } from '../options.ts';
 import type { TemporalBinaryOptions } from '../embedded/temporal-binary.ts';
 import { applianceKernelExamination, libguestfsExamination } from './appliance.ts';
 import { type DoctorCheck, type Examination, examineSafely } from './check.ts';
-import { firmwareExamination, kvmDeviceExamination, spaceExamination, userExamination } from './host.ts';
+import { accelerationExamination, firmwareExamination, spaceExamination, userExamination } from './host.ts';
 import { defaultNetworkExamination, libvirtExamination } from './libvirt.ts';
 import { temporalBinaryExamination, temporalServerExamination } from './services.ts';
 import { toolExamination } from './tools.ts';
@@ -15,7 +15,10 @@ const gibibyte = 2 ** 30;
  * cannot be made is a failed line, not the end of the others. Never rejects.
  */
 export function runDoctor(
-  options: Pick<WorkerOptions, 'stateDir' | 'defaultTargetDirectory' | 'libvirtUri' | 'temporal'>,
+  options: Pick<
+    WorkerOptions,
+    'stateDir' | 'defaultTargetDirectory' | 'libvirtUri' | 'acceleration' | 'temporal'
+  >,
   embedded: TemporalBinaryOptions = resolveEmbeddedOptions(),
 ): Promise<DoctorCheck[]> {
   return Promise.all(examinations(options, embedded).map(examineSafely));
@@ -32,7 +35,7 @@ function examinations(
     applianceKernelExamination(),
     firmwareExamination(),
     userExamination,
-    kvmDeviceExamination,
+    accelerationExamination(options),
     spaceExamination('state directory', stateDir, 2 * gibibyte),
     spaceExamination('target directory', defaultTargetDirectory, 10 * gibibyte),
     // The appliance is built here, and its scratch files lie here; guestfs(3) "TMPDIR".

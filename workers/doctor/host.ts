@@ -1,6 +1,8 @@
 import { access, constants } from 'node:fs/promises';
+import { probeAcceleration } from '../../activities/host/acceleration.ts';
 import { describeBytes, freeSpace } from '../../activities/host/space.ts';
-import { messageOf } from '../../contracts/errors.ts';
+import type { Log } from '../../activities/host/step-io.ts';
+import type { WorkerOptions } from '../options.ts';
 import { type Examination, failed, ok, warning } from './check.ts';
 
 /** Who we are: libvirt's system instance takes root and the members of its group. */
@@ -18,20 +20,39 @@ export const userExamination: Examination = {
   },
 };
 
-export const kvmDeviceExamination: Examination = {
-  name: '/dev/kvm',
-  async examine() {
-    try {
-      await access('/dev/kvm', constants.R_OK | constants.W_OK);
-      return ok('can be opened');
-    } catch (error) {
+const quiet: Log = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
+
+/**
+ * Whether KVM runs a stock kernel here, found out by running one: that /dev/kvm opens proves little. The answer
+ * is remembered in the state directory, as a worker's is.
+ */
+export function accelerationExamination(
+  options: Pick<WorkerOptions, 'acceleration' | 'stateDir'>,
+  kvmDevice = '/dev/kvm',
+): Examination {
+  return {
+    name: 'acceleration',
+    async examine() {
+      if (options.acceleration !== 'auto') return ok(`${options.acceleration}, as configured`);
+      const { accelerator, reason } = await probeAcceleration({
+        stateDir: options.stateDir,
+        signal: new AbortController().signal,
+        log: quiet,
+        kvmDevice,
+      });
+      if (accelerator === 'kvm') return ok(`KVM: ${reason}`);
       return warning(
-        `cannot be used, so guests are emulated and many times slower: ${messageOf(error)}`,
+        `emulation only, many times slower: ${reason}`,
         'Switch on virtualisation in the firmware (or nesting in the hypervisor), load kvm_intel or kvm_amd, and add the user to the group kvm.',
       );
-    }
-  },
-};
+    },
+  };
+}
 
 /** OVMF of Debian's package ovmf, which UEFI guests boot with. */
 export function firmwareExamination(directory = '/usr/share/OVMF'): Examination {

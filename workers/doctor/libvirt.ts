@@ -7,7 +7,8 @@ async function virsh(uri: string, args: readonly string[]): Promise<string> {
   const { stdout } = await runTool({
     program: 'virsh',
     args: ['--quiet', '--connect', uri, ...args],
-    limits: { wallMs: 20_000 },
+    // Where QEMU hangs under KVM, libvirt waits 30 s for it before it answers.
+    limits: { wallMs: 60_000 },
   });
   return stdout;
 }

@@ -1,83 +1,71 @@
-import { open } from 'node:fs/promises';
-import { hasErrno } from '../../../contracts/errors.ts';
-import type { BootProof } from '../../../contracts/values.ts';
+import { createWriteStream, type WriteStream } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { finished } from 'node:stream/promises';
+import { ConsoleReader } from './console-reader.ts';
 
-const keptBytes = 64 * 1024;
+const maxLogBytes = 16 * 1024 * 1024;
+/** A prompt is one when nothing follows it for this long. */
+const settleMs = 400;
 
-export type ConsoleSign =
-  { kind: 'alive'; sign: BootProof['sign']; evidence: string } | { kind: 'dead'; evidence: string };
+/**
+ * The other end of a clone's serial port: a listener on the loopback interface that QEMU connects to. What
+ * the guest writes goes into a log file (mode 0600, up to 16 MiB) and to a reader that judges it.
+ */
+export class Console {
+  readonly reader = new ConsoleReader();
+  readonly port: number;
+  readonly #server: Server;
+  readonly #log: WriteStream;
+  #socket: Socket | undefined;
+  #logged = 0;
+  #settleTimer: NodeJS.Timeout | undefined;
 
-/** What a guest writes when it is up. Getty's prompt ends its line; systemd's words stand in one. */
-const aliveSigns: { sign: BootProof['sign']; pattern: RegExp }[] = [
-  { sign: 'login-prompt', pattern: /^.*\blogin: *$/m },
-  {
-    sign: 'systemd-target',
-    pattern:
-      /^.*Reached target .*(?:Multi-User System|Graphical Interface|(?:multi-user|graphical)\.target).*$/im,
-  },
-];
-
-/** What it writes when it will not come up any more. */
-const deadSigns: RegExp[] = [
-  /^.*Kernel panic - not syncing.*$/m,
-  /^.*VFS: Unable to mount root.*$/m,
-  /^.*(?:Gave up waiting for root|ALERT! .* does not exist).*$/m,
-  /^ *\(initramfs\) *$/m,
-  /^.*You are in emergency mode.*$/m,
-  /^.*(?:dracut-initqueue.*timeout|Entering emergency mode).*$/m,
-  /^ *(?:grub rescue|grub)> *$/m,
-  /^.*(?:No bootable device|Boot failed: not a bootable disk|Minimal BASH-like line editing).*$/m,
-];
-
-/** What the console's text says about the guest; undefined while it says nothing either way. */
-export function readSigns(text: string): ConsoleSign | undefined {
-  const plain = plainText(text);
-  for (const { sign, pattern } of aliveSigns) {
-    const evidence = pattern.exec(plain)?.[0].trim();
-    if (evidence !== undefined) return { kind: 'alive', sign, evidence };
+  private constructor(server: Server, log: WriteStream) {
+    this.#server = server;
+    this.#log = log;
+    this.port = (server.address() as AddressInfo).port;
+    server.on('connection', (socket) => this.#accept(socket));
   }
-  for (const pattern of deadSigns) {
-    const evidence = pattern.exec(plain)?.[0].trim();
-    if (evidence !== undefined) return { kind: 'dead', evidence };
+
+  /** Starts to listen. `logPath` is written anew. */
+  static async open(logPath: string): Promise<Console> {
+    await rm(logPath, { force: true });
+    const log = createWriteStream(logPath, { flags: 'wx', mode: 0o600 });
+    await once(log, 'open');
+    const server = createServer();
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return new Console(server, log);
   }
-  return undefined;
-}
 
-/** The last lines of a console, for people. */
-export function lastLines(text: string, count: number): string[] {
-  return plainText(text)
-    .split('\n')
-    .map((line) => line.trim())
-    .filter(Boolean)
-    .slice(-count);
-}
+  /** Ends the connection; resolves when the log is on disk. */
+  async close(): Promise<void> {
+    clearTimeout(this.#settleTimer);
+    this.#socket?.destroy();
+    this.#server.close();
+    this.#log.end();
+    await finished(this.#log);
+  }
 
-/** Removes terminal control (ECMA-48 sequences, other control characters) and unifies line ends. */
-function plainText(text: string): string {
-  return (
-    text
-      // eslint-disable-next-line no-control-regex -- control characters are what is looked for
-      .replace(/\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])/g, '')
-      .replace(/\r+\n|\n\r+|\r/g, '\n')
-      // eslint-disable-next-line no-control-regex -- as above
-      .replace(/[\x00-\x08\x0b-\x1f\x7f]/g, '')
-  );
-}
-
-/** The end of the console's log file; empty while there is none. */
-export async function readConsole(path: string): Promise<string> {
-  try {
-    const file = await open(path, 'r');
-    try {
-      const { size } = await file.stat();
-      const length = Math.min(size, keptBytes);
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, size - length);
-      return buffer.toString('latin1', 0, bytesRead);
-    } finally {
-      await file.close();
+  /** QEMU comes first and once; it was started after we listened. */
+  #accept(socket: Socket): void {
+    if (this.#socket) {
+      socket.destroy();
+      return;
     }
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return '';
-    throw error;
+    this.#socket = socket;
+    socket.on('error', () => socket.destroy());
+    socket.on('data', (bytes) => this.#take(bytes));
+  }
+
+  #take(bytes: Buffer): void {
+    const room = maxLogBytes - this.#logged;
+    if (room > 0) this.#log.write(bytes.subarray(0, room));
+    this.#logged += bytes.length;
+    this.reader.feed(bytes);
+    clearTimeout(this.#settleTimer);
+    this.#settleTimer = setTimeout(() => this.reader.settle(), settleMs);
   }
 }

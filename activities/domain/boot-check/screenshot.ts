@@ -2,25 +2,34 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { crc32, deflateSync } from 'node:zlib';
 import type { Virsh } from '../../host/libvirt.ts';
 
-/** Keeps a picture of a domain's screen as PNG; undefined when it has none to give. */
+/**
+ * Keeps a picture of a domain's screen as PNG, mode 0600. A picture is a courtesy: a domain that has none to
+ * give, or is gone, costs no error.
+ *
+ * @returns `path`, or undefined without a picture.
+ */
 export async function keepScreenshot(
   virsh: Virsh,
-  domain: string,
+  uuid: string,
   draft: string,
   path: string,
 ): Promise<string | undefined> {
   try {
-    if (!(await virsh.screenshot(domain, draft))) return undefined;
+    await virsh.screenshot(uuid, draft);
     const picture = await readFile(draft);
-    const png = picture.subarray(1, 4).toString() === 'PNG' ? picture : pngOfPpm(picture);
+    const png = picture.subarray(0, 8).equals(pngSignature) ? picture : pngOfPpm(picture);
     if (png === undefined) return undefined;
     await rm(path, { force: true });
     await writeFile(path, png, { mode: 0o600, flag: 'wx' });
     return path;
+  } catch {
+    return undefined;
   } finally {
     await rm(draft, { force: true });
   }
 }
+
+const pngSignature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 
 /** PNG (RFC 2083) of a binary PPM (ppm(5), P6 with one byte a sample); undefined for anything else. */
 export function pngOfPpm(ppm: Buffer): Buffer | undefined {
@@ -37,9 +46,8 @@ export function pngOfPpm(ppm: Buffer): Buffer | undefined {
   size.writeUInt32BE(width, 0);
   size.writeUInt32BE(height, 4);
   size.set([8, 2, 0, 0, 0], 8);
-  const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
   return Buffer.concat([
-    signature,
+    pngSignature,
     chunk('IHDR', size),
     chunk('IDAT', deflateSync(rows)),
     chunk('IEND', Buffer.alloc(0)),

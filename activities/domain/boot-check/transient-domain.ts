@@ -1,55 +1,49 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LonghaulError } from '../../../contracts/errors.ts';
 import type { Virsh } from '../../host/libvirt.ts';
-import { baseEnv, limitedCommand } from '../../host/tool.ts';
+import { limitedCommand } from '../../host/tool.ts';
 
-const startMs = 60_000;
+const startMs = 120_000;
+const pollMs = 100;
 
 /**
- * A running domain that lives no longer than this process: it is created with autodestroy by a virsh that
- * is kept open and that dies with us, and libvirt ends the domain when that connection closes.
+ * A running domain that lives no longer than this process: a virsh(1) that we hold open created it with
+ * `--autodestroy`. It dies with us, and libvirt ends the domain when its connection closes.
  */
 export class TransientDomain {
-  readonly name: string;
-  private readonly shell: ChildProcess;
-  private readonly virsh: Virsh;
+  readonly uuid: string;
+  readonly #virsh: Virsh;
+  readonly #holder: ChildProcess;
 
-  private constructor(name: string, shell: ChildProcess, virsh: Virsh) {
-    this.name = name;
-    this.shell = shell;
-    this.virsh = virsh;
+  private constructor(uuid: string, virsh: Virsh, holder: ChildProcess) {
+    this.uuid = uuid;
+    this.#virsh = virsh;
+    this.#holder = holder;
   }
 
-  /** @throws LonghaulError DOMAIN_DEFINE_FAILED with libvirt's own message when it does not start. */
+  /**
+   * Starts a domain. `xmlPath` must not need quoting by virsh's command line.
+   *
+   * @throws LonghaulError DOMAIN_DEFINE_FAILED with libvirt's words when it does not start; on abort, the
+   *   signal's reason.
+   */
   static async start(
     virsh: Virsh,
-    name: string,
+    uuid: string,
     xmlPath: string,
     signal: AbortSignal,
   ): Promise<TransientDomain> {
-    const [command, args] = limitedCommand('virsh', ['-c', virsh.uri], {});
-    const shell = spawn(command, args, { env: baseEnv, stdio: ['pipe', 'ignore', 'pipe'] });
-    const complaints: string[] = [];
-    if (shell.stderr) createInterface({ input: shell.stderr }).on('line', (line) => complaints.push(line));
-    const domain = new TransientDomain(name, shell, virsh);
+    const [command, args] = limitedCommand('virsh', [`--connect=${virsh.uri}`], {});
+    const holder = spawn(command, args, {
+      env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    const domain = new TransientDomain(uuid, virsh, holder);
     try {
-      // virsh splits its input like a shell; the path is ours and JSON quotes are quotes to it.
-      shell.stdin?.write(`create --file ${JSON.stringify(xmlPath)} --autodestroy\n`);
-      const deadline = Date.now() + startMs;
-      while ((await virsh.domainState(name)) !== 'running') {
-        signal.throwIfAborted();
-        const failure = complaints.filter((line) => line.startsWith('error:'));
-        if (failure.length > 0 || shell.exitCode !== null || Date.now() > deadline) {
-          throw new LonghaulError('DOMAIN_DEFINE_FAILED', {
-            found: `the clone for the boot check did not start: ${failure.join(' | ') || 'libvirt said nothing'}`,
-            remedy: "The message is libvirt's own; mend what it names and retry, or skip the boot check.",
-          });
-        }
-        await sleep(200);
-      }
+      await created(holder, xmlPath, signal);
       return domain;
     } catch (error) {
       await domain.end();
@@ -57,14 +51,42 @@ export class TransientDomain {
     }
   }
 
-  /** Ends the domain at once. Idempotent. */
+  /** Ends the domain at once. Idempotent; works after an abort too, so it takes no signal. */
   async end(): Promise<void> {
-    try {
-      await this.virsh.destroy(this.name);
-    } finally {
-      this.shell.stdin?.end();
-      this.shell.kill('SIGTERM');
-      if (this.shell.exitCode === null && this.shell.signalCode === null) await once(this.shell, 'exit');
-    }
+    // Closing the connection is what destroys it; asking first gives a definite moment when it is gone.
+    await this.#virsh.destroy(this.uuid).catch(() => undefined);
+    this.#holder.stdin?.end();
+    if (this.#holder.exitCode !== null || this.#holder.signalCode !== null) return;
+    const exited = once(this.#holder, 'exit');
+    this.#holder.kill('SIGTERM');
+    await exited;
+  }
+}
+
+async function created(holder: ChildProcess, xmlPath: string, signal: AbortSignal): Promise<void> {
+  const said = { created: false, errors: [] as string[], ended: false };
+  const listen = (stream: NodeJS.ReadableStream | null, take: (line: string) => void) => {
+    if (stream) createInterface({ input: stream }).on('line', take);
+  };
+  listen(holder.stdout, (line) => (said.created ||= /Domain '.*' created from/.test(line)));
+  listen(holder.stderr, (line) => said.errors.push(line.replace(/^error: /, '')));
+  holder.once('error', (error) => {
+    said.errors.push(error.message);
+    said.ended = true;
+  });
+  holder.once('exit', () => (said.ended = true));
+  holder.stdin?.on('error', () => undefined);
+  holder.stdin?.write(`create --file ${xmlPath} --autodestroy\n`);
+
+  const deadline = performance.now() + startMs;
+  while (!said.created) {
+    await sleep(pollMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+    // virsh says more than one line; by now they are all here.
+    if (said.errors.length === 0 && !said.ended && performance.now() < deadline) continue;
+    if (said.created) break;
+    throw new LonghaulError('DOMAIN_DEFINE_FAILED', {
+      found: `libvirt did not start the clone for the boot check: ${said.errors.slice(-5).join(' | ') || 'it said nothing'}`,
+      remedy: "The message is libvirt's own; mend what it names and retry, or skip the boot check.",
+    });
   }
 }

@@ -1,5 +1,5 @@
 import { planBootEdit } from './boot-files.ts';
-import { readDeviceMap } from './device-map.ts';
+import { mentionsMovingDevice, readDeviceMap } from './device-map.ts';
 import type { Fix } from './fix.ts';
 import { stableDevices } from './kernel-arguments.ts';
 
@@ -10,13 +10,15 @@ export const bootConfigFix: Fix = {
   critical: true,
   applies: (facts) => facts.os === 'linux',
   async plan({ guest, facts }) {
-    const map = await readDeviceMap(guest, facts);
     // UUID= is understood by an initramfs; a kernel that starts without one knows PARTUUID= only.
     const bare = facts.kernels.some((kernel) => kernel.bootable && kernel.initramfs === undefined);
     return planBootEdit(guest, {
       what: 'The kernel finds its root and resume devices by UUID.',
       variables: /^GRUB_CMDLINE_LINUX/,
-      editorFor: ({ path, warnings }) => stableDevices(map, bare ? 'partuuid' : 'uuid', path, warnings),
+      editorFor: async ({ path, text, warnings }) =>
+        mentionsMovingDevice(text)
+          ? stableDevices(await readDeviceMap(guest, facts), bare ? 'partuuid' : 'uuid', path, warnings)
+          : (args) => args,
     });
   },
 };

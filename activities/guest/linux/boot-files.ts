@@ -41,7 +41,11 @@ export interface BootEdit {
   /** Variables of /etc/default/grub that the editor is for. */
   variables: RegExp;
   /** Makes the editor for one file, given its path for warnings, and its text. */
-  editorFor(file: { path: string; text: string; warnings: string[] }): ArgumentsEditor;
+  editorFor(file: {
+    path: string;
+    text: string;
+    warnings: string[];
+  }): ArgumentsEditor | Promise<ArgumentsEditor>;
 }
 
 /** Plans one edit over all kernel command lines of the guest. */
@@ -57,12 +61,8 @@ export async function planBootEdit(
       const file = await readGuestText(guest, path, warnings);
       if (file === undefined || seen.has(file.path)) continue;
       seen.add(file.path);
-      const edited = editBootText(
-        kind,
-        file.text,
-        edit.editorFor({ path, text: file.text, warnings }),
-        edit.variables,
-      );
+      const editor = await edit.editorFor({ path, text: file.text, warnings });
+      const edited = editBootText(kind, file.text, editor, edit.variables);
       const change = planText(file, edited, edit.what);
       if (change !== undefined) changes.push(change);
     }

@@ -194,6 +194,11 @@ export function stableName(
   return prefer === 'uuid' ? (byUuid ?? byPartUuid) : (byPartUuid ?? byUuid);
 }
 
+/** Whether a text holds a name that moves at all; reading the devices takes seconds. */
+export function mentionsMovingDevice(text: string): boolean {
+  return /\/dev\/(sd|xvd|hd|vd|ubd|nvme|cciss|ida|mmcblk|disk\/(by-path|by-id|azure))/.test(text);
+}
+
 /** Names that move with the hypervisor; undefined for everything that stays, or is no hard disk. */
 export function parseDeviceName(name: string): ParsedName | undefined {
   if (!name.startsWith('/dev/') || name.length > 256) return undefined;

@@ -1,4 +1,4 @@
-import { readDeviceMap, type DeviceMap } from './device-map.ts';
+import { mentionsMovingDevice, readDeviceMap, type DeviceMap } from './device-map.ts';
 import type { Fix, PlannedChange } from './fix.ts';
 import { editCrypttab, editFstab, editResume, type Edited } from './fstab-text.ts';
 import { planText, readGuestText } from './guest-text.ts';
@@ -17,6 +17,10 @@ const files: { path: string; edit: (text: string, map: DeviceMap) => Edited; wha
   },
 ];
 
+/** What is copied into an initramfs stays there; rebuilding it for a delay would cost more than it gains. */
+const resumeWarning =
+  'The initramfs looks for the old swap device until it is made again, which may delay the boot by half a minute.';
+
 /** Disk names that change with the hypervisor, in the files that the running system mounts by. */
 export const fstabFix: Fix = {
   id: 'fstab',
@@ -26,14 +30,15 @@ export const fstabFix: Fix = {
   async plan({ guest, facts }) {
     const changes: PlannedChange[] = [];
     const warnings: string[] = [];
-    const map = await readDeviceMap(guest, facts);
     for (const { path, edit, what } of files) {
       const file = await readGuestText(guest, path, warnings);
-      if (file === undefined) continue;
-      const edited = edit(file.text, map);
+      if (file === undefined || !mentionsMovingDevice(file.text)) continue;
+      const edited = edit(file.text, await readDeviceMap(guest, facts));
       warnings.push(...edited.warnings);
       const change = planText(file, edited.text, what);
-      if (change !== undefined) changes.push(change);
+      if (change === undefined) continue;
+      changes.push(change);
+      if (edit === editResume) warnings.push(resumeWarning);
     }
     return { changes, warnings };
   },

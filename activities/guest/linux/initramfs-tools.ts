@@ -72,7 +72,8 @@ function dracut(program: string): InitramfsBuilder {
     program,
     prepare: () => Promise.resolve([]),
     async build(guest, { kernel, output, modules, timeoutMs }) {
-      await guest.command([program, '--add-drivers', modules.join(' '), output, kernel.version], timeoutMs);
+      const drivers = modules.length > 0 ? ['--add-drivers', modules.join(' ')] : [];
+      await guest.command([program, ...drivers, output, kernel.version], timeoutMs);
     },
   };
 }

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LonghaulError } from '../../../contracts/errors.ts';
-import type { Kernel } from '../../../contracts/values.ts';
+import type { GuestFacts, Kernel } from '../../../contracts/values.ts';
 import { readInitramfsModules } from '../initramfs/module-names.ts';
 import type { Guestfs } from '../session/guestfs.ts';
 import type { Fix, FixContext, PlannedChange } from './fix.ts';
@@ -18,6 +18,9 @@ const drivers = [
   { module: 'virtio_scsi', dir: 'drivers/scsi', has: (kernel: Kernel) => kernel.virtio.scsi, needed: false },
 ];
 
+/** An initramfs opens the root file system's container by its own copy of this file. */
+const copiedFile = '/etc/crypttab';
+
 /** Virtio in the initramfs of every kernel that can be booted; those that have it are not touched. */
 export const initramfsFix: Fix = {
   id: 'initramfs',
@@ -28,7 +31,8 @@ export const initramfsFix: Fix = {
     const { guest, facts } = context;
     const warnings: string[] = [];
     const bootable = facts.kernels.filter((kernel) => kernel.bootable);
-    const lacking = bootable.filter((kernel) => !kernel.virtio.pci || !kernel.virtio.blk);
+    const stale = rootIsMapped(facts) && context.earlier.some(({ path }) => path === copiedFile);
+    const lacking = bootable.filter((kernel) => stale || !kernel.virtio.pci || !kernel.virtio.blk);
     if (lacking.length === 0) return { changes: [], warnings };
 
     const builder = await findBuilder(guest, facts.initramfsTool);
@@ -37,7 +41,7 @@ export const initramfsFix: Fix = {
     for (const kernel of lacking) {
       const outlook = await judge(guest, kernel, builder);
       if (outlook.kind === 'hopeless') {
-        warnings.push(`Kernel ${show(kernel.version)} cannot boot from a virtio disk: ${outlook.reason}.`);
+        warnings.push(`Kernel ${show(kernel.version)} would not find its root disk: ${outlook.reason}.`);
         continue;
       }
       outlook.modules.forEach((module) => wanted.add(module));
@@ -49,6 +53,10 @@ export const initramfsFix: Fix = {
     return { changes: [...prepared, ...rebuilds], warnings };
   },
 };
+
+function rootIsMapped({ root }: GuestFacts): boolean {
+  return root !== undefined && !/^\/dev\/[sv]d[a-z]+\d*$/.test(root.device);
+}
 
 interface Rebuild {
   kind: 'rebuild';
@@ -83,7 +91,7 @@ async function judge(
 function planRebuild(context: FixContext, rebuild: Rebuild): PlannedChange {
   return {
     path: rebuild.initramfs,
-    what: `Rebuilt with ${rebuild.modules.join(', ')} by ${rebuild.builder.program}.`,
+    what: `Rebuilt by ${rebuild.builder.program} with ${rebuild.modules.join(', ') || `the new ${copiedFile}`}.`,
     apply: (guest) => replaceInitramfs(context, guest, rebuild),
   };
 }
@@ -155,7 +163,7 @@ async function requireSpace(guest: Guestfs, initramfs: string, oldBytes: number)
 
 function noKernel(lacking: readonly Kernel[], reasons: readonly string[]): LonghaulError {
   return new LonghaulError('GUEST_FIX_FAILED', {
-    found: `none of ${lacking.length} bootable kernels could reach a virtio disk. ${reasons.join(' ')}`,
+    found: `none of ${lacking.length} bootable kernels would find the root disk. ${reasons.join(' ')}`,
     remedy:
       'Install a kernel with virtio drivers, or the initramfs tool of the distribution, in the source VM.',
     details: { kernels: lacking.map((kernel) => kernel.version) },

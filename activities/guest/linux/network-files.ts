@@ -124,7 +124,7 @@ export function readIfcfg(fileName: string, text: string): NamedInterfaces {
  */
 export function readNetplan(text: string): NamedInterfaces {
   const found = nothing();
-  const network = child(parseYaml(text, { maxAliasCount: 20, logLevel: 'silent' }), 'network');
+  const network = child(parseYaml(text, { maxAliasCount: 20, logLevel: 'error' }), 'network');
   for (const [id, entry] of entries(child(network, 'ethernets'))) {
     const match = child(entry, 'match');
     const mac = asMac(asText(child(match, 'macaddress')));
@@ -186,7 +186,7 @@ export function dropStaleRules(text: string, macs: ReadonlySet<string>): string 
 
 /** Keys by which the kinds of files find an interface by its MAC; not those that give it another one. */
 const macKey =
-  /^(\s*(?:HWADDR\s*=|MACAddress\s*=|PermanentMACAddress\s*=|mac-address\s*=|macaddress\s*:)\s*["']?)([0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5})/;
+  /(^\s*|[\s{,])((?:HWADDR\s*=|MACAddress\s*=|PermanentMACAddress\s*=|mac-address\s*=|macaddress\s*:)\s*["']?)([0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5})/;
 
 /** Puts new MAC addresses where a file finds an interface by an old one. */
 export function replaceMacs(text: string, renewed: ReadonlyMap<string, string>): string {
@@ -198,9 +198,9 @@ export function replaceMacs(text: string, renewed: ReadonlyMap<string, string>):
       // In [Link] of a .link or .network file MACAddress= sets the address.
       if (section !== undefined) inMatch = !/^(Link|NetDev)$/.test(section);
       if (!inMatch) return line;
-      return line.replace(macKey, (whole, lead: string, old: string) => {
+      return line.replace(macKey, (whole, lead: string, key: string, old: string) => {
         const mac = renewed.get(asMac(old) ?? '');
-        return mac === undefined ? whole : `${lead}${mac}`;
+        return mac === undefined ? whole : `${lead}${key}${mac}`;
       });
     })
     .join('\n');

@@ -34,7 +34,7 @@ export async function qcow2DataEnd(file: ImageFile, shape: Qcow2Shape): Promise<
         (entries, firstL2) => {
           const left = shape.virtualSizeBytes - guestOffset - firstL2 * clusterBytes;
           const end = endOfClusters(entries, entryBytes, shape.clusterBits, left);
-          if (end < 0 && !shape.dataElsewhere) throw file.truncated('a data cluster', end);
+          if (end > file.sizeBytes && !shape.dataElsewhere) throw file.truncated('a data cluster', end);
           endBytes = Math.max(endBytes, end);
         },
       );

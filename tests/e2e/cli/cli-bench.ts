@@ -120,13 +120,18 @@ export function fail(code: ErrorCode, found: string, remedy: string): never {
   });
 }
 
-export function heartbeat(progress: StepProgress): void {
-  Context.current().heartbeat(progress);
-}
-
-/** Waits in a step until `open` is called, or the step is cancelled. */
-export function gate(): { wait: () => Promise<void>; open: () => void } {
+/** Waits in a step until `open` is called, or the step is cancelled, with heartbeats as a real step has them. */
+export function gate(): { wait: (progress?: StepProgress) => Promise<void>; open: () => void } {
   let open = () => {};
   const opened = new Promise<void>((resolve) => (open = resolve));
-  return { wait: () => Promise.race([opened, Context.current().cancelled]), open: () => open() };
+  const wait = async (progress?: StepProgress) => {
+    const context = Context.current();
+    const timer = setInterval(() => context.heartbeat(progress), 200);
+    try {
+      await Promise.race([opened, context.cancelled]);
+    } finally {
+      clearInterval(timer);
+    }
+  };
+  return { wait, open: () => open() };
 }

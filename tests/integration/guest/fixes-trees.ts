@@ -21,8 +21,8 @@ const osRelease = (id: string, version: string) =>
   `ID=${id}\nVERSION_ID="${version}"\nPRETTY_NAME="${id} ${version}"\n`;
 const bootable = (version: string) => ({
   [`boot/vmlinuz-${version}`]: 'kernel',
-  [`usr/lib/modules/${version}/modules.builtin`]:
-    'kernel/drivers/virtio/virtio_pci.ko\nkernel/drivers/block/virtio_blk.ko\n',
+  [`boot/initrd.img-${version}`]: initramfsWith(version, ['virtio_pci', 'virtio_blk']),
+  [`usr/lib/modules/${version}/modules.builtin`]: '',
 });
 const serialGetty = { 'usr/lib/systemd/system/serial-getty@.service': '[Service]\n' };
 
@@ -171,9 +171,7 @@ export async function writeTreesDisk(path: string, trees: readonly SystemTree[])
 }
 
 async function writeTree(root: string, tree: SystemTree): Promise<void> {
-  const elf = Buffer.from(`7f454c46020101${'00'.repeat(9)}03003e00`, 'hex');
-  const contents: Record<string, string | Buffer> = { ...tree.files, 'bin/sh': elf };
-  for (const [path, content] of Object.entries(contents)) {
+  for (const [path, content] of Object.entries(tree.files)) {
     await mkdir(dirname(join(root, path)), { recursive: true });
     // Programs of the guest are run.
     await writeFile(join(root, path), content, { mode: path.includes('bin/') ? 0o755 : 0o644 });

@@ -42,8 +42,10 @@ function appliances(): number[] {
 }
 
 async function gone(limitMs: number): Promise<boolean> {
-  for (const end = Date.now() + limitMs; Date.now() < end; await sleep(100)) {
+  const end = Date.now() + limitMs;
+  while (Date.now() < end) {
     if (appliances().length === 0) return true;
+    await sleep(100);
   }
   return false;
 }

@@ -12,7 +12,7 @@ import { WorkDir } from '../../../activities/host/work-dir.ts';
 import { createPartial } from '../../../activities/image/publish.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 import { testIo } from '../../support/io.ts';
-import { dataAt, digests, makeDisk, qemuImg, sha256, variants } from './variants.ts';
+import { dataAt, digests, makeDisk, qemuImg, sha256, variants, writeFixedVhd } from './variants.ts';
 
 const dataBytes = dataAt.reduce((sum, [, length]) => sum + length, 0);
 
@@ -76,6 +76,18 @@ describe('converting an image', () => {
     );
     expect(await sha256(target)).toBe(await sha256(raw));
     expect((await stat(target)).blocks * 512).toBeLessThan(dataBytes * 1.1);
+  });
+
+  it('takes the size of a VHD from its footer where the geometry is smaller', async () => {
+    const { directory, target } = await setUp(() => undefined);
+    const path = join(directory, 'azure.vhd');
+    const { writtenBytes, digest } = await writeFixedVhd(path);
+    const image = await resolveChain(path);
+    await convertImage(
+      jobOf(image, target, { target: { path: target, format: 'raw', compression: 'none' } }),
+    );
+    expect((await stat(target)).size).toBe(writtenBytes);
+    expect(await sha256(target)).toBe(digest);
   });
 
   it('compresses with zstd when asked', async () => {

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, readdir } from 'node:fs/promises';
+import { open, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { ImageFormat } from '../../../contracts/spec.ts';
@@ -111,6 +111,28 @@ export const variants: Variant[] = [
   plain('vdi dynamic', 'vdi', 'vdi'),
   plain('vdi static', 'vdi', 'vdi', 'static=on'),
 ];
+
+/** A fixed VHD by a creator that QEMU believes the geometry of, which is a megabyte short of the size. */
+export async function writeFixedVhd(path: string): Promise<{ writtenBytes: number; digest: string }> {
+  const writtenBytes = 17 * 1024 * 1024;
+  const data = randomBytes(writtenBytes);
+  const footer = Buffer.alloc(512);
+  footer.write('conectix', 0, 'latin1');
+  footer.writeUInt32BE(2, 8);
+  footer.writeUInt32BE(0x10000, 12);
+  footer.writeBigUInt64BE(0xffffffffffffffffn, 16);
+  footer.write('vpc ', 28, 'latin1');
+  footer.writeBigUInt64BE(BigInt(writtenBytes), 40);
+  footer.writeBigUInt64BE(BigInt(writtenBytes), 48);
+  // 482 cylinders of 4 heads and 17 sectors: 16 MiB.
+  footer.writeUInt16BE(482, 56);
+  footer.writeUInt8(4, 58);
+  footer.writeUInt8(17, 59);
+  footer.writeUInt32BE(2, 60);
+  footer.writeUInt32BE(~footer.reduce((sum, byte) => sum + byte, 0) >>> 0, 64);
+  await writeFile(path, Buffer.concat([data, footer]));
+  return { writtenBytes, digest: createHash('sha256').update(data).digest('hex') };
+}
 
 export async function sha256(path: string): Promise<string> {
   const hash = createHash('sha256');

@@ -155,8 +155,6 @@ describe('hostile text from a guest', () => {
     expect(text).not.toMatch(/\n# head/);
     expect(text).toContain('\\<script\\>');
     expect(text).toContain('done: \\[2J\\<script\\>\\`x\\` \\| \\*b\\*');
-    expect(text).toContain(
-      '`` [2J<script>`x` | *b* [a](http://x) # head ``'.replace('`` [', '``[').replace(' ``', '``'),
-    );
+    expect(text).toContain('``[2J<script>`x` | *b* [a](http://x) # head``');
   });
 });

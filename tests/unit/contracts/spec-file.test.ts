@@ -114,7 +114,7 @@ policy:
     const text =
       'name: x\nsource: {kind: image, disks: [a]}\nguest:\n  luksKeys: [{key: hunter2}, hunter3]\n';
     expect(refusal(text)).toContain(
-      'vm.yaml:4:19: guest.luksKeys[0].key: must be env:NAME, file:/PATH or cred:NAME',
+      'vm.yaml:4:20: guest.luksKeys[0].key: must be env:NAME, file:/PATH or cred:NAME',
     );
     expect(refusal(text)).not.toMatch(/hunter/);
   });

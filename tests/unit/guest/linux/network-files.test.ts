@@ -135,7 +135,8 @@ iface vlan7 inet manual
     );
   });
 
-  it('refuses a netplan file made to blow up', () => {
+  it('refuses a netplan file that is no YAML, or made to blow up', () => {
+    expect(() => readNetplan('network: [unclosed\n')).toThrow();
     const bomb = `a: &a [x, x]\n${Array.from({ length: 30 }, (_, i) => `k${i}: &k${i} [*${i ? `k${i - 1}` : 'a'}, *${i ? `k${i - 1}` : 'a'}]`).join('\n')}\n`;
     expect(() => readNetplan(bomb)).toThrow();
   });

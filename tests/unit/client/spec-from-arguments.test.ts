@@ -1,0 +1,90 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { parseSetting } from '../../../client/settings.ts';
+import { specFromArguments } from '../../../client/spec-from-arguments.ts';
+import { settingsOf } from '../../../client/commands/spec-options.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'longhaul-spec-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+describe('a migration named on the command line', () => {
+  it('by its images gets absolute paths and the name of the first', async () => {
+    const spec = await specFromArguments(['web 01.vmdk', '/data.img'], []);
+    expect(spec.name).toBe('web-01');
+    expect(spec.source.disks.map((disk) => disk.path)).toEqual([resolve('web 01.vmdk'), '/data.img']);
+  });
+
+  it('has every option in its place of the spec', async () => {
+    const settings = await settingsOf({
+      name: 'db',
+      pool: 'fast',
+      format: 'raw',
+      firmware: 'uefi',
+      cpus: 4,
+      memory: 8192,
+      network: ['lan=bridge:br0', 'other'],
+      mac: ['52:54:00:AA:BB:CC@lan'],
+      verifyBoot: false,
+      onFailure: 'fail',
+      set: ['guest.root=/dev/sda2', 'target.autostart=true'],
+    });
+    const spec = await specFromArguments(['/a.img'], settings);
+    expect(spec).toMatchObject({
+      name: 'db',
+      source: { nics: [{ mac: '52:54:00:aa:bb:cc', network: 'lan' }] },
+      guest: { root: '/dev/sda2' },
+      target: {
+        pool: 'fast',
+        format: 'raw',
+        firmware: 'uefi',
+        cpus: 4,
+        memoryMiB: 8192,
+        networks: { lan: 'bridge:br0', default: 'other' },
+        autostart: true,
+      },
+      policy: { verifyBoot: false, onFailure: 'fail' },
+    });
+  });
+
+  it('by a spec file lets options take the place of what the file says', async () => {
+    const path = join(directory, 'vm.yaml');
+    writeFileSync(path, 'name: a\nsource: {kind: image, disks: [/a.img]}\ntarget: {pool: slow}\n');
+    const spec = await specFromArguments([path], await settingsOf({ targetDir: '/fast' }));
+    expect(spec.target).toMatchObject({ directory: '/fast' });
+    expect(spec.target.pool).toBeUndefined();
+  });
+
+  it('by a spec file and images at once is refused', async () => {
+    await expect(specFromArguments(['a.yaml', 'b.img'], [])).rejects.toMatchObject({
+      code: 'OPTION_INVALID',
+    });
+  });
+
+  it('that does not fit the spec is refused with the place and the nearest key', async () => {
+    await expect(specFromArguments(['/a.img'], [parseSetting('target.formt=raw')])).rejects.toMatchObject({
+      code: 'SPEC_INVALID',
+      found:
+        'The migration asked for is not valid.\n  target.formt: is not a key of the spec; did you mean "format"?',
+    });
+  });
+});
+
+describe('a value given to --set', () => {
+  it.each([
+    ['target.cpus=4', ['target', 'cpus'], 4],
+    ['guest.fix=false', ['guest', 'fix'], false],
+    ['source.nics[1].mac=52:54:00:00:00:01', ['source', 'nics', 1, 'mac'], '52:54:00:00:00:01'],
+    ['target.pool=', ['target', 'pool'], undefined],
+  ])('%s is read by what it looks like', (text, path, value) => {
+    expect(parseSetting(text)).toEqual({ path, value });
+  });
+
+  it.each(['target.cpus', '=4', 'a..b=1', '__proto__.x=1', 'target.constructor.x=1'])(
+    '%s is refused',
+    (text) => {
+      expect(() => parseSetting(text)).toThrow(/does not say what to set/);
+    },
+  );
+});
