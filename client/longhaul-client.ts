@@ -17,7 +17,7 @@ import { pauseSignal, reportQuery, resolveUpdate, resumeSignal } from '../workfl
 import { connectTemporal, unreachable, type TemporalLink } from './connect.ts';
 import { findMigration, type MigrationRow } from './find-migration.ts';
 import type { LiveView } from './live-view.ts';
-import { isUnanswered, readLiveView, rowFacts } from './progress.ts';
+import { isUnanswered, readLiveView, rowFacts, workerTimeoutMs } from './progress.ts';
 import { fromTemporal, noWorker } from './temporal-errors.ts';
 
 /** Any single call to the server or, through it, to a worker ends within this. */
@@ -154,7 +154,9 @@ export class LonghaulClient {
   async answer(migrationId: string, resolution: Resolution): Promise<void> {
     await this.call(migrationId, async () => {
       await this.refuseEnded(migrationId);
-      await this.handle(migrationId).executeUpdate(resolveUpdate, { args: [resolution] });
+      await this.byWorker(() =>
+        this.handle(migrationId).executeUpdate(resolveUpdate, { args: [resolution] }),
+      );
     });
   }
 
@@ -165,7 +167,7 @@ export class LonghaulClient {
       const { status } = await handle.describe();
       if (status.name === 'COMPLETED') return (await handle.result()) as MigrationReport;
       try {
-        return await handle.query(reportQuery);
+        return await this.byWorker(() => handle.query(reportQuery));
       } catch (error) {
         if (isUnanswered(error)) throw noWorker(this.link, error);
         throw error;
@@ -219,6 +221,11 @@ export class LonghaulClient {
         throw unreachable(this.link.address, error);
       throw fromTemporal(error, place);
     }
+  }
+
+  /** Calls that a worker has to answer get less time: one that is there answers soon. */
+  private byWorker<T>(work: () => Promise<T>): Promise<T> {
+    return this.link.connection.withDeadline(Date.now() + workerTimeoutMs, work);
   }
 
   private async isServerUp(): Promise<boolean> {

@@ -21,7 +21,7 @@ import { asStepProgress, mergeProgress, viewOfReport, type LiveView, type Retry 
 import { fromFailure } from './temporal-errors.ts';
 
 /** Long enough for a worker that has to replay the workflow first on a busy host. */
-const queryTimeoutMs = 5_000;
+export const workerTimeoutMs = 6_000;
 
 /**
  * The view of one migration: the workflow's answer to the progress query, with the heartbeats of its running
@@ -31,7 +31,9 @@ export async function readLiveView(link: TemporalLink, handle: WorkflowHandle): 
   const description = await handle.describe();
   const converter = link.client.options.loadedDataConverter;
   const pending = await pendingActivities(description, converter);
-  const asked = await askWorker(link, handle);
+  // What has completed carries its report: no worker needs to be asked.
+  const completed = description.status.name === 'COMPLETED';
+  const asked = completed ? undefined : await askWorker(link, handle);
   const view = asked ?? (await viewWithoutWorker(link, handle, description, pending.news));
   return {
     ...mergeProgress(view, pending.news),
@@ -44,7 +46,9 @@ export async function readLiveView(link: TemporalLink, handle: WorkflowHandle): 
 
 async function askWorker(link: TemporalLink, handle: WorkflowHandle): Promise<MigrationView | undefined> {
   try {
-    return await link.connection.withDeadline(Date.now() + queryTimeoutMs, () => handle.query(progressQuery));
+    return await link.connection.withDeadline(Date.now() + workerTimeoutMs, () =>
+      handle.query(progressQuery),
+    );
   } catch (error) {
     if (isUnanswered(error)) return undefined;
     throw error;

@@ -113,7 +113,7 @@ find_temporal() {
 
 start_libvirt() {
   command -v virsh >/dev/null || return 0
-  if timeout 10 virsh -q -c qemu:///system version >/dev/null 2>&1; then return 0; fi
+  if timeout 10 virsh -q -c qemu:///system uri >/dev/null 2>&1; then return 0; fi
   need_root 'starting libvirt'
   step 'starting libvirt, some seconds' as_root bash scripts/start-libvirt.sh
 }

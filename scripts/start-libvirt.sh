@@ -7,7 +7,8 @@ set -euo pipefail
 readonly uri=qemu:///system
 readonly wait_seconds=60
 
-answers() { timeout 10 virsh -q -c "$uri" version >/dev/null 2>&1; }
+# Not `version`: where QEMU hangs under KVM, libvirt waits half a minute for it before it knows its version.
+answers() { timeout 10 virsh -q -c "$uri" uri >/dev/null 2>&1; }
 
 answers && exit 0
 
@@ -30,6 +31,12 @@ if [ -d /run/systemd/system ]; then
   echo 'start-libvirt: asking systemd for libvirtd'
   systemctl start libvirtd.service 9>&-
 else
+  # Without udev the device stays root's alone. libvirt then probes QEMU with KVM as root, finds that its QEMU
+  # user could not use it, and probes again at every call (udev's rule is in 50-udev-default.rules).
+  if [ -c /dev/kvm ] && [ "$(stat -c %G:%a /dev/kvm)" != kvm:660 ]; then
+    chgrp kvm /dev/kvm
+    chmod 0660 /dev/kvm
+  fi
   # A daemon that answers its socket keeps running; a pid file without a process is a leftover.
   alive() { [ -s "$1" ] && kill -0 "$(cat "$1")" 2>/dev/null; }
   if ! alive /run/virtlogd.pid; then

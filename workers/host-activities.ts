@@ -81,7 +81,7 @@ export function createHostActivities(
       step('convert', (io) => convertDisk(ctx, disk, directory, { host, io })),
     defineDomain: (ctx, input) => step('define', (io) => defineDomain(ctx, input, { host }, io)),
     verifyBoot: (ctx, domain, disks) =>
-      step('verify-boot', (io) => verifyBoot(ctx, domain, disks, { host, io })),
+      step('verify-boot', (io) => verifyBoot(ctx, domain, disks, { host }, io)),
     finish: (ctx, report) => step('report', () => finish(ctx, report, { host })),
     undefineDomain: (ctx) => step('report', (io) => undefineDomain(ctx, { host }, io)),
     discardWork: (ctx, wishes) =>

@@ -9,7 +9,7 @@ const keywordType = 2;
 const spreadSeconds = 30;
 
 /** Names of every search attribute Longhaul sets. */
-export const searchAttributeNames: readonly string[] = Object.values(searchAttributes).map(
+const searchAttributeNames: readonly string[] = Object.values(searchAttributes).map(
   (attribute) => attribute.name,
 );
 

