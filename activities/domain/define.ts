@@ -125,8 +125,7 @@ function domainExists(other: ListedDomain, ref: DomainRef, cause?: unknown): Lon
   );
 }
 
-/** How a finished disk goes into a definition. */
-export async function domainDisk({ path, format }: Pick<TargetDisk, 'path' | 'format'>): Promise<DomainDisk> {
+async function domainDisk({ path, format }: Pick<TargetDisk, 'path' | 'format'>): Promise<DomainDisk> {
   return { path, format, directIo: await takesDirectIo(path) };
 }
 
@@ -145,7 +144,7 @@ async function takesDirectIo(path: string): Promise<boolean> {
  *
  * @throws LonghaulError DOMAIN_XML_INVALID
  */
-export async function writeDefinition(
+async function writeDefinition(
   xml: string,
   work: WorkDir,
   signal: AbortSignal,

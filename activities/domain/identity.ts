@@ -9,9 +9,6 @@ const element = 'longhaul:migration';
 /** Namespace of the UUIDs made of migration ids. It must never change: domains are found again by it. */
 const uuidNamespace = '6f7d1c1e-2f0b-5d3a-9a54-3c1f0e6a8b27';
 
-/** The UUID of the clone that a boot check of a migration starts. */
-export const bootCheckUuid = (migrationId: string): string => domainUuid(`boot check of ${migrationId}`);
-
 /** The UUID of a migration's domain, the same at every attempt: RFC 9562 version 5. */
 export function domainUuid(migrationId: string): string {
   const hash = createHash('sha1')

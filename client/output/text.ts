@@ -19,7 +19,7 @@ export function jsonText(value: unknown): string {
 const escapeSequence = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, 'g');
 
 /** Columns a text takes on a terminal, colours not counted. */
-export function widthOf(text: string): number {
+function widthOf(text: string): number {
   return text.replaceAll(escapeSequence, '').length;
 }
 

@@ -100,7 +100,7 @@ function diskLines(disks: readonly DiskProgress[], { paint, columns }: ViewStyle
 }
 
 /** 0 to 1; a disk without data is done. */
-export function fractionOf(disk: Pick<DiskProgress, 'doneBytes' | 'totalBytes'>): number {
+function fractionOf(disk: Pick<DiskProgress, 'doneBytes' | 'totalBytes'>): number {
   return disk.totalBytes <= 0 ? 1 : Math.min(1, Math.max(0, disk.doneBytes / disk.totalBytes));
 }
 

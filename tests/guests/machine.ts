@@ -131,7 +131,7 @@ export class Machine {
   }
 
   #type(line: string): Promise<void> {
-    return this.#press([...[...line].map((char) => keyNames[char] ?? [char]), ['ret']]);
+    return this.#press([...Array.from(line, (char) => keyNames[char] ?? [char]), ['ret']]);
   }
 
   #press(chords: readonly (readonly string[])[]): Promise<void> {
@@ -179,8 +179,9 @@ export class Machine {
 
 async function answerOf(lines: AsyncIterator<string>): Promise<void> {
   for (;;) {
-    const { value, done } = await lines.next();
-    if (done) throw new Error('QEMU closed its monitor');
+    const next = await lines.next();
+    if (next.done) throw new Error('QEMU closed its monitor');
+    const { value } = next;
     if (value.startsWith('{"error"')) throw new Error(`QEMU refused a command: ${value}`);
     if (value.startsWith('{"return"')) return;
   }

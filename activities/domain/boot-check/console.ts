@@ -57,7 +57,7 @@ export class Console {
     }
     this.#socket = socket;
     socket.on('error', () => socket.destroy());
-    socket.on('data', (bytes) => this.#take(bytes));
+    socket.on('data', (bytes: Buffer) => this.#take(bytes));
   }
 
   #take(bytes: Buffer): void {

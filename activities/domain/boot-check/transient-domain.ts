@@ -25,7 +25,8 @@ export class TransientDomain {
   }
 
   /**
-   * Starts a domain. `xmlPath` must not need quoting by virsh's command line.
+   * Starts the domain that the file `xmlName` in `directory` defines. The name goes into a virsh command line:
+   * it must need no quotes.
    *
    * @throws LonghaulError DOMAIN_DEFINE_FAILED with libvirt's words when it does not start; on abort, the
    *   signal's reason.
@@ -33,17 +34,18 @@ export class TransientDomain {
   static async start(
     virsh: Virsh,
     uuid: string,
-    xmlPath: string,
+    definition: { directory: string; xmlName: string },
     signal: AbortSignal,
   ): Promise<TransientDomain> {
     const [command, args] = limitedCommand('virsh', [`--connect=${virsh.uri}`], {});
     const holder = spawn(command, args, {
+      cwd: definition.directory,
       env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     const domain = new TransientDomain(uuid, virsh, holder);
     try {
-      await created(holder, xmlPath, signal);
+      await created(holder, definition.xmlName, signal);
       return domain;
     } catch (error) {
       await domain.end();
@@ -63,30 +65,38 @@ export class TransientDomain {
   }
 }
 
-async function created(holder: ChildProcess, xmlPath: string, signal: AbortSignal): Promise<void> {
-  const said = { created: false, errors: [] as string[], ended: false };
+/** Tells virsh to create the domain, and waits for its answer. */
+async function created(holder: ChildProcess, xmlName: string, signal: AbortSignal): Promise<void> {
+  const errors: string[] = [];
+  let answer: 'created' | 'refused' | undefined;
+  const answered = () => answer;
   const listen = (stream: NodeJS.ReadableStream | null, take: (line: string) => void) => {
     if (stream) createInterface({ input: stream }).on('line', take);
   };
-  listen(holder.stdout, (line) => (said.created ||= /Domain '.*' created from/.test(line)));
-  listen(holder.stderr, (line) => said.errors.push(line.replace(/^error: /, '')));
-  holder.once('error', (error) => {
-    said.errors.push(error.message);
-    said.ended = true;
+  listen(holder.stdout, (line) => {
+    if (/Domain '.*' created from/.test(line)) answer = 'created';
   });
-  holder.once('exit', () => (said.ended = true));
+  const refuse = (line: string) => {
+    errors.push(line.replace(/^error: /, ''));
+    answer ??= 'refused';
+  };
+  listen(holder.stderr, refuse);
+  holder.once('error', (error) => refuse(error.message));
+  holder.once('close', () => (answer ??= 'refused'));
+  // A virsh that ends without reading is judged by what it said.
   holder.stdin?.on('error', () => undefined);
-  holder.stdin?.write(`create --file ${xmlPath} --autodestroy\n`);
+  holder.stdin?.write(`create --file ${xmlName} --autodestroy\n`);
 
   const deadline = performance.now() + startMs;
-  while (!said.created) {
-    await sleep(pollMs, undefined, { signal }).catch(() => signal.throwIfAborted());
-    // virsh says more than one line; by now they are all here.
-    if (said.errors.length === 0 && !said.ended && performance.now() < deadline) continue;
-    if (said.created) break;
-    throw new LonghaulError('DOMAIN_DEFINE_FAILED', {
-      found: `libvirt did not start the clone for the boot check: ${said.errors.slice(-5).join(' | ') || 'it said nothing'}`,
-      remedy: "The message is libvirt's own; mend what it names and retry, or skip the boot check.",
-    });
-  }
+  while (answered() === undefined && performance.now() < deadline) await pause(signal);
+  // virsh complains in more than one line.
+  if (answered() !== 'created') await pause(signal);
+  if (answered() === 'created') return;
+  throw new LonghaulError('DOMAIN_DEFINE_FAILED', {
+    found: `libvirt did not start the clone for the boot check: ${errors.slice(-5).join(' | ') || 'it said nothing'}`,
+    remedy: "The message is libvirt's own; mend what it names and retry, or skip the boot check.",
+  });
 }
+
+const pause = (signal: AbortSignal): Promise<void> =>
+  sleep(pollMs, undefined, { signal }).catch(() => signal.throwIfAborted());

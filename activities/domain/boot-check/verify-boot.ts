@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { LonghaulError } from '../../../contracts/errors.ts';
 import type { StepContext } from '../../../contracts/steps.ts';
 import type { BootProof, DomainRef, TargetDisk } from '../../../contracts/values.ts';
@@ -88,10 +87,11 @@ async function bootClone(check: Check, name: string, uri: string): Promise<BootP
       ...{ name, uuid, maxMemoryMiB, maxCpus: availableParallelism() },
       ...{ wires: wires.ports, consolePort: serial.port },
     };
-    const xmlPath = join(workDir.scratch, 'boot-check.xml');
-    await writeFile(xmlPath, cloneXml(definedXml, shape), { mode: 0o600 });
+    const definition = { directory: workDir.scratch, xmlName: 'boot-check.xml' };
+    const xml = cloneXml(definedXml, shape);
+    await writeFile(join(definition.directory, definition.xmlName), xml, { mode: 0o600 });
     io.report(`starting a clone of ${domain.name}`);
-    clone = await TransientDomain.start(steady, uuid, xmlPath, io.signal);
+    clone = await TransientDomain.start(steady, uuid, definition, io.signal);
     return await proofOf(check, uuid, serial, wires, consoleLog);
   } finally {
     await clone?.end();
@@ -109,14 +109,13 @@ async function proofOf(
 ): Promise<BootProof> {
   const limitSeconds = ctx.spec.policy.bootTimeoutSeconds ?? defaultLimitSeconds[domain.accelerator];
   const ending: Ending = await watchBoot({ virsh, uuid, reader: serial.reader, limitSeconds, io });
-  if (ending.kind === 'alive') await sleep(500, undefined, { signal: io.signal });
+  const addresses = ending.kind === 'alive' ? await hearAddresses({ virsh, uuid, domain, wires, io }) : [];
   const draft = join(workDir.scratch, 'screen');
   const screenshot = await keepScreenshot(virsh, uuid, draft, workDir.kept('screen.png'));
   const kept = { consoleLog, ...(screenshot === undefined ? {} : { screenshot }) };
   if (ending.kind !== 'alive') {
     throw bootFailure(domain, ending, { ...kept, tail: serial.reader.tail(20), limitSeconds });
   }
-  const addresses = await hearAddresses({ virsh, uuid, domain, wires, io });
   const { sign, evidence, seconds } = ending;
   io.log.info({ domain: domain.name, sign, seconds, addresses }, 'the migrated VM boots');
   return { sign, evidence, seconds, accelerator: domain.accelerator, addresses, ...kept };

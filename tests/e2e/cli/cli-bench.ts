@@ -25,8 +25,8 @@ export interface RunOptions {
   env?: Record<string, string>;
   stdin?: string;
   cwd?: string;
-  /** Called with all of stdout so far; what it returns is sent as a signal, once. */
-  signalWhen?: (stdout: string) => NodeJS.Signals | undefined;
+  /** Called with all that was printed so far; the first signal it promises is sent. */
+  signalWhen?: (printed: string) => Promise<NodeJS.Signals> | undefined;
 }
 
 /** Runs `longhaul ARGS` from source as a process of its own, with an environment of its own. */
@@ -39,14 +39,20 @@ export function runLonghaul(args: readonly string[], options: RunOptions = {}): 
       timeout: 60_000,
     });
     let [stdout, stderr, signalled] = ['', '', false];
-    child.stdout.on('data', (chunk: Buffer) => {
-      stdout += chunk.toString();
-      const signal = signalled ? undefined : options.signalWhen?.(stdout);
+    const look = () => {
+      const signal = signalled ? undefined : options.signalWhen?.(stdout + stderr);
       if (signal === undefined) return;
       signalled = true;
-      child.kill(signal);
+      signal.then((name) => child.kill(name), reject);
+    };
+    child.stdout.on('data', (chunk: Buffer) => {
+      stdout += chunk.toString();
+      look();
     });
-    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString();
+      look();
+    });
     child.on('error', reject);
     child.on('close', (code) => resolve({ code, stdout, stderr }));
     child.stdin.end(options.stdin ?? '');

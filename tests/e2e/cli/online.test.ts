@@ -108,7 +108,7 @@ describe('a migration that runs', () => {
     const door = gate();
     const { hostId } = await bench.host({ convertDisk: () => door.wait() });
     const followed = await bench.run(['migrate', '/images/left.vmdk', '--host', hostId, '--wait'], {
-      signalWhen: (stdout) => (stdout.includes('convert') ? 'SIGINT' : undefined),
+      signalWhen: (printed) => (printed.includes('convert') ? Promise.resolve('SIGINT') : undefined),
     });
     expect(followed.code).toBe(130);
     expect(followed.stderr).toContain('Detached; the migration goes on.');

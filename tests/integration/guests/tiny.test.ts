@@ -19,7 +19,10 @@ describe('the tiny guest', () => {
   it('does not find its root file system on virtio disks when nobody fixed it', async () => {
     const disks = await guestDisks('tiny', 'raw');
     await using machine = await Machine.start({ disks, hardware: 'virtio', memoryMiB: 256 });
-    expect(await machine.says(/login:|ALERT! \S+ does not exist/, minutes(3)), 'no word from the guest').toBeDefined();
+    expect(
+      await machine.says(/login:|ALERT! \S+ does not exist/, minutes(3)),
+      'no word from the guest',
+    ).toBeDefined();
     expect(await machine.serial()).toContain('ALERT! /dev/sda1 does not exist');
   });
 
