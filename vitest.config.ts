@@ -33,6 +33,8 @@ export default defineConfig({
           include: ['tests/unit/**/*.test.ts'],
           exclude,
           sequence: { groupOrder: 0 },
+          // They take milliseconds; a loaded machine may stretch those that try thousands of inputs.
+          testTimeout: minutes(0.5),
         },
       },
       {

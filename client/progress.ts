@@ -31,9 +31,7 @@ export async function readLiveView(link: TemporalLink, handle: WorkflowHandle): 
   const description = await handle.describe();
   const converter = link.client.options.loadedDataConverter;
   const pending = await pendingActivities(description, converter);
-  // What has completed carries its report: no worker needs to be asked.
-  const completed = description.status.name === 'COMPLETED';
-  const asked = completed ? undefined : await askWorker(link, handle);
+  const asked = await askWorker(link, handle);
   const view = asked ?? (await viewWithoutWorker(link, handle, description, pending.news));
   return {
     ...mergeProgress(view, pending.news),
@@ -92,7 +90,10 @@ async function pendingActivities(
   return pending;
 }
 
-/** Built from the start event, the search attributes and the heartbeats; steps that are not known are left out. */
+/**
+ * Built from the start event, the search attributes and the heartbeats. Steps that are not known are left out;
+ * the spec is the one it was started with, amendments are known to the workflow alone.
+ */
 async function viewWithoutWorker(
   link: TemporalLink,
   handle: WorkflowHandle,

@@ -43,7 +43,7 @@ export async function inspectGuest(options: InspectOptions): Promise<Inspection>
   const { guest, unlocked, report } = options;
   const started = performance.now();
   report('looking for file systems');
-  const devices = await BlockDevices.of(guest, unlocked.fileSystems);
+  const devices = await BlockDevices.of(guest, unlocked.volumes);
   const search = await findRoots(guest, devices);
   const root = await chooseRoot(search, devices, options.root);
   if (root === undefined) {
@@ -99,7 +99,7 @@ async function readSystem(
 /** Disks without a system are passed on as they are; a VM whose boot disk is empty is a mistake. */
 async function dataFacts(guest: Guestfs, devices: BlockDevices): Promise<Omit<GuestFacts, 'timings'>> {
   const [boot] = devices.disks;
-  const known = [...devices.types].filter(([, type]) => type !== 'unknown');
+  const known = devices.volumes.filter(({ type }) => type !== 'unknown');
   const blank = boot !== undefined && known.length === 0 && (await devices.table(boot)).blank;
   if (blank) {
     throw new LonghaulError('GUEST_NO_OS', {
@@ -108,7 +108,7 @@ async function dataFacts(guest: Guestfs, devices: BlockDevices): Promise<Omit<Gu
         'Check that source.disks names the right images, the boot disk first; guest.fix=false migrates blank disks.',
     });
   }
-  const holds = known.map(([device, type]) => `${device} (${type})`).join(', ');
+  const holds = known.map(({ device, type }) => `${device} (${type})`).join(', ');
   return {
     os: 'none',
     firmware: 'bios',

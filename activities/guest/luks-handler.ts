@@ -1,6 +1,7 @@
 import { LonghaulError, messageOf } from '../../contracts/errors.ts';
 import type { MigrationSpec, SecretRef } from '../../contracts/spec.ts';
 import { isGuestfsFailure } from './guest-errors.ts';
+import { listOpened, listVolumes, type Volume } from './inspector/volumes.ts';
 import type { Guestfs } from './session/guestfs.ts';
 
 /** Gives the bytes a reference stands for; throws SECRET_UNRESOLVED. */
@@ -19,12 +20,12 @@ export interface LockedContainer {
 export interface UnlockResult {
   opened: { device: string; uuid: string; mapped: string }[];
   locked: LockedContainer[];
-  /** Device to file system type, as they are now: the scan is slow, and the inspector needs it next. */
-  fileSystems: Map<string, string>;
+  /** Everything the disks hold, opened containers and what lies on them included. */
+  volumes: Volume[];
 }
 
-/** LUKS may lie on LVM that lies on LUKS; deeper is nobody's layout. */
-const maxLayers = 4;
+/** Far more than any VM has, and an end to containers within containers. */
+const maxContainers = 256;
 
 /**
  * Opens the LUKS containers of the disks as /dev/mapper/luks-UUID, trying the spec's keys in their order on
@@ -38,18 +39,11 @@ export async function unlockContainers(
   keys: MigrationSpec['guest']['luksKeys'],
   resolveSecret: ResolveSecret,
 ): Promise<UnlockResult> {
-  const result: UnlockResult = { opened: [], locked: [], fileSystems: await guest.listFilesystems() };
-  const seen = new Set<string>();
-  for (let layer = 0; layer < maxLayers; layer++) {
-    const openedBefore = result.opened.length;
-    for (const [device, type] of result.fileSystems) {
-      if (type !== 'crypto_LUKS' || seen.has(device)) continue;
-      seen.add(device);
-      await unlock(guest, device, keys, resolveSecret, result);
-    }
-    if (result.opened.length === openedBefore) break;
-    await guest.lvmScan(true);
-    result.fileSystems = await guest.listFilesystems();
+  const result: UnlockResult = { opened: [], locked: [], volumes: await listVolumes(guest) };
+  // The list grows while it is walked: a container may lie on a volume that another one held.
+  for (const { device, type, uuid = '' } of result.volumes) {
+    if (type === 'crypto_LUKS') await unlock(guest, { device, uuid }, keys, resolveSecret, result);
+    if (result.opened.length > maxContainers) break;
   }
   return result;
 }
@@ -70,21 +64,22 @@ export function guestLocked(locked: readonly LockedContainer[]): LonghaulError {
 
 async function unlock(
   guest: Guestfs,
-  device: string,
+  { device, uuid }: { device: string; uuid: string },
   keys: MigrationSpec['guest']['luksKeys'],
   resolveSecret: ResolveSecret,
   result: UnlockResult,
 ): Promise<void> {
-  const uuid = (await guest.luksUuid(device)).toLowerCase();
-  const name = `luks-${uuid}`;
+  const name = `luks-${uuid.toLowerCase()}`;
   const locked: LockedContainer = { device, uuid, tried: [], reasons: [] };
   for (const { device: meant, key } of keys) {
-    if (meant !== 'all' && meant !== device && meant.toLowerCase() !== uuid) continue;
+    if (meant !== 'all' && meant !== device && meant.toLowerCase() !== uuid.toLowerCase()) continue;
     locked.tried.push(key);
     const secret = await resolveSecret(key);
     try {
       await guest.cryptsetupOpen(device, secret, name);
-      result.opened.push({ device, uuid, mapped: `/dev/mapper/${name}` });
+      const mapped = `/dev/mapper/${name}`;
+      result.opened.push({ device, uuid, mapped });
+      result.volumes.push(...(await listOpened(guest, mapped, result.volumes)));
       return;
     } catch (error) {
       if (!isGuestfsFailure(error)) throw error;

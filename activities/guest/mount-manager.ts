@@ -30,7 +30,7 @@ export async function mountGuest(guest: Guestfs, devices: BlockDevices, root: Ro
   await addCrypttabNames(guest, devices);
   const mounted: MountedGuest = {
     root,
-    mountpoints: [await mountpoint(devices, '/', root.device, root.fsType)],
+    mountpoints: [mountpoint(devices, '/', root.device, root.fsType)],
     warnings: [],
   };
   for (const entry of localEntries(await readTable(guest, '/etc/fstab'))) {
@@ -63,7 +63,7 @@ async function mountEntry(
 ): Promise<void> {
   const essential = essentialPaths.includes(entry.path) && !entry.options.includes('nofail');
   const device = await devices.resolve(entry.device);
-  const type = device === undefined ? undefined : devices.types.get(device);
+  const type = device === undefined ? undefined : devices.volume(device)?.type;
   if (device === undefined || type === undefined || type === 'swap') {
     const found = `${entry.path} of /etc/fstab (${entry.device}) lies on no disk of this VM`;
     if (essential) throw diskMissing(found, devices.disks.length);
@@ -73,7 +73,7 @@ async function mountEntry(
   try {
     const target = await mountTarget(guest, entry.path);
     await guest.mount(device, target, entryOptions(entry, type));
-    mounted.mountpoints.push(await mountpoint(devices, entry.path, device, type));
+    mounted.mountpoints.push(mountpoint(devices, entry.path, device, type));
   } catch (error) {
     if (!isGuestfsFailure(error)) throw error;
     if (essential && looksDamaged(error)) throw fileSystemDamaged(device, type, error);
@@ -98,13 +98,8 @@ function entryOptions({ options }: FstabEntry, type: string): string {
   return kept.join(',');
 }
 
-async function mountpoint(
-  devices: BlockDevices,
-  path: string,
-  device: string,
-  fsType: string,
-): Promise<Mountpoint> {
-  const uuid = await devices.uuid(device);
+function mountpoint(devices: BlockDevices, path: string, device: string, fsType: string): Mountpoint {
+  const uuid = devices.volume(device)?.uuid;
   return { path, device, fsType, ...(uuid === undefined ? {} : { uuid }) };
 }
 
@@ -114,7 +109,7 @@ async function addCrypttabNames(guest: Guestfs, devices: BlockDevices): Promise<
   for (const [, name, uuid] of table.matchAll(/^\s*([^\s#]\S*)\s+UUID="?([0-9a-fA-F-]{36})/gm)) {
     if (name === undefined || uuid === undefined) continue;
     const opened = `/dev/mapper/luks-${uuid.toLowerCase()}`;
-    if (devices.types.has(opened)) devices.addAlias(`/dev/mapper/${name}`, opened);
+    if (devices.volume(opened) !== undefined) devices.addAlias(`/dev/mapper/${name}`, opened);
   }
 }
 

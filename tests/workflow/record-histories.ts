@@ -101,7 +101,7 @@ for (const { name, script, spec = {}, drive } of courses) {
     await handle.result().catch((error: unknown) => {
       console.log(`${name}: ended with ${String(error)}`);
     });
-    const history = historyToJSON(await handle.fetchHistory());
+    const history: unknown = JSON.parse(historyToJSON(await handle.fetchHistory()));
     await writeFile(new URL(`${name}.json`, folder), `${JSON.stringify(history)}\n`);
     console.log(`${name}: recorded`);
   });

@@ -1,43 +1,41 @@
-import { LonghaulError } from '../../../contracts/errors.ts';
+import { isGuestfsFailure } from '../guest-errors.ts';
 import { parseDeviceName } from '../linux/device-map.ts';
 import type { Guestfs } from '../session/guestfs.ts';
 import { parsePartitionTable, partitionTableBytes, type PartitionTable } from './partition-table.ts';
+import type { Volume } from './volumes.ts';
 
-/** What the disks hold, asked once and remembered: each question to the appliance is slow under emulation. */
+/** What the disks hold, and the devices that the guest's names for it mean. */
 export class BlockDevices {
   /** Disks in guest order, for example /dev/sda. */
   readonly disks: string[];
-  /** Device to type as libguestfs names them: `ext4`, `swap`, `crypto_LUKS`, `unknown`; btrfs once a device. */
-  readonly types: ReadonlyMap<string, string>;
+  readonly volumes: readonly Volume[];
   private readonly guest: Guestfs;
   private readonly aliases = new Map<string, string>();
-  private readonly tags = new Map<string, Promise<Map<string, string>>>();
   private readonly tables = new Map<string, Promise<PartitionTable>>();
 
-  private constructor(guest: Guestfs, disks: string[], types: ReadonlyMap<string, string>) {
+  private constructor(guest: Guestfs, disks: string[], volumes: readonly Volume[]) {
     this.guest = guest;
     this.disks = disks;
-    this.types = types;
+    this.volumes = volumes;
   }
 
-  /** @param fileSystems what libguestfs lists once the containers that can be opened are open */
-  static async of(guest: Guestfs, fileSystems: ReadonlyMap<string, string>): Promise<BlockDevices> {
-    const types = new Map([...fileSystems].filter(([device]) => !device.startsWith('btrfsvol:')));
-    return new BlockDevices(guest, await guest.listDevices(), types);
+  /** @param volumes what the disks hold once the containers that can be opened are open */
+  static async of(guest: Guestfs, volumes: readonly Volume[]): Promise<BlockDevices> {
+    return new BlockDevices(guest, await guest.listDevices(), volumes);
   }
 
   /** Devices of the given types, in the order of the disks. */
   ofType(...types: string[]): string[] {
-    return [...this.types].filter(([, type]) => types.includes(type)).map(([device]) => device);
+    return this.volumes.filter(({ type }) => types.includes(type)).map(({ device }) => device);
+  }
+
+  volume(device: string): Volume | undefined {
+    return this.volumes.find((volume) => volume.device === device);
   }
 
   /** A name the guest uses for a device that has another name here, for example from its crypttab. */
   addAlias(guestName: string, device: string): void {
     this.aliases.set(guestName, device);
-  }
-
-  async uuid(device: string): Promise<string | undefined> {
-    return (await this.tagsOf(device)).get('UUID');
   }
 
   table(disk: string): Promise<PartitionTable> {
@@ -54,51 +52,42 @@ export class BlockDevices {
     const [, tag, quoted] = /^(UUID|LABEL|PARTUUID|PARTLABEL)=(.*)$/.exec(tagged(name)) ?? [];
     if (tag !== undefined && quoted !== undefined) return this.byTag(tag, quoted.replace(/^"(.*)"$/, '$1'));
     const real = this.aliases.get(name) ?? name;
-    if (this.types.has(real)) return real;
-    const mapped = [...this.types.keys()].find((device) => mapperName(device) === real);
+    if (this.volume(real) !== undefined) return real;
+    const mapped = this.volumes.find(({ device }) => mapperName(device) === real)?.device;
     if (mapped !== undefined) return mapped;
     const parsed = parseDeviceName(real);
     if (parsed?.kind !== 'place') return undefined;
     const device = `${this.disks[parsed.disk] ?? ''}${parsed.partition ?? ''}`;
-    return this.types.has(device) ? device : undefined;
+    return this.volume(device)?.device;
   }
 
   private async byTag(tag: string, value: string): Promise<string | undefined> {
+    const wanted = value.toLowerCase();
+    if (tag === 'UUID') return this.volumes.find(({ uuid }) => uuid?.toLowerCase() === wanted)?.device;
     if (tag === 'PARTUUID') {
       for (const disk of this.disks) {
         const { partitions } = await this.table(disk);
-        const entry = partitions.find(({ partUuid }) => partUuid === value.toLowerCase());
+        const entry = partitions.find(({ partUuid }) => partUuid === wanted);
         if (entry !== undefined) return `${disk}${entry.number}`;
       }
     }
-    const keys = {
-      UUID: ['UUID'],
-      LABEL: ['LABEL'],
-      PARTUUID: ['PART_ENTRY_UUID'],
-      PARTLABEL: ['PART_ENTRY_NAME'],
-    }[tag];
-    for (const [device, type] of this.types) {
-      if (type === 'unknown' && !tag.startsWith('PART')) continue;
-      const tags = await this.tagsOf(device);
-      if (keys?.some((key) => sameTag(tag, tags.get(key), value))) return device;
+    const labelled = this.volumes.find(({ label }) => tag === 'LABEL' && label === value);
+    return labelled?.device ?? (await this.askBlkid(tag, value));
+  }
+
+  /** What only blkid reads: labels in a FAT directory, names of partitions, logical partitions of MBR. */
+  private async askBlkid(tag: string, value: string): Promise<string | undefined> {
+    const key = { LABEL: 'LABEL', PARTUUID: 'PART_ENTRY_UUID', PARTLABEL: 'PART_ENTRY_NAME' }[tag];
+    for (const { device, type } of this.volumes) {
+      if (key === undefined || type === 'unknown') continue;
+      try {
+        if ((await this.guest.blkid(device)).get(key) === value) return device;
+      } catch (error) {
+        // A device that blkid cannot make sense of has no such name.
+        if (!isGuestfsFailure(error)) throw error;
+      }
     }
     return undefined;
-  }
-
-  private tagsOf(device: string): Promise<Map<string, string>> {
-    const known = this.tags.get(device) ?? this.readTags(device);
-    this.tags.set(device, known);
-    return known;
-  }
-
-  private async readTags(device: string): Promise<Map<string, string>> {
-    try {
-      return await this.guest.blkid(device);
-    } catch (error) {
-      // blkid fails on a device without any signature.
-      if (error instanceof LonghaulError && error.code === 'GUESTFS_FAILED') return new Map();
-      throw error;
-    }
   }
 
   private async readTable(disk: string): Promise<PartitionTable> {
@@ -114,11 +103,6 @@ function tagged(name: string): string {
     String.fromCharCode(parseInt(hex, 16)),
   );
   return `${tag.toUpperCase()}=${decoded}`;
-}
-
-function sameTag(tag: string, found: string | undefined, wanted: string): boolean {
-  if (found === undefined) return false;
-  return tag.endsWith('UUID') ? found.toLowerCase() === wanted.toLowerCase() : found === wanted;
 }
 
 /** /dev/vg/lv as the device mapper names it: dashes within a part are doubled, lvm(8). */

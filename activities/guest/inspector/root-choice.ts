@@ -30,7 +30,7 @@ const maxSubvolumes = 200;
  */
 export async function findRoots(guest: Guestfs, devices: BlockDevices): Promise<RootSearch> {
   const search: RootSearch = { roots: [], windows: [], damaged: [] };
-  for (const [device, fsType] of devices.types) {
+  for (const { device, type: fsType } of devices.volumes) {
     if (rootTypes.includes(fsType)) {
       await whenMountable(guest, device, fsType, search, async () => {
         if (fsType === 'btrfs') search.roots.push(...(await btrfsRoots(guest, device)));
