@@ -10,6 +10,19 @@ readonly wait_seconds=60
 # Not `version`: where QEMU hangs under KVM, libvirt waits half a minute for it before it knows its version.
 answers() { timeout 10 virsh -q -c "$uri" uri >/dev/null 2>&1; }
 
+# Without udev nobody keeps /dev/kvm in the group kvm (udev's rule is in 50-udev-default.rules). libvirt then
+# finds that its QEMU user cannot use KVM as probed, and probes QEMU again at every call: half a minute each
+# where QEMU hangs under KVM.
+keep_kvm_access() {
+  if [ "$(id -u)" -eq 0 ] && [ ! -d /run/systemd/system ] && [ -c /dev/kvm ] &&
+    [ "$(stat -c %G:%a /dev/kvm)" != kvm:660 ]; then
+    chgrp kvm /dev/kvm
+    chmod 0660 /dev/kvm
+  fi
+}
+
+# libvirt-daemon-system makes the group.
+if getent group kvm >/dev/null; then keep_kvm_access; fi
 answers && exit 0
 
 if [ "$(id -u)" -ne 0 ]; then
@@ -31,12 +44,6 @@ if [ -d /run/systemd/system ]; then
   echo 'start-libvirt: asking systemd for libvirtd'
   systemctl start libvirtd.service 9>&-
 else
-  # Without udev the device stays root's alone. libvirt then probes QEMU with KVM as root, finds that its QEMU
-  # user could not use it, and probes again at every call (udev's rule is in 50-udev-default.rules).
-  if [ -c /dev/kvm ] && [ "$(stat -c %G:%a /dev/kvm)" != kvm:660 ]; then
-    chgrp kvm /dev/kvm
-    chmod 0660 /dev/kvm
-  fi
   # A daemon that answers its socket keeps running; a pid file without a process is a leftover.
   alive() { [ -s "$1" ] && kill -0 "$(cat "$1")" 2>/dev/null; }
   if ! alive /run/virtlogd.pid; then

@@ -7,8 +7,10 @@ import type { DiskProgress, StepName, StepProgress } from '../contracts/steps.ts
 export type ProgressSignal = (workflowId: string, runId: string, progress: StepProgress) => Promise<void>;
 
 const heartbeatEveryMs = 1_000;
-/** A heartbeat goes out at least this often while a step has nothing new to say. */
+/** A heartbeat goes out at least this often while a step has nothing new to say; more often for short timeouts. */
 const idleHeartbeatMs = 5_000;
+/** Heartbeats that may be late or lost before a step is taken for dead. */
+const heartbeatsPerTimeout = 4;
 /** The workflow hears of progress first after this long, then at intervals of a tenth of the time passed. */
 const firstSignalMs = 20_000;
 
@@ -113,7 +115,8 @@ class ProgressReporter {
     this.context = context;
     this.signalProgress = signalProgress;
     this.last = { step, doing: 'starting' };
-    this.timer = setInterval(() => this.beat(), idleHeartbeatMs);
+    const timeoutMs = context.info.heartbeatTimeoutMs ?? Infinity;
+    this.timer = setInterval(() => this.beat(), Math.min(idleHeartbeatMs, timeoutMs / heartbeatsPerTimeout));
     this.beat();
   }
 

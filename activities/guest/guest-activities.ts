@@ -5,11 +5,11 @@ import type { Host } from '../host/host.ts';
 import type { StepIo } from '../host/step-io.ts';
 import { WorkDir } from '../host/work-dir.ts';
 import { createOverlay, overlayPathOf, removeOverlay } from '../image/overlay.ts';
-import { inspectGuest } from './inspector.ts';
+import { inspectGuest, type Inspection } from './inspector.ts';
 import type { Fix, FixContext } from './linux/fix.ts';
 import { unlockContainers, type ResolveSecret } from './luks-handler.ts';
 import { fixOffline, planOffline } from './offline-fixer.ts';
-import { SessionPool, type OpenGuest } from './session-pool.ts';
+import { SessionPool } from './session-pool.ts';
 import type { GuestSession } from './session/guest-session.ts';
 import type { SessionOptions } from './session/open-session.ts';
 
@@ -39,6 +39,12 @@ export interface GuestActivities {
   close(): Promise<void>;
 }
 
+/** An inspected guest: its appliance runs, its file systems are mounted read-only. */
+interface OpenGuest {
+  session: GuestSession;
+  inspection: Inspection;
+}
+
 const defaultIdleMs = 120_000;
 /** cryptsetup makes key derivations that take up to 1 GiB (Argon2id); the appliance needs some beside. */
 const memoryForLuksMiB = 2048;
@@ -46,7 +52,7 @@ const memoryForLuksMiB = 2048;
 /** The guest steps. One appliance serves inspection and fixes of a VM when the same worker runs both. */
 export function createGuestActivities(dependencies: GuestDependencies): GuestActivities {
   const { host, fixes } = dependencies;
-  const pool = new SessionPool(dependencies.idleMs ?? defaultIdleMs);
+  const pool = new SessionPool<OpenGuest>(dependencies.idleMs ?? defaultIdleMs);
 
   /** Fresh overlays, an appliance on them, the guest unlocked, inspected and mounted read-only. */
   async function openGuest(ctx: StepContext, disks: AcquiredDisk[], io: StepIo): Promise<OpenGuest> {
@@ -89,10 +95,8 @@ export function createGuestActivities(dependencies: GuestDependencies): GuestAct
   async function inspect(ctx: StepContext, disks: AcquiredDisk[], io: StepIo): Promise<GuestFacts> {
     await pool.discard(ctx.run);
     const guest = await openGuest(ctx, disks, io);
-    const { facts, mounted } = guest.inspection;
-    if (mounted === undefined) await guest.session.close();
-    else await pool.put(ctx.run, await overlayIdentity(host.stateDir, ctx.run, disks), guest);
-    return facts;
+    await pool.put(ctx.run, await overlayIdentity(host.stateDir, ctx.run, disks), guest);
+    return guest.inspection.facts;
   }
 
   async function fix(

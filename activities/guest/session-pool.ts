@@ -1,14 +1,12 @@
 import type { RunRef } from '../../contracts/values.ts';
-import type { Inspection } from './inspector.ts';
-import type { GuestSession } from './session/guest-session.ts';
 
-/** An inspected guest: its appliance runs, its file systems are mounted read-only. */
-export interface OpenGuest {
-  session: GuestSession;
-  inspection: Inspection;
+/** What is kept open: something with a session that can die and be closed. */
+interface Poolable {
+  session: { readonly alive: boolean; close(): Promise<void> };
 }
 
-interface Kept extends OpenGuest {
+interface Kept<Guest> {
+  guest: Guest;
   /** Says on which overlays the session works; other overlays, another session. */
   identity: string;
   timer: NodeJS.Timeout;
@@ -18,8 +16,8 @@ interface Kept extends OpenGuest {
  * Keeps the appliance of a run between its steps, so that each VM starts one. A session nobody takes within
  * the idle limit is closed, because it holds memory and the overlays.
  */
-export class SessionPool {
-  private readonly kept = new Map<string, Kept>();
+export class SessionPool<Guest extends Poolable> {
+  private readonly kept = new Map<string, Kept<Guest>>();
   private readonly closing = new Set<Promise<void>>();
   private readonly idleMs: number;
 
@@ -28,27 +26,27 @@ export class SessionPool {
   }
 
   /** Leaves a session for the next step of the run. One that was left before is closed. */
-  async put(run: RunRef, identity: string, guest: OpenGuest): Promise<void> {
+  async put(run: RunRef, identity: string, guest: Guest): Promise<void> {
     await this.discard(run);
     const timer = setTimeout(() => void this.discard(run), this.idleMs);
     timer.unref();
-    this.kept.set(keyOf(run), { ...guest, identity, timer });
+    this.kept.set(keyOf(run), { guest, identity, timer });
   }
 
   /**
    * The session left for this run on these overlays; it is the caller's to close then. One for other overlays,
    * or whose appliance died, is closed here.
    */
-  async take(run: RunRef, identity: string): Promise<OpenGuest | undefined> {
+  async take(run: RunRef, identity: string): Promise<Guest | undefined> {
     const kept = this.kept.get(keyOf(run));
     if (kept === undefined) return undefined;
-    if (kept.identity !== identity || !kept.session.alive) {
+    if (kept.identity !== identity || !kept.guest.session.alive) {
       await this.discard(run);
       return undefined;
     }
     this.kept.delete(keyOf(run));
     clearTimeout(kept.timer);
-    return { session: kept.session, inspection: kept.inspection };
+    return kept.guest;
   }
 
   /** Closes the run's session, if one was left. */
@@ -57,7 +55,7 @@ export class SessionPool {
     if (kept === undefined) return;
     this.kept.delete(keyOf(run));
     clearTimeout(kept.timer);
-    const closed = kept.session.close();
+    const closed = kept.guest.session.close();
     this.closing.add(closed);
     await closed;
     this.closing.delete(closed);

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import type { MigrationReport } from '../../contracts/steps.ts';
 import { startEmbeddedServer, type EmbeddedServer } from '../../workers/embedded/embedded-server.ts';
 import { guestDisks } from '../guests/guests.ts';
-import { descendantsOf } from '../support/longhaul-process.ts';
+import { descendantsOf, type LonghaulProcess } from '../support/longhaul-process.ts';
 import { silentLog } from '../support/io.ts';
 import { temporalBinary } from '../support/temporal.ts';
 import { guestContent, type GuestContent } from './guest-content.ts';
@@ -41,4 +41,100 @@ describe('a migration whose processes are killed', () => {
     reference = await expectClean(site);
     expect(reference).toHaveProperty(['etc/fstab']);
   });
+
+  it('ends the same when the worker is killed once in the middle of every step', async () => {
+    const site = await newSite();
+    let worker = site.worker(server.address);
+    const handle = await site.migrate(client, image, { verifyBoot: true });
+    const [seen, hit, survivors] = [new Set<string>(), new Set<string>(), [] as string[]];
+    for (;;) {
+      const running = await runningActivity(handle);
+      if (running === 'ended') break;
+      if (running === undefined || seen.has(running.name)) {
+        await sleep(10);
+        continue;
+      }
+      seen.add(running.name);
+      await sleep(msInto[running.name] ?? 0);
+      survivors.push(...(await site.kill(worker)));
+      const after = await runningActivity(handle);
+      // The server does not know yet: an activity that had ended would no longer be there.
+      if (typeof after === 'object' && after.name === running.name) hit.add(running.name);
+      worker = site.worker(server.address);
+    }
+    console.info(`killed inside: ${[...hit].join(', ')}`);
+    await expectCompleted(handle);
+    expect([...hit]).toEqual(
+      expect.arrayContaining(['inspectGuest', 'fixGuest', 'convertDisk', 'verifyBoot']),
+    );
+    expect(survivors).toEqual([]);
+    await site.stop();
+    expect(await expectClean(site)).toEqual(reference);
+  });
+
+  it('completes when the Temporal server is killed, and then everything at once', async () => {
+    const site = await newSite();
+    const first = site.up('0');
+    const address = await addressOf(first);
+    const ownClient = await clientOf(address);
+    onTestFinished(() => ownClient.connection.close());
+    const handle = await site.migrate(ownClient, image, { verifyBoot: true });
+
+    await untilInside(handle, 'inspectGuest', 3_000);
+    const servers = descendantsOf(first.pid).filter(({ command }) => command.includes('server start-dev'));
+    expect(servers).toHaveLength(1);
+    for (const { pid } of servers) process.kill(pid, 'SIGKILL');
+    await first.untilPrinted(/the Temporal server is back/);
+
+    await untilInside(handle, 'verifyBoot', 4_000);
+    expect(await site.kill(first)).toEqual([]);
+    site.up(address.slice(address.lastIndexOf(':') + 1));
+    while ((await runningActivity(handle)) !== 'ended') await sleep(200);
+    await expectCompleted(handle);
+    await site.stop();
+    expect(await expectClean(site)).toEqual(reference);
+  });
+
+  it('completes on the other worker of the host when the one that has it is killed', async () => {
+    const site = await newSite();
+    const workers = [site.worker(server.address), site.worker(server.address)];
+    await Promise.all(workers.map((worker) => worker.untilPrinted(/worker is ready/)));
+    const handle = await site.migrate(client, image, { verifyBoot: false });
+    const { workerPid } = await untilInside(handle, 'inspectGuest', 3_000);
+    const victim = workers.find(({ pid }) => pid === workerPid);
+    if (!victim) throw new Error(`no worker has the pid ${workerPid}`);
+    expect(await site.kill(victim)).toEqual([]);
+    await expectCompleted(handle);
+    await site.stop();
+    expect(await expectClean(site)).toEqual(reference);
+  });
 });
+
+/** How long a step is left to itself before its worker is killed: the appliance, and the clone, are then up. */
+const msInto: Readonly<Record<string, number>> = { inspectGuest: 3_000, fixGuest: 300, verifyBoot: 4_000 };
+
+async function newSite(): Promise<Site> {
+  const site = await Site.create();
+  onTestFinished(() => site.remove());
+  return site;
+}
+
+async function clientOf(address: string): Promise<Client> {
+  return new Client({ connection: await Connection.connect({ address }) });
+}
+
+async function addressOf(up: LonghaulProcess): Promise<string> {
+  return (await up.untilPrinted(/"address":"([^"]+)"/))[1] ?? '';
+}
+
+async function expectCompleted(handle: WorkflowHandle): Promise<void> {
+  const report = (await handle.result()) as MigrationReport;
+  expect(report.status).toBe('completed');
+}
+
+/** After the host has stopped: one disk and one domain are there, and nothing else is. Gives the disk's content. */
+async function expectClean(site: Site): Promise<GuestContent> {
+  const disk = `${site.hostId}-disk1.qcow2`;
+  expect(await site.left()).toEqual({ disks: [disk], domains: [site.hostId], leftovers: [] });
+  return guestContent(join(site.targetDir, disk), site.directory);
+}

@@ -170,7 +170,11 @@ export async function runningActivity(
         workerPid: Number(pending.lastWorkerIdentity?.split('/')[1]),
       };
     } catch (error) {
-      if (!(error instanceof Error) || !/UNAVAILABLE|DEADLINE|shutting down|Failed to/i.test(`${error} ${error.cause}`)) throw error;
+      if (
+        !(error instanceof Error) ||
+        !/UNAVAILABLE|DEADLINE|shutting down|Failed to/i.test(`${error} ${error.cause}`)
+      )
+        throw error;
       await sleep(200);
     }
   }

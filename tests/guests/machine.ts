@@ -115,7 +115,7 @@ export class Machine {
     timeoutMs: number,
   ): Promise<number | undefined> {
     const deadline = performance.now() + timeoutMs;
-    await sleep(quietMs);
+    await sleep(Math.max(0, quietMs - (performance.now() - this.#startedAt)));
     while (performance.now() < deadline && this.#running) {
       await this.#press([['ctrl', 'c']]); // ends a sign-in that went wrong half-way
       await sleep(2 * promptMs);

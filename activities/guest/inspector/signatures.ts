@@ -17,7 +17,7 @@ export const signatureBytes = 68 * 1024;
 interface Format {
   /** Bytes that must stand at an offset. */
   magic: readonly (readonly [offset: number, bytes: string])[];
-  read(head: Buffer): Signature;
+  read: (head: Buffer) => Signature;
 }
 
 const formats: readonly Format[] = [

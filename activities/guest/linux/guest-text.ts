@@ -4,6 +4,8 @@ import type { PlannedChange } from './fix.ts';
 
 /** Configuration files are small; anything larger is not what it says it is. */
 const maxConfigBytes = 1024 * 1024;
+/** A kernel takes 2048 characters of arguments, 4096 on some machines. */
+const maxLineChars = 8192;
 const maxSymlinks = 8;
 const maxShownChars = 400;
 
@@ -33,11 +35,19 @@ export async function readGuestText(
     return undefined;
   }
   const text = (await guest.readFile(real, maxConfigBytes)).toString('latin1');
-  if (text.includes('\0')) {
-    warnings.push(`${path} holds NUL bytes and is not a text file; it was left alone.`);
+  const flaw = flawOf(text);
+  if (flaw !== undefined) {
+    warnings.push(`${path} ${flaw} and is no configuration file; it was left alone.`);
     return undefined;
   }
   return { path: real, text };
+}
+
+/** Why a text is not looked at: the editors are for lines that people and programs write. */
+export function flawOf(text: string): string | undefined {
+  if (text.includes('\0')) return 'holds NUL bytes';
+  const longest = text.split('\n').reduce((length, line) => Math.max(length, line.length), 0);
+  return longest > maxLineChars ? `has a line of ${longest} characters` : undefined;
 }
 
 /** Plans to replace a file's text; undefined when `after` is what stands there. */

@@ -32,7 +32,7 @@ const xenConsole = /(^|[\s"'])console=(?:hvc|xvc)\d+(?:,\S*)?(?=$|[\s"'])/g;
  */
 export function serialConsoleArguments(args: string): string {
   if (/(^|[\s"'])console=ttyS\d/.test(args)) return args;
-  const bare = args.replace(xenConsole, (_whole, lead: string) => lead.trim()).replace(/[ \t]+$/, '');
+  const bare = args.replace(xenConsole, (_whole, lead: string) => lead.trim()).trimEnd();
   const screen = /(^|[\s"'])(console=tty\d+)(?=$|[\s"'])/.exec(bare);
   if (screen) {
     const at = screen.index + (screen[1]?.length ?? 0);

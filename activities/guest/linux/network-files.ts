@@ -52,8 +52,8 @@ function iniSections(text: string): { section: string; values: Map<string, strin
   for (const line of text.split('\n')) {
     const header = /^\s*\[([^\]]+)\]\s*$/.exec(line);
     if (header) sections.push({ section: header[1] ?? '', values: new Map() });
-    const entry = /^\s*([A-Za-z0-9_.-]+)\s*=\s*(.*?)\s*$/.exec(line);
-    const [key, value] = [entry?.[1], entry?.[2]];
+    const entry = /^\s*([A-Za-z0-9_.-]+)\s*=(.*)$/.exec(line);
+    const [key, value] = [entry?.[1], entry?.[2]?.trim()];
     if (key !== undefined && value !== undefined) sections.at(-1)?.values.set(key, value);
   }
   return sections;

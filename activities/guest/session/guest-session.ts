@@ -27,6 +27,7 @@ export class GuestSession implements Guestfs {
   private readonly process: ApplianceProcess;
   private readonly limits: TimeLimits;
   private io: StepIo;
+  private devices: Promise<string[]> | undefined;
   private doing = 'working in the guest';
 
   constructor(process: ApplianceProcess, limits: TimeLimits, io: StepIo, launchSeconds: number) {
@@ -64,7 +65,8 @@ export class GuestSession implements Guestfs {
     await this.process.close();
   }
 
-  listDevices = () => this.call('list_devices', []);
+  /** Asked once: disks neither come nor go. */
+  listDevices = () => (this.devices ??= this.call('list_devices', []));
   listFilesystems = async () => new Map(await this.call('list_filesystems', []));
   listPartitions = () => this.call('list_partitions', []);
   vgs = () => this.call('vgs', []);

@@ -94,7 +94,7 @@ async function makeSystem(packages: string, root: string): Promise<void> {
     'proc',
     'root',
     'run',
-  'srv',
+    'srv',
     'sys',
     'tmp',
     'usr/bin',

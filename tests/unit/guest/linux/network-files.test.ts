@@ -132,6 +132,7 @@ iface vlan7 inet manual
           expect(error).toBeInstanceOf(Error);
         }
       }),
+      { numRuns: 30 },
     );
   });
 

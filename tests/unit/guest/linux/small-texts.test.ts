@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { changedLines } from '../../../../activities/guest/linux/guest-text.ts';
+import { changedLines, flawOf } from '../../../../activities/guest/linux/guest-text.ts';
 import {
   addInitramfsModules,
   addMkinitcpioModules,
@@ -58,6 +58,14 @@ describe('SELinux', () => {
     expect(selinuxMode('# SELINUX=permissive\nSELINUX=enforcing\nSELINUXTYPE=targeted\n')).toBe('enforcing');
     expect(selinuxMode('SELINUX=disabled\n')).toBe('disabled');
     expect(selinuxMode('SELINUXTYPE=targeted\n')).toBe('disabled');
+  });
+});
+
+describe('a file that is no text of lines', () => {
+  it('is told from a configuration file', () => {
+    expect(flawOf('a\0b')).toBe('holds NUL bytes');
+    expect(flawOf(`short\n${' '.repeat(9000)}x`)).toBe('has a line of 9001 characters');
+    expect(flawOf('/dev/sda1 / ext4 defaults 0 1\n')).toBeUndefined();
   });
 });
 
