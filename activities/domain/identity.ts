@@ -3,7 +3,7 @@ import type { RunRef } from '../../contracts/values.ts';
 import { parseDomain, textOf, type XmlElement } from './xml.ts';
 
 /** Namespace of the element under `<metadata>` that says whose domain this is. */
-export const metadataNamespace = 'urn:longhaul:domain:1';
+const metadataNamespace = 'urn:longhaul:domain:1';
 const element = 'longhaul:migration';
 
 /** Namespace of the UUIDs made of migration ids. It must never change: domains are found again by it. */

@@ -68,11 +68,11 @@ export function createGuestActivities(dependencies: GuestDependencies): GuestAct
       readOnly: false,
       io,
       tmpDir: workDir.scratch,
+      // A killed worker cannot remove it; the janitor does.
+      onSocketDirectory: (path) => workDir.note(path),
       ...(options.luksKeys.length > 0 ? { memoryMiB: memoryForLuksMiB } : {}),
     });
     try {
-      // A killed worker cannot remove it; the janitor does.
-      if (session.socketDirectory !== undefined) await workDir.note(session.socketDirectory);
       const report = (doing: string) => session.report(doing);
       report('unlocking encrypted disks');
       const unlocked = await unlockContainers(session, options.luksKeys, dependencies.resolveSecret);

@@ -1,3 +1,4 @@
+import { messageOf } from '../../contracts/errors.ts';
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -172,7 +173,7 @@ export async function runningActivity(
     } catch (error) {
       if (
         !(error instanceof Error) ||
-        !/UNAVAILABLE|DEADLINE|shutting down|Failed to/i.test(`${error} ${error.cause}`)
+        !/UNAVAILABLE|DEADLINE|shutting down|Failed to/i.test(messageOf(error))
       )
         throw error;
       await sleep(200);

@@ -51,6 +51,12 @@ const hardware = {
   },
 } as const;
 
+/**
+ * How often a test may boot a guest again. On an overloaded host QEMU's timer comes too late for the check the
+ * kernel makes of it under TCG, and the kernel panics: "IO-APIC + timer doesn't work!".
+ */
+export const bootRetries = 2;
+
 /** How long a guest under TCG may take from a line typed to the next prompt. */
 const promptMs = 2_500;
 /** Keys in GRUB's menu would stop the boot. */

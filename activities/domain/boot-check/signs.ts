@@ -25,7 +25,12 @@ const deadLines: readonly RegExp[] = [
 ];
 
 /** Prompts of places a guest should not be in. */
-const deadPrompts: readonly RegExp[] = [/^\(initramfs\)$/, /^grub( rescue)?>$/, /^(dracut|switch_root):.*#$/];
+const deadPrompts: readonly RegExp[] = [
+  /^\(initramfs\)$/,
+  /^grub( rescue)?>$/,
+  /^(dracut|switch_root):.*#$/,
+  /^Shell>$/, // of UEFI, when it found nothing to boot
+];
 
 /** getty(8)'s prompt, or a busybox one. */
 const loginPrompt = /(^|\s)login:$/;

@@ -120,7 +120,7 @@ function isSnapshot(path: string): boolean {
 }
 
 /** The devices of a message, the subvolume with it. */
-export function describeRoot({ device, subvolume }: Root): string {
+function describeRoot({ device, subvolume }: Root): string {
   return subvolume === undefined ? device : `${device} (subvolume ${subvolume})`;
 }
 

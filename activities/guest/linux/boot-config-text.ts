@@ -1,8 +1,5 @@
 import type { ArgumentsEditor } from './kernel-arguments.ts';
 
-/** Applies an editor to the kernel command lines of one kind of boot loader file. */
-export type BootTextEditor = (text: string, edit: ArgumentsEditor) => string;
-
 /** A file name that is a Linux kernel and not memtest, a chain loader or a Xen hypervisor. */
 const kernelName = /(^|[/)])(vmlinu[xz]|linux|bzimage|kernel|image|boot\/linux)[^/]*$/i;
 

@@ -17,7 +17,7 @@ const nothing = (): NamedInterfaces => ({ physical: [], virtual: [], macs: [] })
 const macPattern = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
 
 /** A MAC as the contracts write it, or undefined. */
-export function asMac(text: string | undefined): string | undefined {
+function asMac(text: string | undefined): string | undefined {
   const mac = text?.trim().toLowerCase().replaceAll('-', ':');
   return mac !== undefined && macPattern.test(mac) ? mac : undefined;
 }
@@ -196,7 +196,7 @@ export function replaceMacs(text: string, renewed: ReadonlyMap<string, string>):
     .map((line) => {
       const section = /^\s*\[([^\]]+)\]/.exec(line)?.[1];
       // In [Link] of a .link or .network file MACAddress= sets the address.
-      if (section !== undefined) inMatch = !/^(Link|NetDev)$/.test(section);
+      if (section !== undefined) inMatch = true;
       if (!inMatch) return line;
       return line.replace(macKey, (whole, lead: string, key: string, old: string) => {
         const mac = renewed.get(asMac(old) ?? '');

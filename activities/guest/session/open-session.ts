@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Accelerator } from '../../../contracts/values.ts';
 import type { StepIo } from '../../host/step-io.ts';
 import { ApplianceProcess } from './appliance-process.ts';
@@ -14,6 +15,11 @@ export interface SessionOptions {
   io: StepIo;
   /** An existing directory for libguestfs's temporary files, removed with the run. */
   tmpDir: string;
+  /**
+   * Told while the appliance starts: a directory that libguestfs makes outside `tmpDir`. `close` removes it;
+   * who may be killed before notes it down.
+   */
+  onSocketDirectory?: (path: string) => Promise<void>;
   /** Memory of the appliance; the default is libguestfs's own (about 1.2 GiB). */
   memoryMiB?: number;
 }
@@ -58,7 +64,7 @@ export async function openSession(options: SessionOptions): Promise<GuestSession
         ...(readOnly ? { readonly: true } : { cachemode: 'unsafe', discard: 'besteffort' }),
       });
     }
-    await call('launch', []);
+    await Promise.all([call('launch', []), tellSockets(process, options.onSocketDirectory)]);
   } catch (error) {
     await process.close();
     throw error;
@@ -66,4 +72,17 @@ export async function openSession(options: SessionOptions): Promise<GuestSession
     clearInterval(heartbeat);
   }
   return new GuestSession(process, limits, io, (performance.now() - started) / 1000);
+}
+
+/** The sockets are there a moment after the launch began, long before it ends. */
+async function tellSockets(
+  process: ApplianceProcess,
+  tell: SessionOptions['onSocketDirectory'],
+): Promise<void> {
+  if (tell === undefined) return;
+  for (let tries = 0; tries < 100 && process.alive; tries++) {
+    await sleep(100);
+    const path = process.socketDirectory;
+    if (path !== undefined) return tell(path);
+  }
 }

@@ -106,6 +106,6 @@ export async function makeFat(
 }
 
 /** Copies a file into another at an offset; the rest of the target stays. */
-export async function writeAt(target: string, offsetBytes: number, source: string): Promise<void> {
+async function writeAt(target: string, offsetBytes: number, source: string): Promise<void> {
   await pipeline(createReadStream(source), createWriteStream(target, { flags: 'r+', start: offsetBytes }));
 }

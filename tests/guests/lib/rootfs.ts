@@ -30,7 +30,7 @@ const leftOut = ['/usr/share/doc/*', '/usr/share/man/*', '/usr/share/locale/*', 
  *
  * @returns path of an uncompressed tar file in the cache
  */
-export async function debianTarball(say: Say): Promise<string> {
+async function debianTarball(say: Say): Promise<string> {
   const hash = await recipeHash([import.meta.filename], debianPackages);
   const dir = await cachedDir(join(guestCacheDir(), `rootfs-${hash}`), async (partial) => {
     say('installing Debian with mmdebstrap, about a minute and a half');

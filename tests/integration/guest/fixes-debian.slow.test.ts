@@ -36,7 +36,7 @@ async function fixed(name: GuestName) {
     tmpDir: dir,
   });
   try {
-    const unlocked = await unlockContainers(guest, [], () => Promise.resolve(''));
+    const unlocked = await unlockContainers(guest, [], () => Promise.resolve(Buffer.alloc(0)));
     const inspect = () => inspectGuest({ guest, launchSeconds: 0, unlocked, scratchDir: dir, ...io });
     const { facts, mounted } = await inspect();
     if (mounted === undefined) throw new Error('nothing was mounted');

@@ -192,7 +192,7 @@ async function writeTree(root: string, tree: SystemTree): Promise<void> {
 }
 
 /** An initramfs with just these modules. */
-export function initramfsWith(version: string, modules: readonly string[]): Buffer {
+function initramfsWith(version: string, modules: readonly string[]): Buffer {
   return gzipSync(moduleArchive(version, modules));
 }
 

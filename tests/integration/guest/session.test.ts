@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -192,16 +193,23 @@ describe('the death of the worker', () => {
       const { openSession } = await import(${JSON.stringify(new URL('../../../activities/guest/session/open-session.ts', import.meta.url).href)});
       const nothing = () => undefined;
       await openSession({ disks: [{ path: ${JSON.stringify(disk)}, format: 'raw' }], accelerator: 'tcg', readOnly: true,
-        tmpDir: ${JSON.stringify(dir)},
+        tmpDir: ${JSON.stringify(dir)}, onSocketDirectory: async (path) => console.log(path),
         io: { signal: new AbortController().signal, report: nothing, log: { debug: nothing, info: nothing, warn: nothing, error: nothing } } });
     `;
-    const worker = spawn(process.execPath, ['--input-type=module', '--eval', script], { stdio: 'inherit' });
+    const worker = spawn(process.execPath, ['--input-type=module', '--eval', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     const ended = new Promise((resolve) => {
       worker.once('exit', resolve);
     });
+    const [told] = (await once(worker.stdout, 'data')) as [Buffer];
     while (appliances().length === 0 && worker.exitCode === null) await sleep(100);
     worker.kill('SIGKILL');
     await ended;
     expect(await gone(5000)).toBe(true);
+    // The directory that a killed worker leaves was told early enough to be noted down.
+    const sockets = told.toString().trim();
+    expect(existsSync(sockets)).toBe(true);
+    rmSync(sockets, { recursive: true });
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { guestDisks, type GuestName } from '../../guests/guests.ts';
-import { Machine, type Hardware } from '../../guests/machine.ts';
+import { bootRetries, Machine, type Hardware } from '../../guests/machine.ts';
 
 const minutes = (count: number) => count * 60_000;
 const account = { name: 'root', password: 'longhaul' };
@@ -43,12 +43,12 @@ function signIn(machine: Machine, timeoutMs: number): Promise<number | undefined
   return machine.signInAndRun(account, line, /^\d+ said/m, timeoutMs);
 }
 
-describe('Debian guests', () => {
+describe('Debian guests', { retry: bootRetries }, () => {
   it.each(onTheirSource)('$guest boots on its source hypervisor and comes up whole', async (guest) => {
     const disks = await guestDisks(guest.guest, 'raw', console.log);
     const { hardware, firmware } = guest;
     await using machine = await Machine.start({ disks, hardware, firmware, memoryMiB: 768 });
-    const seconds = await signIn(machine, minutes(8));
+    const seconds = await signIn(machine, minutes(5));
     const serial = await machine.serial();
     expect(seconds, serial).toBeDefined();
     console.log(`${guest.guest} let us sign in after ${seconds?.toFixed(1)} s`);
@@ -64,7 +64,7 @@ describe('Debian guests', () => {
       await using machine = await Machine.start({ disks, hardware: 'virtio', memoryMiB: 768 });
       // That shell asks for no name; it takes the lines of the sign-in for commands it does not know.
       const line = 'test -e /conf/initramfs.conf && echo stuck in the initramfs > /dev/ttyS0';
-      const seconds = await machine.signInAndRun(account, line, /stuck in the initramfs/, minutes(8));
+      const seconds = await machine.signInAndRun(account, line, /stuck in the initramfs/, minutes(5));
       expect(seconds, await machine.serial()).toBeDefined();
     },
   );

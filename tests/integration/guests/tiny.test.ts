@@ -3,15 +3,15 @@ import { describe, expect, it } from 'vitest';
 import { guestFormats } from '../../guests/lib/formats.ts';
 import { run } from '../../guests/lib/run.ts';
 import { guestDisks } from '../../guests/guests.ts';
-import { Machine } from '../../guests/machine.ts';
+import { bootRetries, Machine } from '../../guests/machine.ts';
 
 const minutes = (count: number) => count * 60_000;
 
-describe('the tiny guest', () => {
+describe('the tiny guest', { retry: bootRetries }, () => {
   it('boots to a login prompt on the hardware of its source hypervisor', async () => {
     const disks = await guestDisks('tiny', 'raw', console.log);
     await using machine = await Machine.start({ disks, hardware: 'vmware', memoryMiB: 256 });
-    const seconds = await machine.says(/tiny login:/, minutes(3));
+    const seconds = await machine.says(/tiny login:/, minutes(2));
     expect(seconds, await machine.serial()).toBeDefined();
     console.log(`tiny booted in ${seconds?.toFixed(1)} s`);
   });
@@ -20,7 +20,7 @@ describe('the tiny guest', () => {
     const disks = await guestDisks('tiny', 'raw');
     await using machine = await Machine.start({ disks, hardware: 'virtio', memoryMiB: 256 });
     expect(
-      await machine.says(/login:|ALERT! \S+ does not exist/, minutes(3)),
+      await machine.says(/login:|ALERT! \S+ does not exist/, minutes(2)),
       'no word from the guest',
     ).toBeDefined();
     expect(await machine.serial()).toContain('ALERT! /dev/sda1 does not exist');
@@ -29,7 +29,7 @@ describe('the tiny guest', () => {
   it('mounts its second disk when it has one', async () => {
     const disks = await guestDisks('tiny-data', 'raw', console.log);
     await using machine = await Machine.start({ disks, hardware: 'vmware', memoryMiB: 256 });
-    expect(await machine.says(/tiny login:/, minutes(3)), await machine.serial()).toBeDefined();
+    expect(await machine.says(/tiny login:/, minutes(2)), await machine.serial()).toBeDefined();
     const account = { name: 'root', password: 'longhaul' };
     const line = 'cat /srv/hello.txt > /dev/ttyS0';
     const seen = await machine.signInAndRun(account, line, /This is the data disk/, minutes(2));

@@ -10,7 +10,7 @@ import { writeStreamOptimized } from './stream-optimized.ts';
 export const qemuImg = (...args: string[]): string => execFileSync('qemu-img', args, { encoding: 'utf8' });
 
 /** No whole number of clusters or blocks of any format. */
-export const diskBytes = 24 * 1024 * 1024 + 3 * 512;
+const diskBytes = 24 * 1024 * 1024 + 3 * 512;
 
 /** Places that hold data, the first and the last sector among them, in bytes. */
 export const dataAt: [offset: number, length: number][] = [
