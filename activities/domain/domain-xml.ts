@@ -131,7 +131,7 @@ function diskElement(disk: DomainDisk, index: number): XmlElement {
 }
 
 /** Linux's names of virtio disks: vda ... vdz, vdaa ... */
-function diskName(index: number): string {
+export function diskName(index: number): string {
   let letters = '';
   for (let rest = index; rest >= 0; rest = Math.floor(rest / 26) - 1) {
     letters = String.fromCharCode(97 + (rest % 26)) + letters;

@@ -41,18 +41,17 @@ async function headDigest(path: string): Promise<string> {
   }
 }
 
-async function treeOf(root: string): Promise<GuestContent> {
+async function treeOf(directory: string, below = ''): Promise<GuestContent> {
   const content: GuestContent = {};
-  const names = await readdir(root, { recursive: true });
-  for (const name of names.sort()) {
-    const path = join(root, name);
-    const stat = await lstat(path);
-    const what = stat.isSymbolicLink()
-      ? await readlink(path)
-      : stat.isFile()
-        ? digest(await readFile(path))
-        : '';
-    content[name] = `${stat.mode.toString(8)} ${stat.uid}:${stat.gid} ${what}`;
+  for (const entry of await readdir(join(directory, below), { withFileTypes: true })) {
+    const name = join(below, entry.name);
+    const path = join(directory, name);
+    const { mode, uid, gid } = await lstat(path);
+    let what = '';
+    if (entry.isSymbolicLink()) what = await readlink(path);
+    else if (entry.isFile()) what = digest(await readFile(path));
+    else if (entry.isDirectory()) Object.assign(content, await treeOf(directory, name));
+    content[name] = `${mode.toString(8)} ${uid}:${gid} ${what}`;
   }
   return content;
 }

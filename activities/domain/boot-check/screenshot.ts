@@ -32,7 +32,7 @@ export async function keepScreenshot(
 const pngSignature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 
 /** PNG (RFC 2083) of a binary PPM (ppm(5), P6 with one byte a sample); undefined for anything else. */
-function pngOfPpm(ppm: Buffer): Buffer | undefined {
+export function pngOfPpm(ppm: Buffer): Buffer | undefined {
   const header = /^P6\s+(\d{1,5})\s+(\d{1,5})\s+255\s/.exec(ppm.toString('latin1', 0, 64));
   if (!header) return undefined;
   const [width, height] = [Number(header[1]), Number(header[2])];

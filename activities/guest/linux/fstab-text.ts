@@ -23,7 +23,7 @@ export function editFstab(text: string, map: DeviceMap): Edited {
     const match = fstabLine.exec(line);
     if (!match) return line;
     const [, lead = '', device = '', gap1 = '', path = '', gap2 = '', fsType = '', rest = ''] = match;
-    if (notOnDisk.test(fsType) || isRemovable(device, path, fsType) || /\bbind\b/.test(rest)) return line;
+    if (notOnDisk.test(fsType) || isRemovable(device, path, fsType)) return line;
     const name = renamed(device, map, { fsType, isRoot: path === '/' }, `/etc/fstab (${path})`, warnings);
     return name === undefined ? line : `${lead}${name}${gap1}${path}${gap2}${fsType}${rest}`;
   });

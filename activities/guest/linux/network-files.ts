@@ -196,7 +196,7 @@ export function replaceMacs(text: string, renewed: ReadonlyMap<string, string>):
     .map((line) => {
       const section = /^\s*\[([^\]]+)\]/.exec(line)?.[1];
       // In [Link] of a .link or .network file MACAddress= sets the address.
-      if (section !== undefined) inMatch = true;
+      if (section !== undefined) inMatch = !/^(Link|NetDev)$/.test(section);
       if (!inMatch) return line;
       return line.replace(macKey, (whole, lead: string, key: string, old: string) => {
         const mac = renewed.get(asMac(old) ?? '');

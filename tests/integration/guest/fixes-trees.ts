@@ -129,10 +129,11 @@ export const alpine: SystemTree = {
     'etc/fstab': '/dev/vda5\t/\text4\trw,relatime 0 1\n',
     'etc/inittab':
       '::sysinit:/sbin/openrc sysinit\ntty1::respawn:/sbin/getty 38400 tty1\n#ttyS0::respawn:/sbin/getty -L 115200 ttyS0 vt100\n',
-    'boot/extlinux.conf':
+    'boot/extlinux/extlinux.conf':
       'DEFAULT lts\nLABEL lts\n  LINUX vmlinuz-lts\n  APPEND root=/dev/vda5 modules=ext4 quiet\n',
     'etc/network/interfaces': 'auto eth0\niface eth0 inet dhcp\n',
   },
+  links: { 'boot/extlinux.conf': 'extlinux/extlinux.conf' },
 };
 
 /** Writes one disk with a partition for each tree, and swap as partition 9. */

@@ -162,7 +162,8 @@ describe('fixing a guest', () => {
     await fix(await open(alpine));
 
     expect(await read('/etc/fstab')).toContain(`UUID=${alpine.uuid}\t/\text4`);
-    expect(await read('/boot/extlinux.conf')).toContain('console=ttyS0,115200 console=tty0\n');
+    expect(await read('/boot/extlinux/extlinux.conf')).toContain('console=ttyS0,115200 console=tty0\n');
+    expect(await guest.readlink('/boot/extlinux.conf')).toBe('extlinux/extlinux.conf');
     expect(await read('/etc/inittab')).toMatch(/^ttyS0::respawn:\/sbin\/getty -L ttyS0 115200 vt100$/m);
   });
 
