@@ -10,7 +10,7 @@ host_packages=(
   qemu-system-x86 qemu-utils ovmf
   libguestfs0 libguestfs-xfs supermin
   libvirt-daemon-system libvirt-clients dnsmasq-base libxml2-utils
-  util-linux xz-utils zstd lz4
+  util-linux xz-utils zstd lz4 bzip2 cryptsetup-bin btrfs-progs ntfs-3g
   python3 python3-pip ca-certificates libatomic1
 )
 

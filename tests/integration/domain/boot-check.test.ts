@@ -34,6 +34,12 @@ const digest = async (path: string) =>
     .update(await readFile(path))
     .digest('hex');
 
+/** The clone's guest has written to its console. */
+async function guestRuns(): Promise<boolean> {
+  const log = join(bench.host.stateDir, 'migrations', bench.run.migrationId, 'run-1', 'console.log');
+  return (await readFile(log, 'utf8').catch(() => '')).includes('waiting');
+}
+
 /** Nothing of a boot check is left: no clone, no file beside the disks, no QEMU that has them open. */
 async function expectNothingLeft(): Promise<void> {
   expect(await bench.clones()).toEqual([]);
@@ -120,7 +126,7 @@ describe('the boot check', () => {
     const cancel = new AbortController();
     const running = check({}, cancel.signal);
     running.catch(() => undefined);
-    expect(await eventually(async () => (await bench.clones()).length === 1)).toBe(true);
+    expect(await eventually(guestRuns)).toBe(true);
     cancel.abort(new Error('cancelled by the test'));
     await expect(running).rejects.toThrow('cancelled by the test');
     await expectNothingLeft();
@@ -134,7 +140,8 @@ describe('the boot check', () => {
     const script = join(import.meta.dirname, 'boot-check-process.ts');
     const child = spawn(process.execPath, [script, JSON.stringify([ctx, domain, input.disks, bench.host])]);
     const exited = once(child, 'exit');
-    expect(await eventually(async () => (await bench.clones()).length === 1)).toBe(true);
+    expect(await eventually(guestRuns)).toBe(true);
+    expect(await bench.clones()).toHaveLength(1);
     child.kill('SIGKILL');
     await exited;
 
