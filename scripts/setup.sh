@@ -146,7 +146,11 @@ find_temporal() {
 
 start_libvirt() {
   command -v virsh >/dev/null || return 0
-  if timeout 10 virsh -q -c qemu:///system uri >/dev/null 2>&1; then return 0; fi
+  if timeout 10 virsh -q -c qemu:///system uri >/dev/null 2>&1; then
+    # It answers; what start-libvirt repairs on the way (access to /dev/kvm) is repaired all the same.
+    [ "$(id -u)" -ne 0 ] || bash scripts/start-libvirt.sh >>"$log" 2>&1 8>&-
+    return 0
+  fi
   need_root 'starting libvirt'
   step 'starting libvirt, some seconds' as_root bash scripts/start-libvirt.sh
 }

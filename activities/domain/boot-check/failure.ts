@@ -20,6 +20,9 @@ export interface Evidence {
   limitSeconds: number;
 }
 
+/** A kernel says this when an emulated processor gets too little time to count timer ticks; not the guest's fault. */
+const emulationStarved = /IO-APIC \+ timer doesn't work/;
+
 /** The error a boot check ends in when the guest did not come up. */
 export function bootFailure(
   { name, accelerator }: DomainRef,
@@ -38,6 +41,7 @@ export function bootFailure(
         found: `${name} gave up ${after}: ${ending.evidence}`,
         remedy: `${look} Mend the cause and retry. ${skip}`,
         details,
+        retryable: accelerator === 'tcg' && emulationStarved.test(ending.evidence),
       });
     case 'ended':
       return new LonghaulError('BOOT_PANIC', {

@@ -1,14 +1,16 @@
 import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { readFile, readlink, readdir, stat } from 'node:fs/promises';
+import { readFile, readlink, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { defineDomain } from '../../../activities/domain/define.ts';
 import { verifyBoot } from '../../../activities/domain/boot-check/verify-boot.ts';
 import type { MigrationSpecInput } from '../../../contracts/spec.ts';
 import type { DefineInput } from '../../../contracts/steps.ts';
-import type { BootProof } from '../../../contracts/values.ts';
+import type { BootProof, RunRef } from '../../../contracts/values.ts';
+import { domainXml } from '../../../activities/domain/domain-xml.ts';
+import { plainShape } from '../../unit/domain/shapes.ts';
 import { DomainBench, eventually, virsh } from './bench.ts';
 import { writeBootSectorDisk, writePowerOffDisk } from './boot-sector.ts';
 
@@ -153,6 +155,21 @@ describe('the boot check', () => {
     const proof = await verifyBoot(ctx, domain, input.disks, bench.deps, bench.io());
     expect(proof.sign).toBe('login-prompt');
     await expectNothingLeft();
+  });
+
+  it("ends a clone that an earlier attempt of this run left, and nobody else's", async () => {
+    await writeBootSectorDisk(bench.diskPath(), 'tiny login: ');
+    const prefix = `longhaul-boot-${bench.uuid.slice(0, 8)}-`;
+    const leave = async (name: string, owner: RunRef) => {
+      const shape = { ...plainShape, name, uuid: randomUUID(), owner, cpus: 1, memoryMiB: 64 };
+      const file = join(bench.dir, 'left.xml');
+      await writeFile(file, domainXml({ ...shape, disks: [], nics: [] }));
+      await virsh('create', file);
+    };
+    await leave(`${prefix}ours`, bench.run);
+    await leave(`${prefix}theirs`, { ...bench.run, runId: 'run-2' });
+    await check();
+    expect(await bench.clones()).toEqual([`${prefix}theirs`]);
   });
 
   it('does not start while the domain itself runs', async () => {

@@ -34,7 +34,6 @@ describe('the boot check on a Linux guest', () => {
     const input = await bench.input();
     const domain = await defineDomain(ctx, input, bench.deps, bench.io());
     const proof = await verifyBoot(ctx, domain, input.disks, bench.deps, bench.io());
-    console.log(proof);
     expect(proof).toMatchObject({
       sign: 'login-prompt',
       evidence: expect.stringContaining('login:') as string,
