@@ -5,15 +5,27 @@ export type NetworkTarget = { kind: 'network'; name: string } | { kind: 'bridge'
 
 const bridgePrefix = 'bridge:';
 
-/** Looks a source network up in the spec's map, `default` catching the rest; undefined when nothing does. */
+/** The spec's entry for a source network, `default` catching the rest; undefined when there is neither. */
+export function networkEntry(
+  networks: MigrationSpec['target']['networks'],
+  sourceNetwork: string,
+): string | undefined {
+  const entry = [sourceNetwork, 'default'].find((name) => Object.hasOwn(networks, name));
+  return entry === undefined ? undefined : networks[entry];
+}
+
+/** Reads an entry of the map: `bridge:NAME`, or the name of a libvirt network. */
+export function parseNetworkTarget(target: string): NetworkTarget {
+  return target.startsWith(bridgePrefix)
+    ? { kind: 'bridge', name: target.slice(bridgePrefix.length) }
+    : { kind: 'network', name: target };
+}
+
+/** Where a source network leads; undefined when the map has no entry for it. */
 export function networkTarget(
   networks: MigrationSpec['target']['networks'],
   sourceNetwork: string,
 ): NetworkTarget | undefined {
-  const entry = [sourceNetwork, 'default'].find((name) => Object.hasOwn(networks, name));
-  const target = entry === undefined ? undefined : networks[entry];
-  if (target === undefined) return undefined;
-  return target.startsWith(bridgePrefix)
-    ? { kind: 'bridge', name: target.slice(bridgePrefix.length) }
-    : { kind: 'network', name: target };
+  const entry = networkEntry(networks, sourceNetwork);
+  return entry === undefined ? undefined : parseNetworkTarget(entry);
 }

@@ -1,3 +1,4 @@
+import { parseNetworkTarget } from '../../contracts/network-map.ts';
 import type { Accelerator, DomainNic, Firmware, RunRef } from '../../contracts/values.ts';
 import { ownershipMark } from './identity.ts';
 import { buildDomain, type XmlElement } from './xml.ts';
@@ -22,23 +23,6 @@ export interface DomainShape {
   disks: readonly DomainDisk[];
   nics: readonly DomainNic[];
   os: 'linux' | 'windows' | 'none';
-  /** What a boot check's throwaway clone has in place of networks, a terminal and an NVRAM that stays. */
-  throwaway?: Throwaway;
-}
-
-export interface Throwaway {
-  /** File that gets what the guest writes to its serial port. */
-  consoleFile: string;
-  nvramFile: string;
-  /** For each NIC, where it leads: to UDP sockets on the loopback interface, nowhere else. */
-  links: readonly LoopbackLink[];
-}
-
-export interface LoopbackLink {
-  /** Port that qemu listens on. */
-  qemuPort: number;
-  /** Port that hears what the guest sends. */
-  ourPort: number;
 }
 
 /**
@@ -55,7 +39,7 @@ export function domainXml(shape: DomainShape): string {
     metadata: ownershipMark(shape.owner),
     memory: { '@unit': 'MiB', '#text': String(shape.memoryMiB) },
     vcpu: String(shape.cpus),
-    os: osElement(shape.firmware, shape.throwaway?.nvramFile),
+    os: osElement(shape.firmware),
     features: { acpi: {}, apic: {}, ...(shape.os === 'windows' ? hyperV : {}) },
     // Emulation has nothing to pass through; `maximum` is all that TCG can do, and guests need no less.
     cpu: { '@mode': shape.accelerator === 'kvm' ? 'host-model' : 'maximum' },
@@ -65,8 +49,8 @@ export function domainXml(shape: DomainShape): string {
     on_crash: 'restart',
     devices: {
       disk: shape.disks.map(diskElement),
-      interface: shape.nics.map((nic, index) => nicElement(nic, shape.throwaway?.links[index])),
-      serial: [serialElement(shape.throwaway?.consoleFile)],
+      interface: shape.nics.map(nicElement),
+      serial: [{ '@type': 'pty', target: { '@type': 'isa-serial', '@port': '0' } }],
       channel: [{ '@type': 'unix', target: { '@type': 'virtio', '@name': 'org.qemu.guest_agent.0' } }],
       input: [{ '@type': 'tablet', '@bus': 'usb' }],
       graphics: [
@@ -85,7 +69,7 @@ export function domainXml(shape: DomainShape): string {
   });
 }
 
-function osElement(firmware: Firmware, nvramFile: string | undefined): XmlElement {
+function osElement(firmware: Firmware): XmlElement {
   const type = { '@arch': 'x86_64', '@machine': 'q35', '#text': 'hvm' };
   if (firmware === 'bios') return { type };
   // libvirt picks the firmware and makes an NVRAM of the domain's own. Guests come from machines whose keys
@@ -95,7 +79,6 @@ function osElement(firmware: Firmware, nvramFile: string | undefined): XmlElemen
     '@firmware': 'efi',
     type,
     firmware: { feature },
-    ...(nvramFile === undefined ? {} : { nvram: nvramFile }),
   };
 }
 
@@ -139,23 +122,8 @@ export function diskName(index: number): string {
   return `vd${letters}`;
 }
 
-const bridgePrefix = 'bridge:';
-
-function serialElement(consoleFile: string | undefined): XmlElement {
-  const target = { '@type': 'isa-serial', '@port': '0' };
-  return consoleFile === undefined
-    ? { '@type': 'pty', target }
-    : { '@type': 'file', source: { '@path': consoleFile }, target };
-}
-
-function nicElement(nic: DomainNic, link: LoopbackLink | undefined): XmlElement {
+function nicElement(nic: DomainNic): XmlElement {
   const common = { mac: { '@address': nic.mac }, model: { '@type': nic.model } };
-  if (link) {
-    const address = { '@address': '127.0.0.1' };
-    const local = { ...address, '@port': String(link.qemuPort) };
-    return { '@type': 'udp', source: { ...address, '@port': String(link.ourPort), local }, ...common };
-  }
-  return nic.target.startsWith(bridgePrefix)
-    ? { '@type': 'bridge', source: { '@bridge': nic.target.slice(bridgePrefix.length) }, ...common }
-    : { '@type': 'network', source: { '@network': nic.target }, ...common };
+  const { kind, name } = parseNetworkTarget(nic.target);
+  return { '@type': kind, source: { [`@${kind}`]: name }, ...common };
 }
