@@ -186,17 +186,24 @@ function fixes(all: FixOutcome[]): string {
   return section('What was fixed in the guest', blocks.join('\n\n'));
 }
 
+/** What a change took away and what it put there, as a diff under its list item; nothing when it has neither. */
 function beforeAfter(change: { before?: string; after?: string }): string {
-  if (change.before === undefined && change.after === undefined) return '';
-  if (change.before === undefined) return ` (now ${code(change.after ?? '')})`;
-  return ` (was ${code(change.before)}${change.after === undefined ? '' : `, now ${code(change.after)}`})`;
+  const marked = (mark: string, lines: string | undefined) =>
+    (lines?.split('\n') ?? [])
+      .map(plain)
+      .filter((line) => line !== '')
+      .map((line) => `${mark} ${line}`);
+  const lines = [...marked('-', change.before), ...marked('+', change.after)];
+  if (lines.length === 0) return '';
+  const fence = fenceFor(lines.join('\n'), 3);
+  return ['', `${fence}diff`, ...lines, fence].join('\n  ');
 }
 
 function warnings(report: MigrationReport): string {
   const all = [
     ...(report.preflight?.findings ?? [])
       .filter((finding) => finding.severity !== 'info')
-      .map((finding) => `${text(finding.found)} ${text(finding.remedy)}`),
+      .map((finding) => text(`${finding.found.replace(/\.$/, '')}. ${finding.remedy}`)),
     ...(report.facts?.warnings ?? []).map(text),
     ...report.fixes.flatMap((fix) => fix.warnings.map((warning) => `${text(fix.title)}: ${text(warning)}`)),
   ];
@@ -251,11 +258,16 @@ function text(value: string): string {
   return plain(value).replaceAll(/[\\`*_[\]<>#]/g, '\\$&');
 }
 
+/** Backticks that nothing inside can end. */
+function fenceFor(content: string, least: number): string {
+  const longest = Math.max(0, ...[...content.matchAll(/`+/g)].map((run) => run[0].length));
+  return '`'.repeat(Math.max(least, longest + 1));
+}
+
 /** A code span that no backtick inside can end. */
 function code(value: string): string {
   const clean = plain(value);
-  const longest = Math.max(0, ...[...clean.matchAll(/`+/g)].map((run) => run[0].length));
-  const fence = '`'.repeat(longest + 1);
+  const fence = fenceFor(clean, 1);
   const pad = clean.startsWith('`') || clean.endsWith('`') ? ' ' : '';
   return `${fence}${pad}${clean}${pad}${fence}`;
 }

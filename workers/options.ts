@@ -53,7 +53,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * LONGHAUL_SLOTS, LONGHAUL_LOG_LEVEL, LONGHAUL_DRAIN_SECONDS; TEMPORAL_* as in Temporal's environment
  * configuration (profiles, TLS, API key).
  *
- * @throws LonghaulError SPEC_INVALID for a value that makes no sense.
+ * @throws LonghaulError OPTION_INVALID for a value that makes no sense.
  */
 export function resolveWorkerOptions(
   overrides: WorkerOverrides = {},
@@ -153,7 +153,7 @@ function readIfThere(path: string): string | undefined {
 function wholeNumber(name: string, text: string | undefined, fallback: number): number {
   if (text === undefined) return fallback;
   if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
-  throw new LonghaulError('SPEC_INVALID', {
+  throw new LonghaulError('OPTION_INVALID', {
     found: `${name} is "${text}"`,
     remedy: `Set ${name} to a whole number from 1.`,
   });
@@ -162,7 +162,7 @@ function wholeNumber(name: string, text: string | undefined, fallback: number): 
 function oneOf<T extends string>(name: string, text: string, allowed: readonly T[]): T {
   const match = allowed.find((value) => value === text);
   if (match !== undefined) return match;
-  throw new LonghaulError('SPEC_INVALID', {
+  throw new LonghaulError('OPTION_INVALID', {
     found: `${name} is "${text}"`,
     remedy: `Set ${name} to one of ${allowed.join(', ')}.`,
   });

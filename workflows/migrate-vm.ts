@@ -79,11 +79,14 @@ function endState(state: MigrationState, error: unknown): ApplicationFailure {
 /** Shows the state to people: current details, and search attributes when they changed. */
 function publisher(state: MigrationState): () => void {
   let shown = '';
+  let lastStep = 'none';
   return () => {
     const view = state.view();
     setCurrentDetails(currentDetails(view));
-    const step =
-      view.steps.find(({ state: { status } }) => status === 'running' || status === 'failed')?.name ?? 'none';
+    const current = view.steps.find(({ state: { status } }) => status === 'running' || status === 'failed');
+    // Between two steps the one that ended still stands: a write for that moment would double their number.
+    const step = current?.name ?? (view.status === 'running' ? lastStep : 'none');
+    lastStep = step;
     const key = [view.status, step, view.hostId].join();
     if (key === shown) return;
     shown = key;

@@ -1,8 +1,10 @@
+import { stat } from 'node:fs/promises';
 import { LonghaulError } from '../../contracts/errors.ts';
 import type { ImageNode } from '../../contracts/values.ts';
 import type { StepIo } from '../host/step-io.ts';
 import { runTool, type ToolResult } from '../host/tool.ts';
 import { blockdevOf, overlayOn, plainFile, pseudoFileName } from './blockdev.ts';
+import { filesOf } from './identity.ts';
 import { ProgressMeter, shareOf } from './progress.ts';
 
 /** What is read: an image, seen through the overlay that the guest's fixes were written to when there is one. */
@@ -38,14 +40,16 @@ const slowestBytesPerSecond = 1024 ** 2;
  * Copies a disk into the target file in one sparse pass. Written data has reached the disk when it returns.
  *
  * Direct, out-of-order writes: the copy is durable as it goes, which beats writing to the page cache and
- * syncing at the end, and does not push a host's VMs out of memory. Compressed clusters are not aligned, so
- * those go through the page cache, which qemu-img flushes at the end.
+ * syncing at the end, and does not push a host's VMs out of memory. Where the processor sets the pace, the
+ * page cache is quicker, and qemu-img flushes it at the end: a compressed source, which one thread unpacks, and
+ * a compressed target, whose clusters are not aligned besides.
  *
  * @throws LonghaulError CONVERT_FAILED, SPACE_INSUFFICIENT, TOOL_TIMEOUT, TOOL_KILLED, TOOL_MISSING.
  */
 export async function convertImage(job: ConvertJob): Promise<void> {
   try {
-    await convert(job, job.target.compression === 'zstd' ? 'writeback' : 'none');
+    const packed = job.target.compression === 'zstd' || (await isCompressed(job));
+    await convert(job, packed ? 'writeback' : 'none');
   } catch (error) {
     // Some file systems (tmpfs, some of FUSE) have no O_DIRECT.
     if (!(error instanceof LonghaulError && /O_DIRECT|Invalid argument/.test(error.found)))
@@ -56,6 +60,12 @@ export async function convertImage(job: ConvertJob): Promise<void> {
   }
 }
 
+/** Whether the source holds clearly more data than its files take. */
+async function isCompressed({ source, totalBytes }: ConvertJob): Promise<boolean> {
+  const files = await Promise.all(filesOf(source.image).map((path) => stat(path)));
+  return totalBytes > 1.1 * files.reduce((sum, { size }) => sum + size, 0);
+}
+
 async function convert(job: ConvertJob, cache: 'none' | 'writeback'): Promise<void> {
   const { source, target } = job;
   const compress = target.compression === 'zstd' ? ['-c', '-o', 'compression_type=zstd'] : [];
@@ -63,7 +73,7 @@ async function convert(job: ConvertJob, cache: 'none' | 'writeback'): Promise<vo
   await watched(job, `copying disk ${job.index + 1}`, [
     'convert',
     '-p',
-    '-W',
+    ...(cache === 'none' || compress.length > 0 ? ['-W'] : []),
     ...(compress.length > 0 ? ['-m', '16'] : []),
     '-t',
     cache,

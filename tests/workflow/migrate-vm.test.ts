@@ -39,6 +39,10 @@ describe('a migration', () => {
       await handle.result();
       const { historyLength } = await handle.describe();
       expect(historyLength).toBeLessThanOrEqual(150);
+      // One for each of the nine steps, one for the host once it is known, one for the end.
+      const { events } = await handle.fetchHistory();
+      const writes = events?.filter((event) => event.upsertWorkflowSearchAttributesEventAttributes);
+      expect(writes?.length).toBeLessThanOrEqual(11);
     });
   });
 

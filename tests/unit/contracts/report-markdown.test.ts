@@ -19,7 +19,12 @@ const migrated: MigrationReport = {
       fix: 'fstab',
       title: 'Boot devices by UUID',
       changes: [
-        { path: '/etc/fstab', what: 'names the root by its UUID', before: '/dev/sda1', after: 'UUID=12ab' },
+        {
+          path: '/etc/fstab',
+          what: 'names the root by its UUID',
+          before: '/dev/sda1 / ext4',
+          after: 'UUID=12ab / ext4\n# a fence of ``` in the file ends nothing',
+        },
       ],
       warnings: ['swap on /dev/sdb1 was left as it is'],
       seconds: 0.4,
@@ -99,7 +104,18 @@ describe('the report of a migration that succeeded', () => {
   });
 
   it('shows what was fixed, what needed nothing, and what a fix warned of', () => {
-    expect(text).toContain('- `/etc/fstab`: names the root by its UUID (was `/dev/sda1`, now `UUID=12ab`)');
+    expect(text).toContain(
+      [
+        '- `/etc/fstab`: names the root by its UUID',
+        '  ```diff',
+        '  - /dev/sda1 / ext4',
+        '  + UUID=12ab / ext4',
+        '  + # a fence of ``` in the file ends nothing',
+        '  ```',
+      ]
+        .join('\n')
+        .replaceAll(/^ {2}```(diff)?$/gm, '  ````$1'),
+    );
     expect(text).toContain('Nothing to do for: Virtio drivers.');
     expect(text).toContain('- Boot devices by UUID: swap on /dev/sdb1 was left as it is');
   });

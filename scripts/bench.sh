@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Sets up what is missing, the yardsticks included, and measures; arguments name groups of figures.
+#
+#   npm run bench                 everything, half an hour; the result is kept in tests/bench/results
+#   npm run bench -- convert      one group: control-plane, convert, memory, migration
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+bash scripts/setup.sh
+yardsticks=(virt-v2v libnbd-bin nbdkit)
+if ! dpkg-query --show "${yardsticks[@]}" >/dev/null 2>&1; then
+  echo "bench: installing ${yardsticks[*]}"
+  DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "${yardsticks[@]}" >/dev/null
+fi
+export PATH="$PWD/node_modules/.bin:$PATH"
+exec node tests/bench/main.ts "$@"

@@ -1,0 +1,70 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { guestDisks } from '../../guests/guests.ts';
+import { run, type Say } from '../../guests/lib/run.ts';
+import { BenchHost } from '../bench-host.ts';
+import { rounded, type Figure } from '../figure.ts';
+import { inRounds, ratio } from '../rounds.ts';
+
+const rounds = 3;
+const bound = 0.35;
+const name = 'longhaul-bench';
+/** virt-v2v rebuilds the initramfs under emulation, which takes minutes. */
+const v2vMs = 3_600_000;
+
+/** Whole migrations of the BIOS guest, from the command line to the defined domain, against virt-v2v. */
+export async function migrationFigures(scratch: string, say: Say): Promise<Figure[]> {
+  const [image = ''] = await guestDisks('debian-bios', 'qcow2', say);
+  const host = await BenchHost.start(join(scratch, 'host'));
+  const migrated = async (options: string[]) => {
+    await host.migrate(name, [image], ['--memory', '1G', ...options]);
+  };
+  try {
+    // Once for nothing, on both sides: the appliance of libguestfs is built at its first use.
+    await migrated(['--no-verify-boot']);
+    await host.remove(name);
+    say(`whole migrations, ${rounds} rounds of three; virt-v2v takes minutes`);
+    const costs = await inRounds(rounds, {
+      plain: () => migrated(['--no-verify-boot']).finally(() => host.remove(name)),
+      booted: () => migrated([]).finally(() => host.remove(name)),
+      v2v: () => virtV2v(image, join(scratch, 'v2v')),
+    });
+    const seconds = (contender: keyof typeof costs) => costs[contender].map((cost) => cost.seconds);
+    const readings = {
+      plainSeconds: rounded(seconds('plain')),
+      bootedSeconds: rounded(seconds('booted')),
+      virtV2vSeconds: rounded(seconds('v2v')),
+    };
+    const measured = '`virt-v2v -i disk -o local` on the same image, both emulated';
+    return [
+      {
+        name: 'whole migration, without boot check',
+        measured,
+        value: ratio(seconds('plain'), seconds('v2v')),
+        unit: '×',
+        bound,
+        readings,
+      },
+      {
+        name: 'whole migration, booted and seen',
+        measured: `${measured}; virt-v2v boots nothing`,
+        value: ratio(seconds('booted'), seconds('v2v')),
+        unit: '×',
+        readings,
+      },
+    ];
+  } finally {
+    await host.stop();
+  }
+}
+
+async function virtV2v(image: string, target: string): Promise<void> {
+  await mkdir(target);
+  const args = ['-i', 'disk', image, '-o', 'local', '-os', target, '-of', 'qcow2', '-on', name];
+  const env = { LIBGUESTFS_BACKEND: 'direct', LIBGUESTFS_BACKEND_SETTINGS: 'force_tcg' };
+  try {
+    await run('virt-v2v', args, { env, wallMs: v2vMs });
+  } finally {
+    await rm(target, { recursive: true });
+  }
+}

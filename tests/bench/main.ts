@@ -1,0 +1,78 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { run } from '../guests/lib/run.ts';
+import { tableOf, type Figure } from './figure.ts';
+import { controlPlaneFigures } from './figures/control-plane.ts';
+import { convertFigures } from './figures/convert.ts';
+import { memoryFigures } from './figures/memory.ts';
+import { migrationFigures } from './figures/migration.ts';
+
+/** `npm run bench [GROUP...]`: measures, prints a table, and with all groups keeps it in tests/bench/results. */
+const groups = {
+  'control-plane': (_scratch, say) => controlPlaneFigures(say),
+  convert: convertFigures,
+  memory: memoryFigures,
+  migration: migrationFigures,
+} satisfies Record<string, (scratch: string, say: (line: string) => void) => Promise<Figure[]>>;
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !(name in groups));
+if (unknown.length > 0)
+  throw new Error(`no such group: ${unknown.join(', ')}; ${Object.keys(groups).join(', ')}`);
+
+const started = Date.now();
+const say = (line: string) => {
+  console.error(`bench: ${String(Math.round((Date.now() - started) / 1000)).padStart(5)} s  ${line}`);
+};
+
+async function machineFacts(): Promise<Record<string, string>> {
+  const firstLine = async (program: string, args: string[]) =>
+    (await run(program, args)).stdout.split('\n')[0] ?? '';
+  const [, os = ''] = /PRETTY_NAME="(.*)"/.exec(await readFile('/etc/os-release', 'utf8')) ?? [];
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    processor: `${availableParallelism()} × ${cpus()[0]?.model ?? 'unknown'}`,
+    memory: `${Math.round(totalmem() / 1024 ** 3)} GiB`,
+    system: `${os}, Linux ${release()}`,
+    'load before': loadavg()[0]?.toFixed(2) ?? '',
+    acceleration: 'TCG',
+    'qemu-img': await firstLine('qemu-img', ['--version']),
+    'virt-v2v': await firstLine('virt-v2v', ['--version']),
+    node: process.version,
+  };
+}
+
+const facts = await machineFacts();
+// Not below /tmp, which may be memory, nor below a home directory, where QEMU's user does not get.
+const scratch = await mkdtemp('/var/tmp/longhaul-bench-');
+const figures: Figure[] = [];
+try {
+  for (const [name, measure] of Object.entries(groups)) {
+    if (wanted.length > 0 && !wanted.includes(name)) continue;
+    const directory = join(scratch, name);
+    await mkdir(directory);
+    await run('chmod', ['0711', scratch, directory]);
+    figures.push(...(await measure(directory, say)));
+    await rm(directory, { recursive: true });
+  }
+} finally {
+  await rm(scratch, { recursive: true, force: true });
+}
+
+const table = tableOf(figures);
+console.log(table);
+if (wanted.length === 0) {
+  const results = join(import.meta.dirname, 'results');
+  const facets = Object.entries(facts).map(([fact, value]) => `- ${fact}: ${value}`);
+  await mkdir(results, { recursive: true });
+  await writeFile(
+    join(results, `${facts['date'] ?? ''}.md`),
+    [`# Bench of ${facts['date'] ?? ''}`, '', ...facets, '', table, ''].join('\n'),
+  );
+  await writeFile(
+    join(results, `${facts['date'] ?? ''}.json`),
+    `${JSON.stringify({ facts, figures }, null, 2)}\n`,
+  );
+}
+process.exitCode = figures.some(({ value, bound }) => bound !== undefined && value > bound) ? 1 : 0;
