@@ -1,10 +1,16 @@
-import { open, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import type { StepContext } from '../../contracts/steps.ts';
 import type { AcquiredDisk, FixOutcome, GuestFacts, RunRef, SourceVm } from '../../contracts/values.ts';
 import type { Host } from '../host/host.ts';
 import type { StepIo } from '../host/step-io.ts';
 import { WorkDir } from '../host/work-dir.ts';
-import { createOverlay, overlayPathOf, removeOverlay } from '../image/overlay.ts';
+import {
+  completeOverlays,
+  createOverlay,
+  discardOverlays,
+  overlayPathOf,
+  removeOverlay,
+} from '../image/overlay.ts';
 import { inspectGuest, type Inspection } from './inspector.ts';
 import type { Fix, FixContext } from './linux/fix.ts';
 import { unlockContainers, type ResolveSecret } from './luks-handler.ts';
@@ -59,6 +65,7 @@ export function createGuestActivities(dependencies: GuestDependencies): GuestAct
     const { guest: options, target } = ctx.spec;
     const workDir = new WorkDir(host.stateDir, ctx.run);
     await workDir.create();
+    await discardOverlays(workDir.scratch);
     for (const disk of disks) {
       await createOverlay(overlayPathOf(workDir.scratch, disk.index), disk.image, io.signal);
     }
@@ -108,16 +115,22 @@ export function createGuestActivities(dependencies: GuestDependencies): GuestAct
     const identity = await overlayIdentity(host.stateDir, ctx.run, disks);
     // A session in the pool has written nothing yet; whoever takes it to write never puts it back.
     const guest = (await pool.take(ctx.run, identity)) ?? (await openGuest(ctx, disks, io));
+    const { scratch } = new WorkDir(host.stateDir, ctx.run);
+    let outcomes: FixOutcome[];
     try {
       guest.session.attach(io);
       const { mounted } = guest.inspection;
       if (mounted === undefined) return [];
-      const { scratch } = new WorkDir(host.stateDir, ctx.run);
-      return await fixOffline({ fixes, mounted, context: fixContext(ctx, guest, vm, scratch, io) });
+      outcomes = await fixOffline({ fixes, mounted, context: fixContext(ctx, guest, vm, scratch, io) });
     } finally {
       await guest.session.close();
-      await flush(host.stateDir, ctx.run, disks);
     }
+    // The appliance does not flush what it writes, see open-session.
+    await completeOverlays(
+      scratch,
+      disks.map(({ index }) => index),
+    );
+    return outcomes;
   }
 
   async function plan(ctx: StepContext, disks: AcquiredDisk[], vm: SourceVm, io: StepIo) {
@@ -175,14 +188,4 @@ async function overlayIdentity(stateDir: string, run: RunRef, disks: AcquiredDis
     }),
   );
   return inodes.join(' ');
-}
-
-/** The appliance does not flush what it writes (see open-session); the step is done when the disk has it. */
-async function flush(stateDir: string, run: RunRef, disks: AcquiredDisk[]): Promise<void> {
-  const { scratch } = new WorkDir(stateDir, run);
-  for (const { index } of disks) {
-    const file = await open(overlayPathOf(scratch, index), 'r');
-    await file.sync();
-    await file.close();
-  }
 }

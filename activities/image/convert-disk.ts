@@ -1,6 +1,5 @@
-import { access, lstat, rm } from 'node:fs/promises';
+import { lstat, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hasErrno } from '../../contracts/errors.ts';
 import type { StepContext } from '../../contracts/steps.ts';
 import type { AcquiredDisk, TargetDisk } from '../../contracts/values.ts';
 import { withFileLock } from '../host/file-lock.ts';
@@ -9,7 +8,7 @@ import type { StepIo } from '../host/step-io.ts';
 import { WorkDir } from '../host/work-dir.ts';
 import { convertImage, verifyCopy, type ConvertJob } from './convert.ts';
 import { assertUnchanged } from './identity.ts';
-import { overlayPathOf } from './overlay.ts';
+import { completeOverlay } from './overlay.ts';
 import {
   createPartial,
   dropPartial,
@@ -26,7 +25,7 @@ export function targetPathOf(spec: StepContext['spec'], directory: string, index
 }
 
 /**
- * Body of the `convertDisk` activity: copies one disk, with the guest's fixes when there is an overlay, and
+ * Body of the `convertDisk` activity: copies one disk, with the guest's fixes when all were made, and
  * gives it its final name once it is whole. Repeating it after success returns the same disk and copies
  * nothing; repeating it after a kill starts the copy again. Source files must not have changed.
  *
@@ -61,7 +60,7 @@ async function convertLocked(
   await requireFree(path);
   await assertUnchanged(disk.files);
   const { format, compression } = ctx.spec.target;
-  const overlay = await existing(overlayPathOf(work.scratch, disk.index));
+  const overlay = await completeOverlay(work.scratch, disk.index);
   const job: ConvertJob = {
     source: overlay === undefined ? { image: disk.image } : { image: disk.image, overlay },
     target: { path: partial, format, compression },
@@ -93,16 +92,6 @@ async function convertLocked(
     return target;
   } catch (error) {
     await rm(partial, { force: true });
-    throw error;
-  }
-}
-
-async function existing(path: string): Promise<string | undefined> {
-  try {
-    await access(path);
-    return path;
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return undefined;
     throw error;
   }
 }

@@ -1,5 +1,6 @@
-import { open, rm } from 'node:fs/promises';
+import { access, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { hasErrno } from '../../contracts/errors.ts';
 import type { ImageNode } from '../../contracts/values.ts';
 import { blockdevOf, plainFile, pseudoFileName, type Blockdev } from './blockdev.ts';
 import { imageError } from './errors.ts';
@@ -11,6 +12,46 @@ const maxNameBytes = 1023;
 /** Where the overlay of a disk lies that the guest's fixes are written to. */
 export const overlayPathOf = (scratch: string, index: number): string =>
   join(scratch, `overlay-disk${index}.qcow2`);
+
+/** Says that the overlays of a run hold all of its fixes. */
+const markOf = (scratch: string): string => join(scratch, 'overlays-complete');
+
+/**
+ * The overlay of a disk, when the guest step ended well. One that a failed or killed step left is half
+ * changed: an operator who skips that step gets the disks as they are, so it must not be read.
+ */
+export async function completeOverlay(scratch: string, index: number): Promise<string | undefined> {
+  try {
+    await access(markOf(scratch));
+    await access(overlayPathOf(scratch, index));
+    return overlayPathOf(scratch, index);
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+/** Writes overlays and then the mark through to the disk: from here on they are part of the VM. */
+export async function completeOverlays(scratch: string, indexes: readonly number[]): Promise<void> {
+  for (const index of indexes) await syncFile(overlayPathOf(scratch, index));
+  await (await open(markOf(scratch), 'w', 0o600)).close();
+  await syncFile(scratch);
+}
+
+/** Takes the mark away, before an overlay is made anew. */
+export async function discardOverlays(scratch: string): Promise<void> {
+  await rm(markOf(scratch), { force: true });
+  await syncFile(scratch);
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
 
 /**
  * Makes a fresh, empty qcow2 overlay (mode 0600) on an image, in place of one that may lie there. Its header

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { guestDisks } from '../../guests/guests.ts';
 import type { Say } from '../../guests/lib/run.ts';
-import { BenchHost } from '../bench-host.ts';
+import { LonghaulHost } from '../../support/longhaul-host.ts';
 import { rounded, type Figure } from '../figure.ts';
 import { MiB, noiseDisk } from '../noise-disk.ts';
 
@@ -22,7 +22,7 @@ export async function memoryFigures(scratch: string, say: Say): Promise<Figure[]
   for (const { what, ...size } of disks) {
     say(`memory of the worker: a data disk with ${what}`);
     const data = await noiseDisk(join(scratch, 'memory.qcow2'), size);
-    const host = await BenchHost.start(join(scratch, 'host'));
+    const host = await LonghaulHost.start(join(scratch, 'host'));
     try {
       await sleep(5_000);
       const idle = await residentMb(host.pid);
@@ -47,7 +47,7 @@ export async function memoryFigures(scratch: string, say: Say): Promise<Figure[]
 }
 
 /** Samples ten times a second until the work has ended. */
-async function whileRunning(work: Promise<void>, sample: () => Promise<number>): Promise<number[]> {
+async function whileRunning(work: Promise<unknown>, sample: () => Promise<number>): Promise<number[]> {
   const ended = new AbortController();
   const finished = work.finally(() => ended.abort());
   const samples: number[] = [];

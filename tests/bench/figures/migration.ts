@@ -2,7 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { guestDisks } from '../../guests/guests.ts';
 import { run, type Say } from '../../guests/lib/run.ts';
-import { BenchHost } from '../bench-host.ts';
+import { LonghaulHost } from '../../support/longhaul-host.ts';
 import { rounded, type Figure } from '../figure.ts';
 import { inRounds, ratio } from '../rounds.ts';
 
@@ -15,7 +15,7 @@ const v2vMs = 3_600_000;
 /** Whole migrations of the BIOS guest, from the command line to the defined domain, against virt-v2v. */
 export async function migrationFigures(scratch: string, say: Say): Promise<Figure[]> {
   const [image = ''] = await guestDisks('debian-bios', 'qcow2', say);
-  const host = await BenchHost.start(join(scratch, 'host'));
+  const host = await LonghaulHost.start(join(scratch, 'host'));
   const migrated = async (options: string[]) => {
     await host.migrate(name, [image], ['--memory', '1G', ...options]);
   };

@@ -7,7 +7,7 @@ import { createGuestActivities, type GuestActivities } from '../../../activities
 import type { Fix } from '../../../activities/guest/linux/fix.ts';
 import { openSession } from '../../../activities/guest/session/open-session.ts';
 import { WorkDir } from '../../../activities/host/work-dir.ts';
-import { overlayPathOf } from '../../../activities/image/overlay.ts';
+import { completeOverlay, overlayPathOf } from '../../../activities/image/overlay.ts';
 import { LonghaulError } from '../../../contracts/errors.ts';
 import { migrationSpec } from '../../../contracts/spec.ts';
 import type { AcquiredDisk } from '../../../contracts/values.ts';
@@ -89,12 +89,16 @@ describe('inspecting and fixing a guest', () => {
       found: 'append failed: the file would not do',
     });
     expect(launches).toBe(1);
+    // Half changed, so no part of the VM, should the operator skip the step.
+    expect(existsSync(overlay)).toBe(true);
+    expect(await completeOverlay(workDir.scratch, 0)).toBeUndefined();
   });
 
   it('repeats the fixes from fresh overlays after a failure, and leaves the source as it was', async () => {
     const before = digest();
     const outcomes = await activities.fixGuest(ctx, disks, vm, quietIo());
     expect(launches).toBe(2);
+    expect(await completeOverlay(workDir.scratch, 0)).toBe(overlay);
     expect(outcomes.map(({ fix, changes, warnings }) => [fix, changes.length, warnings])).toEqual([
       ['append', 1, []],
       ['trim', 0, []],

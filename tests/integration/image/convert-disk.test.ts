@@ -9,7 +9,7 @@ import { migrationSpec, type MigrationSpecInput } from '../../../contracts/spec.
 import type { StepContext } from '../../../contracts/steps.ts';
 import { WorkDir } from '../../../activities/host/work-dir.ts';
 import { convertDisk } from '../../../activities/image/convert-disk.ts';
-import { createOverlay, overlayPathOf } from '../../../activities/image/overlay.ts';
+import { completeOverlays, createOverlay, overlayPathOf } from '../../../activities/image/overlay.ts';
 import { removePublished } from '../../../activities/image/publish.ts';
 import { sourceOf } from '../../../activities/sources/registry.ts';
 import { testIo } from '../../support/io.ts';
@@ -76,12 +76,23 @@ describe('the convert step', () => {
     const overlay = overlayPathOf(work.scratch, 0);
     await createOverlay(overlay, disk.image);
     execFileSync('qemu-io', ['-f', 'qcow2', '-c', 'write -P 0x66 4M 4k', overlay]);
+    await completeOverlays(work.scratch, [0]);
     const { path } = await convert();
     expect(path).toMatch(/vm-disk1\.raw$/);
     expect((await readFile(path)).subarray(4 << 20, (4 << 20) + 4096)).toEqual(Buffer.alloc(4096, 0x66));
     execFileSync('cp', [raw, join(root, 'expected')]);
     execFileSync('qemu-io', ['-f', 'raw', '-c', 'write -P 0x66 4M 4k', join(root, 'expected')]);
     expect(await sha256(path)).toBe(await sha256(join(root, 'expected')));
+  });
+
+  it('copies the disk as it is when the guest step did not get to its end and was skipped', async () => {
+    const { raw, work, disk, convert } = await setUp({ format: 'raw' });
+    await work.create();
+    const overlay = overlayPathOf(work.scratch, 0);
+    await createOverlay(overlay, disk.image);
+    execFileSync('qemu-io', ['-f', 'qcow2', '-c', 'write -P 0x66 4M 4k', overlay]);
+    const { path } = await convert();
+    expect(await sha256(path)).toBe(await sha256(raw));
   });
 
   it('refuses a source that changed since it was acquired, and leaves nothing', async () => {

@@ -1,25 +1,29 @@
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { MigrationReport } from '../../contracts/steps.ts';
 import { run } from '../guests/lib/run.ts';
-import { LonghaulProcess } from '../support/longhaul-process.ts';
+import { LonghaulProcess } from './longhaul-process.ts';
 
 const mainPath = fileURLToPath(new URL('../../dist/client/main.js', import.meta.url));
+const hourMs = 3_600_000;
 
 /** `longhaul up` as an operator has it running, and migrations started from the command line. */
-export class BenchHost {
-  readonly #directory: string;
+export class LonghaulHost {
+  readonly directory: string;
+  readonly targetDir: string;
   readonly #up: LonghaulProcess;
   readonly #address: string;
 
   private constructor(directory: string, up: LonghaulProcess, address: string) {
-    this.#directory = directory;
+    this.directory = directory;
+    this.targetDir = join(directory, 'target');
     this.#up = up;
     this.#address = address;
   }
 
   /** @param directory an absolute path that QEMU's own user can get to; it is made. */
-  static async start(directory: string): Promise<BenchHost> {
+  static async start(directory: string): Promise<LonghaulHost> {
     const target = join(directory, 'target');
     await mkdir(target, { recursive: true, mode: 0o711 });
     await chmod(directory, 0o711);
@@ -29,8 +33,7 @@ export class BenchHost {
       LONGHAUL_ACCELERATION: 'tcg',
     });
     const [, address = ''] = await up.untilPrinted(/"address":"([^"]+)"/);
-    await up.untilPrinted(/polls/);
-    return new BenchHost(directory, up, address);
+    return new LonghaulHost(directory, up, address);
   }
 
   /** Process that runs the worker. */
@@ -38,25 +41,44 @@ export class BenchHost {
     return this.#up.pid;
   }
 
-  /** Migrates images as one VM and waits for the end; then removes domain and disks. */
-  async migrate(name: string, images: readonly string[], options: readonly string[]): Promise<void> {
-    const args = ['migrate', ...images, '--name', name, '--on-failure', 'fail', '--again', '--wait'];
-    await run(process.execPath, [mainPath, ...args, ...options], {
+  /**
+   * Migrates images as one VM, waits for the end and gives the report.
+   *
+   * @throws LonghaulError TOOL_FAILED with what the command printed when it ends with another code than 0.
+   */
+  async migrate(
+    name: string,
+    images: readonly string[],
+    options: readonly string[],
+  ): Promise<MigrationReport> {
+    const args = [
+      'migrate',
+      ...images,
+      '--name',
+      name,
+      '--on-failure',
+      'fail',
+      '--again',
+      '--wait',
+      '--json',
+    ];
+    const { stdout } = await run(process.execPath, [mainPath, ...args, ...options], {
       env: { TEMPORAL_ADDRESS: this.#address },
-      wallMs: 3_600_000,
+      wallMs: hourMs,
     });
+    return JSON.parse(stdout) as MigrationReport;
   }
 
   /** Removes what a migration brought, so that the next one of that name has the place. */
   async remove(name: string): Promise<void> {
     await run('virsh', ['--connect', 'qemu:///system', 'undefine', '--nvram', name]);
-    const target = join(this.#directory, 'target');
-    await rm(target, { recursive: true });
-    await mkdir(target, { mode: 0o711 });
+    await rm(this.targetDir, { recursive: true });
+    await mkdir(this.targetDir, { mode: 0o711 });
   }
 
+  /** Ends it in order and removes its directory. */
   async stop(): Promise<void> {
     await this.#up.stop();
-    await rm(this.#directory, { recursive: true });
+    await rm(this.directory, { recursive: true });
   }
 }
