@@ -81,7 +81,7 @@ describe('a real Debian guest, from image to domain by the command line', { retr
 
       const domain = await domainXml(`e2e-${guest}`);
       expect(domain).toContain(`<mac address='${mac}'/>`);
-      expect(domain.includes("type='pflash'")).toBe(firmware === 'uefi');
+      expect(domain.includes("<os firmware='efi'>")).toBe(firmware === 'uefi');
       expect(sourcesIn(domain)).toEqual(report.disks.map(({ path }) => path));
 
       const seen = await signIn(report, firmware);
