@@ -5,6 +5,8 @@
 #   npm run bench -- convert      one group: control-plane, convert, memory, migration
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/as-root.sh
+source scripts/as-root.sh
 
 bash scripts/setup.sh
 yardsticks=(virt-v2v libnbd-bin nbdkit)

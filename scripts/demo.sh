@@ -6,10 +6,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-if [ "$(id -u)" -ne 0 ]; then
-  echo 'demo: building a guest and talking to libvirt need root; going on with sudo'
-  exec sudo --preserve-env=HOME,XDG_CACHE_HOME,PATH,NO_COLOR bash "$PWD/scripts/demo.sh" "$@"
-fi
+# shellcheck source=scripts/as-root.sh
+source scripts/as-root.sh
 
 bash scripts/setup.sh
 export PATH="$PWD/node_modules/.bin:$PATH"

@@ -6,11 +6,15 @@
 #   npm test -- tests/unit/activities/image   one folder
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/as-root.sh
+source scripts/as-root.sh
 
 tally=$(mktemp)
 close() {
   local status=$?
   trap - EXIT
+  # What sudo let root write into a user's checkout is the user's again.
+  [ -z "${SUDO_UID:-}" ] || chown -R "$SUDO_UID:" node_modules/.vite* 2>/dev/null || true
   local line
   line=$(cat "$tally")
   rm -f "$tally"

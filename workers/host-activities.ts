@@ -1,8 +1,10 @@
+import { join } from 'node:path';
 import { defineDomain, ownsDomain, undefineDomain } from '../activities/domain/define.ts';
 import { verifyBoot } from '../activities/domain/boot-check/verify-boot.ts';
 import { createGuestActivities } from '../activities/guest/guest-activities.ts';
 import { linuxFixes } from '../activities/guest/linux/index.ts';
 import { openSession } from '../activities/guest/session/open-session.ts';
+import { withFileLock } from '../activities/host/file-lock.ts';
 import { probeAcceleration } from '../activities/host/acceleration.ts';
 import type { Host } from '../activities/host/host.ts';
 import { Virsh } from '../activities/host/libvirt.ts';
@@ -13,7 +15,7 @@ import { convertDisk } from '../activities/image/convert-disk.ts';
 import { preflight } from '../activities/preflight/preflight.ts';
 import { discardWork, finish } from '../activities/report/finish.ts';
 import { sourceOf } from '../activities/sources/registry.ts';
-import type { HostActivities, StepName } from '../contracts/steps.ts';
+import type { HostActivities, StepContext, StepName } from '../contracts/steps.ts';
 import type { Accelerator, RunRef } from '../contracts/values.ts';
 import { runActivity, type ProgressSignal } from './activity-io.ts';
 import type { Logger } from './logging.ts';
@@ -27,9 +29,14 @@ export interface HostPlane {
   close(): Promise<void>;
 }
 
-/** Puts the steps together for one host: their dependencies, heartbeats, and typed failures. */
+/**
+ * Puts the steps together for one host: their dependencies, heartbeats, and typed failures.
+ *
+ * @param slots machines that the host's memory takes at once
+ */
 export function createHostActivities(
   options: WorkerOptions,
+  slots: number,
   log: Logger,
   signalProgress: ProgressSignal,
 ): HostPlane {
@@ -60,6 +67,21 @@ export function createHostActivities(
     }
   };
 
+  /**
+   * A step that starts a machine. An attempt that Temporal gave up may still be at work on its files: the next
+   * waits until it is gone. Appliances that wait for their next step count against the host's memory too.
+   */
+  const withMachine = async <T>(
+    ctx: StepContext,
+    what: 'guest' | 'boot',
+    io: StepIo,
+    body: () => Promise<T>,
+  ) => {
+    await guest.makeRoom(Math.max(0, slots - running), ctx.run);
+    const lock = join(host.stateDir, 'locks', `${ctx.run.migrationId}-${what}`);
+    return withFileLock(lock, io.signal, body);
+  };
+
   const activities: HostActivities = {
     preflight: (ctx) => step('preflight', (io) => preflight(ctx, preflightDeps, io)),
     acquire: (ctx) =>
@@ -67,12 +89,14 @@ export function createHostActivities(
         const { name, source } = ctx.spec;
         return sourceOf(source.kind).acquire({ name, source }, new WorkDir(host.stateDir, ctx.run), io);
       }),
-    inspectGuest: (ctx, disks) => step('inspect', (io) => guest.inspectGuest(ctx, disks, io)),
-    fixGuest: (ctx, disks, vm) => step('fix', (io) => guest.fixGuest(ctx, disks, vm, io)),
+    inspectGuest: (ctx, disks) =>
+      step('inspect', (io) => withMachine(ctx, 'guest', io, () => guest.inspectGuest(ctx, disks, io))),
+    fixGuest: (ctx, disks, vm) =>
+      step('fix', (io) => withMachine(ctx, 'guest', io, () => guest.fixGuest(ctx, disks, vm, io))),
     planGuest: (ctx, disks, vm) =>
       step('inspect', async (io) => {
         try {
-          return await guest.planGuest(ctx, disks, vm, io);
+          return await withMachine(ctx, 'guest', io, () => guest.planGuest(ctx, disks, vm, io));
         } finally {
           await new WorkDir(host.stateDir, ctx.run).remove();
         }
@@ -81,7 +105,9 @@ export function createHostActivities(
       step('convert', (io) => convertDisk(ctx, disk, directory, { host, io })),
     defineDomain: (ctx, input) => step('define', (io) => defineDomain(ctx, input, { host }, io)),
     verifyBoot: (ctx, domain, disks) =>
-      step('verify-boot', (io) => verifyBoot(ctx, domain, disks, { host }, io)),
+      step('verify-boot', (io) =>
+        withMachine(ctx, 'boot', io, () => verifyBoot(ctx, domain, disks, { host }, io)),
+      ),
     finish: (ctx, report) => step('report', () => finish(ctx, report, { host })),
     undefineDomain: (ctx) => step('report', (io) => undefineDomain(ctx, { host }, io)),
     discardWork: (ctx, wishes) =>

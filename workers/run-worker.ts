@@ -52,7 +52,7 @@ export async function startWorker(options: WorkerOptions, log: Logger): Promise<
   try {
     await removeLeftovers({ client, stateDir: options.stateDir, log });
     const slots = slotsFor(options.configuredSlots, readHostMemory());
-    const host = createHostActivities(options, log, (workflowId, runId, progress) =>
+    const host = createHostActivities(options, slots, log, (workflowId, runId, progress) =>
       signalProgress(client, workflowId, runId, progress),
     );
     const shared = {

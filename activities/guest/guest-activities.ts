@@ -41,6 +41,8 @@ export interface GuestActivities {
   ): Promise<{ facts: GuestFacts; fixes: FixOutcome[] }>;
   /** Closes the session of a run, before its overlays are removed. */
   closeSession(run: RunRef): Promise<void>;
+  /** Closes sessions of other runs until `count` are left: each holds the memory of a slot. */
+  makeRoom(count: number, run: RunRef): Promise<void>;
   /** Closes all sessions, at the end of the worker. */
   close(): Promise<void>;
 }
@@ -155,6 +157,7 @@ export function createGuestActivities(dependencies: GuestDependencies): GuestAct
     fixGuest: fix,
     planGuest: plan,
     closeSession: (run) => pool.discard(run),
+    makeRoom: (count, run) => pool.keepAtMost(count, run),
     close: () => pool.close(),
   };
 }

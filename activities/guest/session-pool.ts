@@ -61,6 +61,13 @@ export class SessionPool<Guest extends Poolable> {
     this.closing.delete(closed);
   }
 
+  /** Makes room for other work: closes the sessions left longest, that of `run` not, until `count` are left. */
+  async keepAtMost(count: number, run: RunRef): Promise<void> {
+    const others = [...this.kept.keys()].filter((key) => key !== keyOf(run));
+    const surplus = others.slice(0, Math.max(0, this.kept.size - count));
+    await Promise.all(surplus.map((key) => this.discard(JSON.parse(key) as RunRef)));
+  }
+
   /** Closes every session, for the end of the worker. */
   async close(): Promise<void> {
     const runs = [...this.kept.keys()].map((key) => JSON.parse(key) as RunRef);

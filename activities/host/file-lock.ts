@@ -51,6 +51,8 @@ export async function withFileLock<T>(
         });
       await sleep(pollMs, undefined, { signal }).catch(() => signal.throwIfAborted());
     }
+    // It may have waited long for the lock, and be nobody's any more.
+    signal.throwIfAborted();
     return await fn();
   } finally {
     await handle.close();

@@ -51,6 +51,22 @@ describe('the sessions kept between steps', () => {
     expect(await pool.take(run, 'overlay 1')).toBeUndefined();
   });
 
+  it('make room for other machines, the oldest first and never the one that is about to be taken', async () => {
+    const pool = new SessionPool(60_000);
+    const [first, second, third] = [guest(), guest(), guest()];
+    await pool.put(run, 'overlay', first);
+    await pool.put({ ...run, runId: '2' }, 'overlay', second);
+    await pool.put({ ...run, runId: '3' }, 'overlay', third);
+    const alive = () => [first, second, third].map(({ session }) => session.alive);
+    await pool.keepAtMost(3, run);
+    expect(alive()).toEqual([true, true, true]);
+    await pool.keepAtMost(2, run);
+    expect(alive()).toEqual([true, false, true]);
+    await pool.keepAtMost(0, run);
+    expect(alive()).toEqual([true, false, false]);
+    expect(await pool.take(run, 'overlay')).toBe(first);
+  });
+
   it('are all closed at the end of the worker, and one of a run replaced by its next', async () => {
     const pool = new SessionPool(60_000);
     const [first, second, other] = [guest(), guest(), guest()];

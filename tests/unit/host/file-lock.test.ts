@@ -42,6 +42,12 @@ describe('a file lock', () => {
     });
   });
 
+  it('does not begin work that was cancelled meanwhile', async () => {
+    const path = join(scratchDirectory(), 'a');
+    const cancelled = AbortSignal.abort(new Error('cancelled'));
+    await expect(withFileLock(path, cancelled, () => Promise.resolve('begun'))).rejects.toThrow('cancelled');
+  });
+
   it('is free again after a failure', async () => {
     const path = join(scratchDirectory(), 'a');
     await expect(withFileLock(path, never, () => Promise.reject(new Error('broken')))).rejects.toThrow(
