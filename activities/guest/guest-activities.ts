@@ -11,6 +11,7 @@ import {
   overlayPathOf,
   removeOverlay,
 } from '../image/overlay.ts';
+import { boundedFacts, boundedOutcomes } from './bounded-words.ts';
 import { inspectGuest, type Inspection } from './inspector.ts';
 import type { Fix, FixContext } from './linux/fix.ts';
 import { unlockContainers, type ResolveSecret } from './luks-handler.ts';
@@ -105,7 +106,7 @@ export function createGuestActivities(dependencies: GuestDependencies): GuestAct
     await pool.discard(ctx.run);
     const guest = await openGuest(ctx, disks, io);
     await pool.put(ctx.run, await overlayIdentity(host.stateDir, ctx.run, disks), guest);
-    return guest.inspection.facts;
+    return boundedFacts(guest.inspection.facts);
   }
 
   async function fix(
@@ -132,7 +133,7 @@ export function createGuestActivities(dependencies: GuestDependencies): GuestAct
       scratch,
       disks.map(({ index }) => index),
     );
-    return outcomes;
+    return boundedOutcomes(outcomes);
   }
 
   async function plan(ctx: StepContext, disks: AcquiredDisk[], vm: SourceVm, io: StepIo) {
@@ -141,9 +142,12 @@ export function createGuestActivities(dependencies: GuestDependencies): GuestAct
       const guest = await openGuest(ctx, disks, io);
       try {
         const { facts, mounted } = guest.inspection;
-        if (mounted === undefined) return { facts, fixes: [] };
+        if (mounted === undefined) return { facts: boundedFacts(facts), fixes: [] };
         const context = fixContext(ctx, guest, vm, scratch, io);
-        return { facts, fixes: await planOffline({ fixes, context }) };
+        return {
+          facts: boundedFacts(facts),
+          fixes: boundedOutcomes(await planOffline({ fixes, context })),
+        };
       } finally {
         await guest.session.close();
       }
