@@ -43,33 +43,10 @@ describe('a migration whose processes are killed', () => {
   });
 
   it('ends the same when the worker is killed once in the middle of every step', async () => {
-    const site = await newSite();
-    let worker = site.worker(server.address);
-    const handle = await site.migrate(client, image, { verifyBoot: true });
-    const [seen, hit, survivors] = [new Set<string>(), new Set<string>(), [] as string[]];
-    for (;;) {
-      const running = await runningActivity(handle);
-      if (running === 'ended') break;
-      if (running === undefined || seen.has(running.name)) {
-        await sleep(10);
-        continue;
-      }
-      seen.add(running.name);
-      await sleep(msInto[running.name] ?? 0);
-      survivors.push(...(await site.kill(worker)));
-      const after = await runningActivity(handle);
-      // The server does not know yet: an activity that had ended would no longer be there.
-      if (typeof after === 'object' && after.name === running.name) hit.add(running.name);
-      worker = site.worker(server.address);
-    }
-    console.info(`killed inside: ${[...hit].join(', ')}`);
-    await expectCompleted(handle);
-    expect([...hit]).toEqual(
-      expect.arrayContaining(['inspectGuest', 'fixGuest', 'convertDisk', 'verifyBoot']),
-    );
-    expect(survivors).toEqual([]);
-    await site.stop();
-    expect(await expectClean(site)).toEqual(reference);
+    const missing = new Set<string>(hostSteps);
+    // Short steps may be over before they are caught: another migration is another chance.
+    for (let round = 0; round < maxRounds && missing.size > 0; round++) await killInside(missing);
+    expect([...missing]).toEqual([]);
   });
 
   it('completes when the Temporal server is killed, and then everything at once', async () => {
@@ -112,6 +89,52 @@ describe('a migration whose processes are killed', () => {
 
 /** How long a step is left to itself before its worker is killed: the appliance, and the clone, are then up. */
 const msInto: Readonly<Record<string, number>> = { inspectGuest: 3_000, fixGuest: 300, verifyBoot: 4_000 };
+
+/** The activities of a host, each of which a worker must be killed in. */
+const hostSteps = [
+  'preflight',
+  'acquire',
+  'inspectGuest',
+  'fixGuest',
+  'convertDisk',
+  'defineDomain',
+  'verifyBoot',
+  'finish',
+];
+const maxRounds = 6;
+
+/** One migration, its worker killed once inside each of the steps; takes those that were hit out of the set. */
+async function killInside(missing: Set<string>): Promise<void> {
+  const site = await newSite();
+  const verifyBoot = missing.has('verifyBoot');
+  let worker = site.worker(server.address);
+  const handle = await site.migrate(client, image, { verifyBoot });
+  const [tried, survivors] = [new Set<string>(), [] as string[]];
+  for (;;) {
+    const running = await runningActivity(handle);
+    if (running === 'ended') break;
+    if (running === undefined || tried.has(running.name) || !missing.has(running.name)) continue;
+    // Held still, a step cannot end between the look that finds it at work and the kill.
+    const longStep = msInto[running.name];
+    if (longStep !== undefined) await sleep(longStep);
+    worker.freeze();
+    const held = await runningActivity(handle);
+    const inside = typeof held === 'object' && held.name === running.name && held.workerPid === worker.pid;
+    if (!inside) {
+      worker.thaw();
+      continue;
+    }
+    tried.add(running.name);
+    survivors.push(...(await site.kill(worker)));
+    worker = site.worker(server.address);
+  }
+  await expectCompleted(handle);
+  expect(survivors).toEqual([]);
+  await site.stop();
+  expect(await expectClean(site)).toEqual(reference);
+  for (const name of tried) missing.delete(name);
+  console.info(`killed inside: ${[...tried].join(', ')}`);
+}
 
 async function newSite(): Promise<Site> {
   const site = await Site.create();

@@ -63,6 +63,15 @@ export class LonghaulProcess {
     return family.filter(isAlive).map(({ pid, command }) => `${pid} ${command}`);
   }
 
+  /** Stops every thread of it, as on a host that hangs. */
+  freeze(): void {
+    this.#child.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.#child.kill('SIGCONT');
+  }
+
   /** SIGTERM, and waits for its end. */
   async stop(): Promise<void> {
     this.#child.kill('SIGTERM');
