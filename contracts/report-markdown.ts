@@ -78,13 +78,22 @@ function nextSteps(report: MigrationReport): string {
       case 'aborted':
         return [
           'The source was not changed; it can be started where it was.',
-          'To try again, start the migration with the same spec.',
+          report.kept.some(isDisk)
+            ? 'To try again, move or remove the kept disks below, then start the migration with the same spec.'
+            : 'To try again, start the migration with the same spec.',
         ];
     }
   })();
-  const kept = report.kept.map((path) => `Kept on purpose, remove it when it is not wanted: ${code(path)}`);
+  const kept = report.kept.map((what) =>
+    isDisk(what)
+      ? `Kept on purpose, remove it when it is not wanted: ${code(what)}`
+      : `Left behind, ${text(what)}. The worker of the host tries again when it starts.`,
+  );
   return section('What to do next', list([...items, ...kept]));
 }
+
+/** Among what was kept, finished disks stand by their path; the rest says in words what could not be undone. */
+const isDisk = (kept: string) => kept.startsWith('/');
 
 function completedSteps(report: MigrationReport): string[] {
   const items: string[] = [];
