@@ -116,7 +116,7 @@ function domain({ domain: ref }: MigrationReport): string {
   if (ref === undefined) return '';
   const rows = [
     `Name ${code(ref.name)}, UUID ${code(ref.uuid)}, at ${code(ref.uri)}`,
-    `${ref.cpus} ${ref.cpus === 1 ? 'CPU' : 'CPUs'}, ${formatBytes(ref.memoryMiB * 1024 * 1024)} of memory, ${ref.firmware.toUpperCase()} firmware, ${ref.accelerator === 'kvm' ? 'KVM' : 'emulation (TCG)'}`,
+    `${ref.cpus} ${ref.cpus === 1 ? 'CPU' : 'CPUs'}, ${formatBytes(ref.memoryMiB * 1024 * 1024)} of memory, ${ref.firmware.toUpperCase()} firmware, ${ref.accelerator === 'kvm' ? 'KVM' : 'emulation (TCG)'}, disks on ${ref.diskBus ?? 'virtio'}`,
     ...ref.nics.map((nic) => `NIC ${code(nic.mac)} (${nic.model}) on ${code(nic.target)}`),
   ];
   return section('Domain', list(rows));
@@ -214,6 +214,7 @@ function warnings(report: MigrationReport): string {
       .filter((finding) => finding.severity !== 'info')
       .map((finding) => text(`${finding.found.replace(/\.$/, '')}. ${finding.remedy}`)),
     ...(report.facts?.warnings ?? []).map(text),
+    ...(report.domain?.warnings ?? []).map(text),
     ...report.fixes.flatMap((fix) => fix.warnings.map((warning) => `${text(fix.title)}: ${text(warning)}`)),
   ];
   return all.length === 0 ? '' : section('Warnings', list(all));
