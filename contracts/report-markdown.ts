@@ -78,13 +78,22 @@ function nextSteps(report: MigrationReport): string {
       case 'aborted':
         return [
           'The source was not changed; it can be started where it was.',
-          'To try again, start the migration with the same spec.',
+          report.kept.some(isDisk)
+            ? 'To try again, move or remove the kept disks below, then start the migration with the same spec.'
+            : 'To try again, start the migration with the same spec.',
         ];
     }
   })();
-  const kept = report.kept.map((path) => `Kept on purpose, remove it when it is not wanted: ${code(path)}`);
+  const kept = report.kept.map((what) =>
+    isDisk(what)
+      ? `Kept on purpose, remove it when it is not wanted: ${code(what)}`
+      : `Left behind, ${text(what)}. The worker of the host tries again when it starts.`,
+  );
   return section('What to do next', list([...items, ...kept]));
 }
+
+/** Among what was kept, finished disks stand by their path; the rest says in words what could not be undone. */
+const isDisk = (kept: string) => kept.startsWith('/');
 
 function completedSteps(report: MigrationReport): string[] {
   const items: string[] = [];
@@ -107,7 +116,7 @@ function domain({ domain: ref }: MigrationReport): string {
   if (ref === undefined) return '';
   const rows = [
     `Name ${code(ref.name)}, UUID ${code(ref.uuid)}, at ${code(ref.uri)}`,
-    `${ref.cpus} ${ref.cpus === 1 ? 'CPU' : 'CPUs'}, ${formatBytes(ref.memoryMiB * 1024 * 1024)} of memory, ${ref.firmware.toUpperCase()} firmware, ${ref.accelerator === 'kvm' ? 'KVM' : 'emulation (TCG)'}`,
+    `${ref.cpus} ${ref.cpus === 1 ? 'CPU' : 'CPUs'}, ${formatBytes(ref.memoryMiB * 1024 * 1024)} of memory, ${ref.firmware.toUpperCase()} firmware, ${ref.accelerator === 'kvm' ? 'KVM' : 'emulation (TCG)'}, disks on ${ref.diskBus ?? 'virtio'}`,
     ...ref.nics.map((nic) => `NIC ${code(nic.mac)} (${nic.model}) on ${code(nic.target)}`),
   ];
   return section('Domain', list(rows));
@@ -205,6 +214,7 @@ function warnings(report: MigrationReport): string {
       .filter((finding) => finding.severity !== 'info')
       .map((finding) => text(`${finding.found.replace(/\.$/, '')}. ${finding.remedy}`)),
     ...(report.facts?.warnings ?? []).map(text),
+    ...(report.domain?.warnings ?? []).map(text),
     ...report.fixes.flatMap((fix) => fix.warnings.map((warning) => `${text(fix.title)}: ${text(warning)}`)),
   ];
   return all.length === 0 ? '' : section('Warnings', list(all));

@@ -35,6 +35,7 @@ export const secretRef = z
   .brand<'SecretRef'>();
 
 export const imageFormats = ['raw', 'qcow2', 'vmdk', 'vpc', 'vhdx', 'vdi'] as const;
+export const diskBuses = ['virtio', 'sata', 'scsi'] as const;
 export const nicModels = ['virtio', 'e1000e', 'e1000', 'rtl8139'] as const;
 
 const sourceNic = z.strictObject({
@@ -99,6 +100,8 @@ const targetOptions = z.strictObject({
   firmware: z.enum(['auto', 'bios', 'uefi']).default('auto'),
   cpus: z.int().min(1).max(512).optional(),
   memoryMiB: z.int().min(64).max(16_777_216).optional(),
+  /** `auto`: virtio, or SATA when the guest is known to lack the driver and was not fixed. */
+  diskBus: z.enum(['auto', ...diskBuses]).default('auto'),
   nicModel: z.enum(nicModels).default('virtio'),
   autostart: z.boolean().default(false),
   /** `auto`: KVM where a stock kernel really runs under it, else TCG. */
@@ -145,4 +148,5 @@ export type ImageSourceSpec = Extract<MigrationSpec['source'], { kind: 'image' }
 export type SourceKind = MigrationSpec['source']['kind'];
 export type SecretRef = z.output<typeof secretRef>;
 export type ImageFormat = (typeof imageFormats)[number];
+export type DiskBus = (typeof diskBuses)[number];
 export type NicModel = (typeof nicModels)[number];

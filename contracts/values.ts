@@ -1,4 +1,4 @@
-import type { ImageFormat, NicModel } from './spec.ts';
+import type { DiskBus, ImageFormat, NicModel } from './spec.ts';
 
 /**
  * The facts that flow from step to step. Plain JSON and small: they live in workflow history. Bytes, page
@@ -148,6 +148,9 @@ export interface DomainRef {
   cpus: number;
   memoryMiB: number;
   nics: DomainNic[];
+  diskBus?: DiskBus;
+  /** What an operator should know of the choices made, each one sentence. */
+  warnings?: string[];
 }
 
 /** What proved that the guest came up. */

@@ -4,6 +4,7 @@ import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { LonghaulError, messageOf } from '../contracts/errors.ts';
 import { hostTaskQueue, placementTaskQueue, workflowTaskQueue } from '../contracts/queues.ts';
 import type { StepProgress } from '../contracts/steps.ts';
+import type { ProgressSignal } from './activity-io.ts';
 import { createHostActivities } from './host-activities.ts';
 import { removeLeftovers } from './janitor.ts';
 import { createLogger, temporalLogger, type Logger } from './logging.ts';
@@ -52,9 +53,8 @@ export async function startWorker(options: WorkerOptions, log: Logger): Promise<
   try {
     await removeLeftovers({ client, stateDir: options.stateDir, log });
     const slots = slotsFor(options.configuredSlots, readHostMemory());
-    const host = createHostActivities(options, slots, log, (workflowId, runId, progress) =>
-      signalProgress(client, workflowId, runId, progress),
-    );
+    const signal: ProgressSignal = (...progress) => signalProgress(client, ...progress);
+    const host = createHostActivities(options, slots, log, signal);
     const shared = {
       connection: native,
       namespace: options.temporal.namespace,
@@ -74,7 +74,10 @@ export async function startWorker(options: WorkerOptions, log: Logger): Promise<
       await Worker.create({
         ...shared,
         taskQueue: placementTaskQueue,
-        activities: createPlacementActivities({ hostId: options.hostId, slots, running: host.running }),
+        activities: createPlacementActivities(
+          { hostId: options.hostId, slots, running: host.running },
+          signal,
+        ),
         maxConcurrentActivityTaskExecutions: 1,
       }),
     ];

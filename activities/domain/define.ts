@@ -9,6 +9,8 @@ import { type ListedDomain, Virsh } from '../host/libvirt.ts';
 import type { StepIo } from '../host/step-io.ts';
 import { runTool } from '../host/tool.ts';
 import { WorkDir } from '../host/work-dir.ts';
+import { completeOverlay } from '../image/overlay.ts';
+import { chooseDiskBus } from './disk-bus.ts';
 import { type DomainDisk, domainXml } from './domain-xml.ts';
 import { domainUuid, ownerOf, sameRun } from './identity.ts';
 import { mapNics } from './nics.ts';
@@ -34,15 +36,18 @@ export async function defineDomain(
   io: StepIo,
 ): Promise<DomainRef> {
   const virsh = new Virsh(host.libvirtUri, io.signal);
-  const ref = describe(ctx, input, host.libvirtUri);
+  const work = new WorkDir(host.stateDir, ctx.run);
+  const fixed = (await completeOverlay(work.scratch, 0)) !== undefined;
+  const ref = describe(ctx, input, host.libvirtUri, fixed);
   io.report(`defining the domain ${ref.name}`);
   await refuseForeign(virsh, ctx, ref);
 
   const sorted = [...input.disks].sort((a, b) => a.index - b.index);
   const disks = await Promise.all(sorted.map(domainDisk));
   const xml = domainXml({ ...ref, owner: ctx.run, disks, os: input.facts?.os ?? 'none' });
-  await define(virsh, await writeDefinition(xml, new WorkDir(host.stateDir, ctx.run), io.signal), ref);
+  await define(virsh, await writeDefinition(xml, work, io.signal), ref);
   if (ctx.spec.target.autostart) await virsh.setAutostart(ref.uuid);
+  for (const warning of ref.warnings) io.log.warn({ domain: ref.name }, warning);
   io.log.info({ domain: ref.name, uuid: ref.uuid }, 'domain defined');
   return ref;
 }
@@ -82,8 +87,14 @@ export async function requireShutOff(virsh: Virsh, { name, uuid }: ListedDomain)
   });
 }
 
-function describe(ctx: StepContext, { vm, facts, accelerator }: DefineInput, uri: string): DomainRef {
+function describe(
+  ctx: StepContext,
+  { vm, facts, accelerator }: DefineInput,
+  uri: string,
+  fixed: boolean,
+): Required<DomainRef> {
   const { target } = ctx.spec;
+  const { bus, warning } = chooseDiskBus(target.diskBus, facts, fixed);
   return {
     name: ctx.spec.name,
     uuid: domainUuid(ctx.run.migrationId),
@@ -93,6 +104,8 @@ function describe(ctx: StepContext, { vm, facts, accelerator }: DefineInput, uri
     cpus: target.cpus ?? vm.cpus ?? defaults.cpus,
     memoryMiB: target.memoryMiB ?? vm.memoryMiB ?? defaults.memoryMiB,
     nics: mapNics(vm.nics, target),
+    diskBus: bus,
+    warnings: warning === undefined ? [] : [warning],
   };
 }
 

@@ -1,4 +1,5 @@
 import { parseNetworkTarget } from '../../contracts/network-map.ts';
+import type { DiskBus } from '../../contracts/spec.ts';
 import type { Accelerator, DomainNic, Firmware, RunRef } from '../../contracts/values.ts';
 import { ownershipMark } from './identity.ts';
 import { buildDomain, type XmlElement } from './xml.ts';
@@ -21,6 +22,7 @@ export interface DomainShape {
   memoryMiB: number;
   /** In guest order; the firmware tries them in this order. */
   disks: readonly DomainDisk[];
+  diskBus: DiskBus;
   nics: readonly DomainNic[];
   os: 'linux' | 'windows' | 'none';
 }
@@ -48,7 +50,9 @@ export function domainXml(shape: DomainShape): string {
     on_reboot: 'restart',
     on_crash: 'restart',
     devices: {
-      disk: shape.disks.map(diskElement),
+      disk: shape.disks.map((disk, index) => diskElement(disk, index, shape.diskBus)),
+      // libvirt's own choice would be a card of the last century. The other buses' controllers it adds itself.
+      ...(shape.diskBus === 'scsi' ? { controller: [{ '@type': 'scsi', '@model': 'virtio-scsi' }] } : {}),
       interface: shape.nics.map(nicElement),
       serial: [{ '@type': 'pty', target: { '@type': 'isa-serial', '@port': '0' } }],
       channel: [{ '@type': 'unix', target: { '@type': 'virtio', '@name': 'org.qemu.guest_agent.0' } }],
@@ -101,25 +105,27 @@ function clockElement(os: DomainShape['os']): XmlElement {
   return { '@offset': os === 'windows' ? 'localtime' : 'utc', timer: timers };
 }
 
-function diskElement(disk: DomainDisk, index: number): XmlElement {
+function diskElement(disk: DomainDisk, index: number, bus: DiskBus): XmlElement {
   const io = disk.directIo ? { '@cache': 'none', '@io': 'native' } : {};
   return {
     '@type': 'file',
     '@device': 'disk',
     driver: { '@name': 'qemu', '@type': disk.format, ...io, '@discard': 'unmap' },
     source: { '@file': disk.path },
-    target: { '@dev': diskName(index), '@bus': 'virtio' },
+    target: { '@dev': diskName(index, bus), '@bus': bus },
+    // All on one controller, whose targets are many; libvirt would fill one after the other with seven.
+    ...(bus === 'scsi' ? { address: { '@type': 'drive', '@controller': '0', '@target': String(index) } } : {}),
     boot: { '@order': String(index + 1) },
   };
 }
 
-/** Linux's names of virtio disks: vda ... vdz, vdaa ... */
-export function diskName(index: number): string {
+/** Linux's names of disks: vda ... vdz, vdaa ... on virtio, sda ... on the other buses. */
+export function diskName(index: number, bus: DiskBus): string {
   let letters = '';
   for (let rest = index; rest >= 0; rest = Math.floor(rest / 26) - 1) {
     letters = String.fromCharCode(97 + (rest % 26)) + letters;
   }
-  return `vd${letters}`;
+  return `${bus === 'virtio' ? 'vd' : 'sd'}${letters}`;
 }
 
 function nicElement(nic: DomainNic): XmlElement {

@@ -36,7 +36,9 @@ export class WorkDir {
   /** Notes a path outside the folder before it is created, so that the janitor finds it after a kill. */
   async note(path: string): Promise<void> {
     await this.create();
-    await appendFile(join(this.root, 'ledger'), `${JSON.stringify(path)}\n`, { mode: 0o600, flush: true });
+    // On a line of its own even after one that a crash cut short.
+    const line = `\n${JSON.stringify(path)}\n`;
+    await appendFile(join(this.root, 'ledger'), line, { mode: 0o600, flush: true });
   }
 
   /** True while the run has scratch files or noted paths. */
@@ -65,14 +67,20 @@ export class WorkDir {
   private async noted(): Promise<string[]> {
     try {
       const text = await readFile(join(this.root, 'ledger'), 'utf8');
-      // A line cut short by a crash names a file that was not created yet.
-      return text
-        .split('\n')
-        .slice(0, -1)
-        .map((line) => JSON.parse(line) as string);
+      return text.split('\n').flatMap(notedPath);
     } catch (error) {
       if (hasErrno(error, 'ENOENT')) return [];
       throw error;
     }
+  }
+}
+
+/** A line cut short by a crash names a file that was not created yet: it says nothing. */
+function notedPath(line: string): string[] {
+  try {
+    const path: unknown = JSON.parse(line);
+    return typeof path === 'string' ? [path] : [];
+  } catch {
+    return [];
   }
 }

@@ -4,7 +4,8 @@ import { imageError, sourceFileError } from './errors.ts';
 
 /**
  * The directory that all files of one image must lie in. Names come from headers and are hostile: they are
- * joined as QEMU joins them, resolved by the kernel with every link followed, and then compared.
+ * joined as QEMU joins them, resolved by the kernel with every link followed, and then compared. `/` encloses
+ * nothing: an image that lies directly in it may name no other file.
  */
 export class Enclosure {
   readonly directory: string;
@@ -22,6 +23,7 @@ export class Enclosure {
    *   IMAGE_CORRUPT for a file used twice, as in a cycle.
    */
   async resolve(owner: string, name: string): Promise<string> {
+    if (this.directory === '/') throw this.outside(owner, name, 'and lies in /, where no file is its own');
     if (/^[A-Za-z][A-Za-z0-9+.-]*:/.test(name) || name.includes('\0')) throw this.outside(owner, name);
     // Not path.join: it would take `a/..` away without asking where the link `a` leads.
     const joined = name.startsWith('/') ? name : `${dirname(owner)}/${name}`;
@@ -50,11 +52,15 @@ export class Enclosure {
     this.seen.set(key, path);
   }
 
-  private outside(owner: string, name: string): Error {
+  private outside(
+    owner: string,
+    name: string,
+    why = `which is not a file in ${this.directory}`,
+  ): Error {
     return imageError(
       'IMAGE_REFERENCE_OUTSIDE',
       owner,
-      `refers to ${JSON.stringify(name)}, which is not a file in ${this.directory}`,
+      `refers to ${JSON.stringify(name)}, ${why}`,
       'If you trust the image, copy all its files into one directory with plain relative names ' +
         '(qcow2: qemu-img rebase -u); else do not migrate it.',
       { reference: name, directory: this.directory },

@@ -41,4 +41,11 @@ export const hostTools: readonly HostTool[] = [
   { program: 'xz', package: 'xz-utils', always: false },
   { program: 'zstd', package: 'zstd', always: false },
   { program: 'lz4', package: 'lz4', always: false },
+  { program: 'bzip2', package: 'bzip2', always: false },
+  // The appliance is made of the host's own programs: without these it opens no guest that needs them.
+  { program: 'cryptsetup', package: 'cryptsetup-bin', always: false },
+  { program: 'btrfs', package: 'btrfs-progs', always: false },
+  { program: 'ntfs-3g', package: 'ntfs-3g', always: false },
+  // Serves addresses on libvirt's default network.
+  { program: 'dnsmasq', package: 'dnsmasq-base', always: false },
 ];

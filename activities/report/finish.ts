@@ -13,11 +13,23 @@ export async function finish(
 ): Promise<{ reportPath: string }> {
   const work = new WorkDir(host.stateDir, ctx.run);
   await work.create();
-  await replace(work.kept('report.json'), `${JSON.stringify(report, null, 2)}\n`);
+  const kept = withThisStepDone(report);
+  await replace(work.kept('report.json'), `${JSON.stringify(kept, null, 2)}\n`);
   const reportPath = work.kept('report.md');
-  await replace(reportPath, renderReportMarkdown(report));
+  await replace(reportPath, renderReportMarkdown(kept));
   await work.discard();
   return { reportPath };
+}
+
+/** Whoever reads the report reads it after this step, which the workflow still saw running. */
+function withThisStepDone(report: MigrationReport): MigrationReport {
+  const endedAt = new Date().toISOString();
+  const steps = report.steps.map(({ name, state }) =>
+    name === 'report' && state.status === 'running'
+      ? { name, state: { ...state, status: 'done' as const, endedAt } }
+      : { name, state },
+  );
+  return { ...report, steps };
 }
 
 /**

@@ -11,7 +11,8 @@ const settleMs = 400;
 
 /**
  * The other end of a clone's serial port: a listener on the loopback interface that QEMU connects to. What
- * the guest writes goes into a log file (mode 0600, up to 16 MiB) and to a reader that judges it.
+ * the guest writes goes into a log file (mode 0600, up to 16 MiB, or as much as the disk takes) and to a reader
+ * that judges it.
  */
 export class Console {
   readonly reader = new ConsoleReader();
@@ -20,12 +21,17 @@ export class Console {
   readonly #log: WriteStream;
   #socket: Socket | undefined;
   #logged = 0;
+  #logBroken = false;
   #settleTimer: NodeJS.Timeout | undefined;
 
   private constructor(server: Server, log: WriteStream) {
     this.#server = server;
     this.#log = log;
     this.port = (server.address() as AddressInfo).port;
+    // A full disk ends the log, not the check: what the guest says is judged as it comes.
+    log.on('error', () => {
+      this.#logBroken = true;
+    });
     server.on('connection', (socket) => this.#accept(socket));
   }
 
@@ -40,13 +46,13 @@ export class Console {
     return new Console(server, log);
   }
 
-  /** Ends the connection; resolves when the log is on disk. */
+  /** Ends the connection; resolves when the log, as far as it could be written, is on disk. */
   async close(): Promise<void> {
     clearTimeout(this.#settleTimer);
     this.#socket?.destroy();
     this.#server.close();
     this.#log.end();
-    await finished(this.#log);
+    await finished(this.#log).catch(() => undefined);
   }
 
   /** QEMU comes first and once; it was started after we listened. */
@@ -62,7 +68,7 @@ export class Console {
 
   #take(bytes: Buffer): void {
     const room = maxLogBytes - this.#logged;
-    if (room > 0) this.#log.write(bytes.subarray(0, room));
+    if (room > 0 && !this.#logBroken) this.#log.write(bytes.subarray(0, room));
     this.#logged += bytes.length;
     this.reader.feed(bytes);
     clearTimeout(this.#settleTimer);

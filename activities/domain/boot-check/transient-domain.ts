@@ -8,6 +8,7 @@ import { limitedCommand } from '../../host/tool.ts';
 
 const startMs = 120_000;
 const pollMs = 100;
+const killGraceMs = 5_000;
 
 /**
  * A running domain that lives no longer than this process: a virsh(1) that we hold open created it with
@@ -58,10 +59,14 @@ export class TransientDomain {
     // Closing the connection is what destroys it; asking first gives a definite moment when it is gone.
     await this.#virsh.destroy(this.uuid).catch(() => undefined);
     this.#holder.stdin?.end();
+    // One that could not be started will never exit.
+    if (this.#holder.pid === undefined) return;
     if (this.#holder.exitCode !== null || this.#holder.signalCode !== null) return;
     const exited = once(this.#holder, 'exit');
     this.#holder.kill('SIGTERM');
+    const killTimer = setTimeout(() => this.#holder.kill('SIGKILL'), killGraceMs);
     await exited;
+    clearTimeout(killTimer);
   }
 }
 

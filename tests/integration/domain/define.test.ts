@@ -46,6 +46,29 @@ describe('defining the domain', () => {
     expect(await virsh('dumpxml', bench.name)).toBe(xml);
   });
 
+  it.each(['sata', 'scsi'] as const)('puts seven disks on %s when the spec says so', async (diskBus) => {
+    const disks = await Promise.all(
+      Array.from({ length: 7 }, (_, index) => bench.disk(bench.diskPath(), 'raw', index)),
+    );
+    const input = await bench.input(disks, { facts: undefined });
+    const ref = await defineDomain(bench.context({}, { diskBus }), input, bench.deps, bench.io());
+    expect(ref).toMatchObject({ diskBus, warnings: [] });
+    const xml = await virsh('dumpxml', bench.name);
+    expect(xml.match(new RegExp(`<target dev='sd[a-g]' bus='${diskBus}'/>`, 'g'))).toHaveLength(7);
+    expect(xml).not.toContain('lsilogic');
+  });
+
+  it('warns when nobody knows whether the guest can start from its disks', async () => {
+    const ref = await defineDomain(
+      bench.context(),
+      await bench.input(undefined, { facts: undefined }),
+      bench.deps,
+      bench.io(),
+    );
+    expect(ref.diskBus).toBe('virtio');
+    expect(ref.warnings).toEqual([expect.stringContaining('set target.diskBus to sata') as string]);
+  });
+
   it('refuses a name that somebody has, and leaves their domain as it is', async () => {
     const uuid = '11111111-2222-4333-8444-555555555555';
     await defineForeign(uuid);

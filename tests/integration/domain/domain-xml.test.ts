@@ -35,6 +35,8 @@ const shapes: [string, Partial<DomainShape>][] = [
   ['a Windows guest under KVM', { os: 'windows', accelerator: 'kvm', firmware: 'uefi' }],
   ['disks without an operating system', { os: 'none', nics: [] }],
   ['64 disks', { disks: Array.from({ length: 64 }, (_, index) => disk(index)) }],
+  ['a guest without virtio', { diskBus: 'sata' }],
+  ['64 SCSI disks', { diskBus: 'scsi', disks: Array.from({ length: 64 }, (_, index) => disk(index)) }],
   ['raw disks without O_DIRECT', { disks: [{ path: '/d/a.raw', format: 'raw', directIo: false }] }],
   [
     '16 NICs on networks and bridges',

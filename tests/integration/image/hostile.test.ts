@@ -325,6 +325,16 @@ describe('a hostile image', () => {
     expect(image.backing?.path).toBe(secret);
   });
 
+  it('may name no other file when it lies directly in /', async () => {
+    const { directory, secret } = await setUp();
+    await qcow2OnName(join(directory, 'disk.qcow2'), secret);
+    await expect(resolveChain(join(directory, 'disk.qcow2'), { directory: '/' })).rejects.toMatchObject({
+      code: 'IMAGE_REFERENCE_OUTSIDE',
+    });
+    await qcow2OnName(join(directory, 'alone.qcow2'), '');
+    expect(await resolveChain(join(directory, 'alone.qcow2'), { directory: '/' })).not.toHaveProperty('backing');
+  });
+
   it('is taken for a disk when the spec says so, whatever it looks like', async () => {
     const { directory } = await setUp();
     const path = await patched(directory, () => undefined);

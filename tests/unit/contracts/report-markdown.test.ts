@@ -137,6 +137,21 @@ describe('the report of a migration without proof or success', () => {
     expect(text).toContain('Kept on purpose, remove it when it is not wanted: `/target/web01-disk1.qcow2`');
   });
 
+  it('says that kept disks are in the way of another try, and only then', () => {
+    expect(renderReportMarkdown(failed)).toContain(
+      'To try again, move or remove the kept disks below, then start the migration with the same spec.',
+    );
+    expect(renderReportMarkdown({ ...failed, kept: [] })).toContain(
+      'To try again, start the migration with the same spec.',
+    );
+  });
+
+  it('does not call on purpose what could not be undone', () => {
+    const text = renderReportMarkdown({ ...failed, kept: ['not undone: domain: libvirt does not answer'] });
+    expect(text).toContain('Left behind, not undone: domain: libvirt does not answer.');
+    expect(text).not.toContain('on purpose');
+  });
+
   it('tells how to answer one that waits for a decision', () => {
     expect(renderReportMarkdown({ ...failed, status: 'parked' })).toContain(
       '`longhaul skip migrate-image-web01-1a2b3c4d`',

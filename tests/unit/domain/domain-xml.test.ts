@@ -27,13 +27,15 @@ describe('the domain definition', () => {
   });
 
   it.each([
-    [0, 'vda'],
-    [25, 'vdz'],
-    [26, 'vdaa'],
-    [701, 'vdzz'],
-    [702, 'vdaaa'],
-  ])('calls disk %i %s', (index, name) => {
-    expect(diskName(index)).toBe(name);
+    [0, 'virtio', 'vda'],
+    [25, 'virtio', 'vdz'],
+    [26, 'virtio', 'vdaa'],
+    [701, 'virtio', 'vdzz'],
+    [702, 'virtio', 'vdaaa'],
+    [1, 'sata', 'sdb'],
+    [26, 'scsi', 'sdaa'],
+  ] as const)('calls disk %i on %s %s', (index, bus, name) => {
+    expect(diskName(index, bus)).toBe(name);
   });
 
   it('leaves the page cache out only where the file system allows it', () => {

@@ -10,6 +10,7 @@ export const plainShape: DomainShape = {
   cpus: 4,
   memoryMiB: 4096,
   disks: [{ path: '/var/lib/libvirt/images/web01.qcow2', format: 'qcow2', directIo: true }],
+  diskBus: 'virtio',
   nics: [{ mac: '52:54:00:12:34:56', model: 'virtio', target: 'default' }],
   os: 'linux',
 };

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -41,9 +41,19 @@ describe("a run's work directory", () => {
   it('can be discarded twice, and after a note that was cut short by a crash', async () => {
     await workDir.note('/nowhere/one');
     await workDir.note('/nowhere/two');
-    await truncate(join(workDir.root, 'ledger'), 20);
+    await truncate(join(workDir.root, 'ledger'), 22);
     await workDir.discard();
     await workDir.discard();
     expect(await readdir(workDir.root)).toEqual([]);
+  });
+
+  it('is discarded whole when a crash cut a note short and the run went on', async () => {
+    const paths = ['before', 'after'].map((name) => join(root, name));
+    for (const path of paths) await writeFile(path, 'half a disk');
+    await workDir.note(paths[0] ?? '');
+    await appendFile(join(workDir.root, 'ledger'), '"/nowhere/cut-sho');
+    await workDir.note(paths[1] ?? '');
+    await workDir.discard();
+    expect(await readdir(root)).toEqual(['migrations']);
   });
 });

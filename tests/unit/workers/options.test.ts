@@ -36,6 +36,15 @@ describe('worker options', () => {
     expect(temporal.connection.apiKey).toBe('k');
   });
 
+  it('are documented, each variable that is read and no other', () => {
+    const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
+    const names = (text: string, pattern: RegExp) =>
+      [...new Set([...text.matchAll(pattern)].map((match) => match[1]))].toSorted();
+    expect(names(read('docs/running.md'), /^\| `(LONGHAUL_[A-Z_]+)` +\|/gm)).toEqual(
+      names(read('workers/options.ts'), /env\['(LONGHAUL_[A-Z_]+)'\]/g),
+    );
+  });
+
   it('refuse a value that makes no sense, naming the variable', () => {
     expect(() => resolve({ LONGHAUL_SLOTS: 'many' })).toThrow(/LONGHAUL_SLOTS is "many"/);
     expect(() => resolve({ LONGHAUL_ACCELERATION: 'xen' })).toThrow(/LONGHAUL_ACCELERATION is "xen"/);
