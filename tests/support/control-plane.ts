@@ -51,6 +51,8 @@ async function startWorker(
   const worker = await Worker.create({
     connection: environment.nativeConnection,
     shutdownGraceTime: 0,
+    // A step hears of its cancellation with its next heartbeat.
+    maxHeartbeatThrottleInterval: 200,
     ...options,
   });
   const running = worker.run();

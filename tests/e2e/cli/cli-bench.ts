@@ -1,12 +1,11 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { ApplicationFailure, Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/activity';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import type { ErrorCode } from '../../../contracts/error-codes.ts';
 import { hostTaskQueue, workflowTaskQueue } from '../../../contracts/queues.ts';
-import type { StepProgress } from '../../../contracts/steps.ts';
 import { ensureSearchAttributes } from '../../../workers/search-attributes.ts';
 import { workflowsPath } from '../../support/control-plane.ts';
 import { scriptedHost, type Script, type ScriptedHost } from '../../support/scripted-host.ts';
@@ -124,20 +123,4 @@ export function fail(code: ErrorCode, found: string, remedy: string): never {
     nonRetryable: true,
     details: [{ found, remedy }],
   });
-}
-
-/** Waits in a step until `open` is called, or the step is cancelled, with heartbeats as a real step has them. */
-export function gate(): { wait: (progress?: StepProgress) => Promise<void>; open: () => void } {
-  let open = () => {};
-  const opened = new Promise<void>((resolve) => (open = resolve));
-  const wait = async (progress?: StepProgress) => {
-    const context = Context.current();
-    const timer = setInterval(() => context.heartbeat(progress), 200);
-    try {
-      await Promise.race([opened, context.cancelled]);
-    } finally {
-      clearInterval(timer);
-    }
-  };
-  return { wait, open: () => open() };
 }
