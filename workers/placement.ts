@@ -1,7 +1,6 @@
 import { access, constants } from 'node:fs/promises';
 import { Context } from '@temporalio/activity';
 import { LonghaulError } from '../contracts/errors.ts';
-import { hostTaskQueue } from '../contracts/queues.ts';
 import type { PlacementActivities } from '../contracts/steps.ts';
 
 /** Tries in which another host may turn out to have the image, before the operator is asked. */
@@ -38,7 +37,7 @@ export function createPlacementActivities(host: PlacementHost): PlacementActivit
           );
         });
       }
-      return { hostId: host.hostId, taskQueue: hostTaskQueue(host.hostId) };
+      return { hostId: host.hostId };
     },
   };
 }

@@ -1,6 +1,5 @@
 import { Context } from '@temporalio/activity';
 import type { HostActivities, PlacementActivities, StepName, StepProgress } from '../../contracts/steps.ts';
-import { hostTaskQueue } from '../../contracts/queues.ts';
 import type { AcquiredDisk, PreflightResult } from '../../contracts/values.ts';
 
 /** What happens in one activity besides its ordinary answer: throw to fail, wait to take time. */
@@ -65,7 +64,7 @@ export function scriptedHost(hostId: string, script: Script = {}): ScriptedHost 
   };
   return {
     calls,
-    placement: { placeVm: async () => Promise.resolve({ hostId, taskQueue: hostTaskQueue(hostId) }) },
+    placement: { placeVm: async () => Promise.resolve({ hostId }) },
     activities: {
       preflight: () => scripted('preflight', preflight),
       acquire: () => scripted('acquire', [disk]),
