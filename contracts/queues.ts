@@ -7,3 +7,13 @@ export const placementTaskQueue = 'longhaul-placement';
 export function hostTaskQueue(hostId: string): string {
   return `longhaul-host-${hostId}`;
 }
+
+/** The queue of one host's compensations: they must not wait behind the steps of other VMs. */
+export function undoTaskQueue(hostId: string): string {
+  return `longhaul-undo-${hostId}`;
+}
+
+/** How a worker calls itself to Temporal. */
+export function workerIdentity(hostId: string, pid: number): string {
+  return `${hostId}/${pid}`;
+}

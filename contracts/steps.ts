@@ -102,7 +102,6 @@ export interface Resolution {
 /** Where a VM was placed. */
 export interface Placement {
   hostId: string;
-  taskQueue: string;
 }
 
 /** Given to every activity of a run. */
@@ -172,6 +171,9 @@ export interface HostActivities {
     options: { purgeDisks: boolean; targetDirectory?: string },
   ): Promise<{ kept: string[] }>;
 }
+
+/** Compensations, polled from a host's undo queue. Of one host's queues each is served by the same process. */
+export type UndoActivities = Pick<HostActivities, 'undefineDomain' | 'discardWork' | 'finish'>;
 
 export interface DefineInput {
   vm: SourceVm;

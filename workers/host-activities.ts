@@ -15,15 +15,16 @@ import { convertDisk } from '../activities/image/convert-disk.ts';
 import { preflight } from '../activities/preflight/preflight.ts';
 import { discardWork, finish } from '../activities/report/finish.ts';
 import { sourceOf } from '../activities/sources/registry.ts';
-import type { HostActivities, StepContext, StepName } from '../contracts/steps.ts';
+import type { HostActivities, StepContext, StepName, UndoActivities } from '../contracts/steps.ts';
 import type { Accelerator, RunRef } from '../contracts/values.ts';
 import { runActivity, type ProgressSignal } from './activity-io.ts';
 import type { Logger } from './logging.ts';
 import type { WorkerOptions } from './options.ts';
 
 export interface HostPlane {
-  activities: HostActivities;
-  /** Steps running now in this process. */
+  steps: HostActivities;
+  undo: UndoActivities;
+  /** Steps running now in this process, compensations not counted. */
   running: () => number;
   /** Ends what outlives a step, at the end of the worker. */
   close(): Promise<void>;
@@ -82,7 +83,17 @@ export function createHostActivities(
     return withFileLock(lock, io.signal, body);
   };
 
-  const activities: HostActivities = {
+  const undo: UndoActivities = {
+    finish: (ctx, report) => runActivity('report', signalProgress, () => finish(ctx, report, { host })),
+    undefineDomain: (ctx) => runActivity('report', signalProgress, (io) => undefineDomain(ctx, { host }, io)),
+    discardWork: (ctx, wishes) =>
+      runActivity('report', signalProgress, async () => {
+        await guest.closeSession(ctx.run);
+        return discardWork(ctx, wishes, { host });
+      }),
+  };
+  const steps: HostActivities = {
+    ...undo,
     preflight: (ctx) => step('preflight', (io) => preflight(ctx, preflightDeps, io)),
     acquire: (ctx) =>
       step('acquire', (io) => {
@@ -108,15 +119,8 @@ export function createHostActivities(
       step('verify-boot', (io) =>
         withMachine(ctx, 'boot', io, () => verifyBoot(ctx, domain, disks, { host }, io)),
       ),
-    finish: (ctx, report) => step('report', () => finish(ctx, report, { host })),
-    undefineDomain: (ctx) => step('report', (io) => undefineDomain(ctx, { host }, io)),
-    discardWork: (ctx, wishes) =>
-      step('report', async () => {
-        await guest.closeSession(ctx.run);
-        return discardWork(ctx, wishes, { host });
-      }),
   };
-  return { activities, running: () => running, close: () => guest.close() };
+  return { steps, undo, running: () => running, close: () => guest.close() };
 }
 
 async function acceleratorOf({ acceleration, stateDir }: WorkerOptions, log: Logger): Promise<Accelerator> {

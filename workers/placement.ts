@@ -1,7 +1,6 @@
 import { access, constants } from 'node:fs/promises';
 import { Context } from '@temporalio/activity';
 import { LonghaulError } from '../contracts/errors.ts';
-import { hostTaskQueue } from '../contracts/queues.ts';
 import type { Placement, PlacementActivities, StepContext } from '../contracts/steps.ts';
 import { runActivity, type ProgressSignal } from './activity-io.ts';
 
@@ -45,5 +44,5 @@ async function place({ spec }: StepContext, host: PlacementHost): Promise<Placem
       );
     });
   }
-  return { hostId: host.hostId, taskQueue: hostTaskQueue(host.hostId) };
+  return { hostId: host.hostId };
 }

@@ -2,10 +2,11 @@ import { mkdir } from 'node:fs/promises';
 import { Client, Connection } from '@temporalio/client';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { LonghaulError, messageOf } from '../contracts/errors.ts';
-import { hostTaskQueue, placementTaskQueue, workflowTaskQueue } from '../contracts/queues.ts';
+import { workerIdentity, workflowTaskQueue } from '../contracts/queues.ts';
 import type { StepProgress } from '../contracts/steps.ts';
 import type { ProgressSignal } from './activity-io.ts';
 import { createHostActivities } from './host-activities.ts';
+import { createHostWorkers } from './host-queues.ts';
 import { removeLeftovers } from './janitor.ts';
 import { createLogger, temporalLogger, type Logger } from './logging.ts';
 import type { WorkerOptions } from './options.ts';
@@ -42,7 +43,7 @@ export async function runWorker(
 }
 
 /**
- * Starts the three queues of a worker: workflows (shared), placement (shared) and this host's own.
+ * Starts the queues of a worker: workflows and placement (shared), this host's own steps and compensations.
  *
  * @throws LonghaulError TEMPORAL_UNREACHABLE
  */
@@ -58,28 +59,27 @@ export async function startWorker(options: WorkerOptions, log: Logger): Promise<
     const shared = {
       connection: native,
       namespace: options.temporal.namespace,
-      identity: `${options.hostId}/${process.pid}`,
       shutdownGraceTime: options.drainSeconds * 1000,
       shutdownForceTime: options.drainSeconds * 1000 + forceStopMs,
       maxHeartbeatThrottleInterval: heartbeatThrottleMs,
     };
     const workers = [
-      await Worker.create({ ...shared, taskQueue: workflowTaskQueue, ...workflowCode() }),
       await Worker.create({
         ...shared,
-        taskQueue: hostTaskQueue(options.hostId),
-        activities: host.activities,
-        maxConcurrentActivityTaskExecutions: slots,
+        ...workflowCode(),
+        taskQueue: workflowTaskQueue,
+        identity: workerIdentity(options.hostId, process.pid),
       }),
-      await Worker.create({
-        ...shared,
-        taskQueue: placementTaskQueue,
-        activities: createPlacementActivities(
+      ...(await createHostWorkers(shared, {
+        hostId: options.hostId,
+        slots,
+        steps: host.steps,
+        undo: host.undo,
+        placement: createPlacementActivities(
           { hostId: options.hostId, slots, running: host.running },
           signal,
         ),
-        maxConcurrentActivityTaskExecutions: 1,
-      }),
+      })),
     ];
     const stopped = Promise.all(workers.map((worker) => worker.run())).then(async () => {
       await host.close();

@@ -1,6 +1,6 @@
 import { proxyActivities, type ActivityInterfaceFor } from '@temporalio/workflow';
-import { placementTaskQueue } from '../contracts/queues.ts';
-import type { HostActivities, PlacementActivities, Tuning } from '../contracts/steps.ts';
+import { hostTaskQueue, placementTaskQueue, undoTaskQueue } from '../contracts/queues.ts';
+import type { HostActivities, PlacementActivities, Tuning, UndoActivities } from '../contracts/steps.ts';
 
 /** How long a step may take at most; a step that hangs is caught earlier, by its missing heartbeats. */
 export type StepLength = 'short' | 'long';
@@ -16,10 +16,10 @@ function retryPolicy(tuning: Tuning) {
 }
 
 /** Activities of one host. `summary` is what the Temporal UI shows beside the activity's name. */
-export function hostActivities(taskQueue: string, tuning: Tuning) {
+export function hostActivities(hostId: string, tuning: Tuning) {
   return (summary: string, length: StepLength = 'long'): ActivityInterfaceFor<HostActivities> =>
     proxyActivities<HostActivities>({
-      taskQueue,
+      taskQueue: hostTaskQueue(hostId),
       summary,
       startToCloseTimeout: startToClose[length],
       heartbeatTimeout: (tuning.heartbeatTimeoutSeconds ?? 30) * 1000,
@@ -29,15 +29,12 @@ export function hostActivities(taskQueue: string, tuning: Tuning) {
 }
 
 /**
- * The same for compensations. They are tried for a quarter of an hour; what a host that is gone still holds
+ * Compensations of one host, on a queue of their own. They are tried for a quarter of an hour; what a host that is gone still holds
  * after that is removed by its janitor when its worker starts again.
  */
-export function compensationActivities(
-  taskQueue: string,
-  tuning: Tuning,
-): ActivityInterfaceFor<HostActivities> {
-  return proxyActivities<HostActivities>({
-    taskQueue,
+export function compensationActivities(hostId: string, tuning: Tuning): ActivityInterfaceFor<UndoActivities> {
+  return proxyActivities<UndoActivities>({
+    taskQueue: undoTaskQueue(hostId),
     summary: 'undo',
     startToCloseTimeout: '10 minutes',
     scheduleToCloseTimeout: '15 minutes',

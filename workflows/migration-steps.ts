@@ -1,4 +1,3 @@
-import { hostTaskQueue } from '../contracts/queues.ts';
 import type { Placement, StepContext, Tuning } from '../contracts/steps.ts';
 import type { AcquiredDisk, PreflightResult, RunRef, TargetDisk } from '../contracts/values.ts';
 import type { Compensations } from './compensations.ts';
@@ -25,8 +24,8 @@ export async function runMigration(migration: Migration): Promise<void> {
     note: ({ hostId }) => hostId,
   });
   state.hostId = placement.hostId;
-  const host = hostActivities(placement.taskQueue, tuning);
-  const undoing = compensationActivities(placement.taskQueue, tuning);
+  const host = hostActivities(placement.hostId, tuning);
+  const undoing = compensationActivities(placement.hostId, tuning);
 
   const preflight = async () => {
     const result = await host('check everything cheap', 'short').preflight(ctx());
@@ -97,7 +96,7 @@ export async function runMigration(migration: Migration): Promise<void> {
 
 async function place(ctx: StepContext, tuning: Tuning): Promise<Placement> {
   const { host } = ctx.spec.target;
-  if (host !== 'any') return { hostId: host, taskQueue: hostTaskQueue(host) };
+  if (host !== 'any') return { hostId: host };
   return placementActivities(tuning).placeVm(ctx);
 }
 

@@ -1,6 +1,5 @@
 import { isCancellation, workflowInfo } from '@temporalio/workflow';
 import type { MigrationInput, MigrationPlan } from '../contracts/steps.ts';
-import { hostTaskQueue } from '../contracts/queues.ts';
 import { migrationFailure, stepFailureOf } from './failures.ts';
 import { hostActivities, placementActivities } from './host-activities.ts';
 
@@ -11,9 +10,8 @@ export async function planVm(input: MigrationInput): Promise<MigrationPlan> {
   const ctx = { run: { migrationId: workflowId, runId: firstExecutionRunId }, spec: input.spec };
   try {
     const named = input.spec.target.host;
-    const taskQueue =
-      named === 'any' ? (await placementActivities(tuning).placeVm(ctx)).taskQueue : hostTaskQueue(named);
-    const host = hostActivities(taskQueue, tuning);
+    const hostId = named === 'any' ? (await placementActivities(tuning).placeVm(ctx)).hostId : named;
+    const host = hostActivities(hostId, tuning);
     const preflight = await host('check everything cheap', 'short').preflight(ctx);
     const blocked = preflight.findings.some(({ severity }) => severity === 'blocker');
     if (blocked || !input.spec.guest.fix) return { preflight, fixes: [] };

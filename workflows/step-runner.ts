@@ -21,6 +21,13 @@ export class MigrationEnded extends Error {
   }
 }
 
+/** A step under way. `interrupted`: a pause stopped it, and it is to be run again. */
+interface RunningStep {
+  step: StepName;
+  scope: CancellationScope;
+  interrupted: boolean;
+}
+
 export interface StepOptions<T> {
   /** One line for people about what came out. */
   note?: (result: T) => string;
@@ -34,7 +41,7 @@ export class StepRunner {
   private readonly state: MigrationState;
   private readonly onChange: () => void;
   private resolution: Resolution | undefined;
-  private running: { step: StepName; scope: CancellationScope } | undefined;
+  private running: RunningStep | undefined;
   /** Called before a retry with an amended spec, to learn again what earlier steps derived from it. */
   onAmended: (() => Promise<void>) | undefined;
 
@@ -45,7 +52,10 @@ export class StepRunner {
 
   pause(): void {
     this.state.pauseRequested = true;
-    if (this.running && interruptible.has(this.running.step)) this.running.scope.cancel();
+    if (this.running && interruptible.has(this.running.step)) {
+      this.running.interrupted = true;
+      this.running.scope.cancel();
+    }
     this.onChange();
   }
 
@@ -89,17 +99,23 @@ export class StepRunner {
       await this.gate();
       this.state.begin(step);
       this.onChange();
+      const running: RunningStep = {
+        step,
+        scope: new CancellationScope({ cancellable: true }),
+        interrupted: false,
+      };
       try {
-        const result = await this.interruptibly(step, work);
+        const result = await this.interruptibly(running, work);
         this.state.done(step, options.note?.(result));
         this.onChange();
         return result;
       } catch (error) {
-        if (isCancellation(error)) {
-          if (CancellationScope.current().consideredCancelled || !this.state.pauseRequested) throw error;
+        // Who stopped it decides, not whether the pause still holds: it may have been lifted meanwhile.
+        if (running.interrupted && !CancellationScope.current().consideredCancelled) {
           this.state.rewind(step);
           continue;
         }
+        if (isCancellation(error)) throw error;
         if ((await this.failed(step, error)) === 'skip') return undefined;
       }
     }
@@ -120,11 +136,10 @@ export class StepRunner {
     this.state.status = 'running';
   }
 
-  private async interruptibly<T>(step: StepName, work: () => Promise<T>): Promise<T> {
-    const scope = new CancellationScope({ cancellable: true });
-    this.running = { step, scope };
+  private async interruptibly<T>(running: RunningStep, work: () => Promise<T>): Promise<T> {
+    this.running = running;
     try {
-      return await scope.run(work);
+      return await running.scope.run(work);
     } finally {
       this.running = undefined;
     }

@@ -2,14 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { DefaultLogger, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
-import { hostTaskQueue, workflowTaskQueue } from '../../contracts/queues.ts';
-import { migrationSpec, type MigrationSpecInput } from '../../contracts/spec.ts';
-import type { MigrationView, Resolution } from '../../contracts/steps.ts';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { workflowTaskQueue } from '../../contracts/queues.ts';
+import { migrationSpec, type MigrationSpec, type MigrationSpecInput } from '../../contracts/spec.ts';
+import type { MigrationView, Resolution, Tuning } from '../../contracts/steps.ts';
 import { resolveEmbeddedOptions } from '../../workers/options.ts';
+import { createHostWorkers } from '../../workers/host-queues.ts';
 import { findTemporalBinary } from '../../workers/embedded/temporal-binary.ts';
 import { ensureSearchAttributes } from '../../workers/search-attributes.ts';
-import { scriptedHost, type Script } from './scripted-host.ts';
+import { scriptedHost, type Script, type ScriptedHost } from './scripted-host.ts';
 
 export const workflowsPath = fileURLToPath(new URL('../../workflows/index.ts', import.meta.url));
 
@@ -21,6 +22,18 @@ export interface ControlPlane {
     spec: Partial<MigrationSpecInput>,
     test: (handle: WorkflowHandle, calls: string[]) => Promise<void>,
   ): Promise<void>;
+  /** A host whose activities follow `script`, for tests of more than one migration. */
+  host(script?: Script, slots?: number): Promise<TestHost>;
+  stop(): Promise<void>;
+}
+
+export interface TestHost {
+  hostId: string;
+  /** Names of the activities in the order they were called. */
+  calls: string[];
+  /** Starts a migration on this host. */
+  start(spec?: Partial<MigrationSpecInput>): Promise<WorkflowHandle>;
+  /** Ends what was started here and still runs, then the host. */
   stop(): Promise<void>;
 }
 
@@ -32,10 +45,25 @@ export async function startControlPlane(): Promise<ControlPlane> {
     server: { executable: { type: 'existing-path', path } },
   });
   await ensureSearchAttributes(environment.connection, 'default');
-  const stopWorkflows = await startWorker(environment, { taskQueue: workflowTaskQueue, workflowsPath });
+  const stopWorkflows = runWorkers([
+    await Worker.create({
+      connection: environment.nativeConnection,
+      shutdownGraceTime: 0,
+      taskQueue: workflowTaskQueue,
+      workflowsPath,
+    }),
+  ]);
   return {
     environment,
-    migrating: (script, spec, test) => migrating(environment, script, spec, test),
+    host: (script, slots) => startHost(environment, script, slots),
+    migrating: async (script, spec, test) => {
+      const host = await startHost(environment, script);
+      try {
+        await test(await host.start(spec), host.calls);
+      } finally {
+        await host.stop();
+      }
+    },
     stop: async () => {
       await stopWorkflows();
       await environment.teardown();
@@ -43,59 +71,79 @@ export async function startControlPlane(): Promise<ControlPlane> {
   };
 }
 
-/** Starts a worker; gives what stops it. */
-async function startWorker(
-  environment: TestWorkflowEnvironment,
-  options: Omit<WorkerOptions, 'connection'>,
-): Promise<() => Promise<void>> {
-  const worker = await Worker.create({
-    connection: environment.nativeConnection,
-    shutdownGraceTime: 0,
-    ...options,
-  });
-  const running = worker.run();
+/** Runs workers; gives what stops them. */
+export function runWorkers(workers: readonly Worker[]): () => Promise<void> {
+  const running = Promise.all(workers.map((worker) => worker.run()));
   return async () => {
-    worker.shutdown();
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
     await running;
   };
 }
 
-async function migrating(
+/** The workers of a host whose activities are scripted, ready to run. */
+export function scriptedWorkers(
   environment: TestWorkflowEnvironment,
-  script: Script,
-  spec: Partial<MigrationSpecInput>,
-  test: (handle: WorkflowHandle, calls: string[]) => Promise<void>,
-): Promise<void> {
+  hostId: string,
+  { activities, placement }: ScriptedHost,
+  slots = 10,
+): Promise<Worker[]> {
+  const shared = {
+    connection: environment.nativeConnection,
+    shutdownGraceTime: 0,
+    // A step hears of its cancellation with its next heartbeat.
+    maxHeartbeatThrottleInterval: 200,
+  };
+  return createHostWorkers(shared, { hostId, slots, steps: activities, undo: activities, placement });
+}
+
+async function startHost(
+  environment: TestWorkflowEnvironment,
+  script: Script = {},
+  slots?: number,
+): Promise<TestHost> {
   const hostId = `host-${randomUUID().slice(0, 8)}`;
   const host = scriptedHost(hostId, script);
-  const stop = await startWorker(environment, {
-    taskQueue: hostTaskQueue(hostId),
-    activities: host.activities,
+  const stopWorkers = runWorkers(await scriptedWorkers(environment, hostId, host, slots));
+  const started: WorkflowHandle[] = [];
+  return {
+    hostId,
+    calls: host.calls,
+    start: async (spec = {}) => {
+      const handle = await environment.client.workflow.start('migrateVm', {
+        workflowId: `migrate-image-web01-${randomUUID().slice(0, 8)}`,
+        taskQueue: workflowTaskQueue,
+        args: [{ spec: specFor(hostId, spec), tuning }],
+      });
+      started.push(handle);
+      return handle;
+    },
+    stop: async () => {
+      for (const handle of started) await terminate(handle);
+      await stopWorkers();
+    },
+  };
+}
+
+const tuning: Tuning = {
+  retryInitialSeconds: 0.05,
+  retryMaximumAttempts: 3,
+  heartbeatTimeoutSeconds: 5,
+};
+
+function specFor(hostId: string, spec: Partial<MigrationSpecInput>): MigrationSpec {
+  return migrationSpec.parse({
+    name: 'web01',
+    source: { kind: 'image', disks: ['/images/web01.qcow2'] },
+    ...spec,
+    target: { host: hostId, ...spec.target },
   });
-  const handle = await environment.client.workflow.start('migrateVm', {
-    workflowId: `migrate-image-web01-${randomUUID().slice(0, 8)}`,
-    taskQueue: workflowTaskQueue,
-    args: [
-      {
-        spec: migrationSpec.parse({
-          name: 'web01',
-          source: { kind: 'image', disks: ['/images/web01.qcow2'] },
-          target: { host: hostId },
-          ...spec,
-        }),
-        tuning: { retryInitialSeconds: 0.05, retryMaximumAttempts: 3, heartbeatTimeoutSeconds: 5 },
-      },
-    ],
+}
+
+/** A test that ended early leaves its migration running; one that is over has nothing to terminate. */
+async function terminate(handle: WorkflowHandle): Promise<void> {
+  await handle.terminate().catch((error: unknown) => {
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
   });
-  try {
-    await test(handle, host.calls);
-  } finally {
-    // A test that ended early leaves its migration running; one that is over has nothing to terminate.
-    await handle.terminate().catch((error: unknown) => {
-      if (!(error instanceof WorkflowNotFoundError)) throw error;
-    });
-    await stop();
-  }
 }
 
 export const view = (handle: WorkflowHandle) => handle.query<MigrationView>('progress');

@@ -1,5 +1,5 @@
-import type { HostActivities, PlacementActivities, StepName } from '../../contracts/steps.ts';
-import { hostTaskQueue } from '../../contracts/queues.ts';
+import { Context } from '@temporalio/activity';
+import type { HostActivities, PlacementActivities, StepName, StepProgress } from '../../contracts/steps.ts';
 import type { AcquiredDisk, PreflightResult } from '../../contracts/values.ts';
 
 /** What happens in one activity besides its ordinary answer: throw to fail, wait to take time. */
@@ -64,7 +64,7 @@ export function scriptedHost(hostId: string, script: Script = {}): ScriptedHost 
   };
   return {
     calls,
-    placement: { placeVm: async () => Promise.resolve({ hostId, taskQueue: hostTaskQueue(hostId) }) },
+    placement: { placeVm: async () => Promise.resolve({ hostId }) },
     activities: {
       preflight: () => scripted('preflight', preflight),
       acquire: () => scripted('acquire', [disk]),
@@ -117,4 +117,29 @@ export function stateOf(
   step: StepName,
 ): string | undefined {
   return view.steps.find(({ name }) => name === step)?.state.status;
+}
+
+/** Waits in a step until `open` is called, or the step is cancelled, with heartbeats as a real step has them. */
+export function gate(): { wait: (progress?: StepProgress) => Promise<void>; open: () => void } {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  const wait = async (progress?: StepProgress) => {
+    const context = Context.current();
+    const timer = setInterval(() => context.heartbeat(progress), 200);
+    try {
+      await Promise.race([opened, context.cancelled]);
+    } finally {
+      clearInterval(timer);
+    }
+  };
+  return { wait, open: () => open() };
+}
+
+/** A step that was told to stop and takes a second for it, as one does that has a QEMU to end. */
+export async function stopsSlowly(): Promise<void> {
+  try {
+    await gate().wait();
+  } finally {
+    await new Promise((done) => setTimeout(done, 1_000));
+  }
 }

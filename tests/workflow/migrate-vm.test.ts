@@ -3,7 +3,7 @@ import { WorkflowFailedError, WorkflowUpdateFailedError } from '@temporalio/clie
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MigrationReport } from '../../contracts/steps.ts';
 import { resolve, startControlPlane, until, view, type ControlPlane } from '../support/control-plane.ts';
-import { stateOf, undisturbed, type Script } from '../support/scripted-host.ts';
+import { stateOf, stopsSlowly, undisturbed, type Script } from '../support/scripted-host.ts';
 
 let plane: ControlPlane;
 beforeAll(async () => {
@@ -178,6 +178,28 @@ describe('a migration', () => {
         expect(((await handle.result()) as MigrationReport).status).toBe('completed');
       },
     );
+  });
+
+  it('runs the step once more when it is resumed before a pause has stopped it', async () => {
+    const script: Script = { verifyBoot: (attempt) => (attempt === 1 ? stopsSlowly() : undefined) };
+    await migrating(script, {}, async (handle, calls) => {
+      await until(handle, (now) => stateOf(now, 'verify-boot') === 'running');
+      await handle.signal('pause');
+      await handle.signal('resume');
+      expect(((await handle.result()) as MigrationReport).status).toBe('completed');
+      expect(calls.filter((name) => name === 'verifyBoot')).toHaveLength(2);
+    });
+  });
+
+  it('undoes what it made when it is cancelled while a pause stops a step', async () => {
+    await migrating({ verifyBoot: () => stopsSlowly() }, {}, async (handle, calls) => {
+      await until(handle, (now) => stateOf(now, 'verify-boot') === 'running');
+      await handle.signal('pause');
+      await handle.cancel();
+      await expect(handle.result()).rejects.toThrow(WorkflowFailedError);
+      expect(calls.slice(-3)).toEqual(['undefineDomain', 'discardWork', 'finish']);
+      expect((await view(handle)).status).toBe('cancelled');
+    });
   });
 
   it('undoes what it made when it is cancelled in the middle of a step', async () => {

@@ -1,14 +1,13 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { ApplicationFailure, Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/activity';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { DefaultLogger, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import type { ErrorCode } from '../../../contracts/error-codes.ts';
-import { hostTaskQueue, workflowTaskQueue } from '../../../contracts/queues.ts';
-import type { StepProgress } from '../../../contracts/steps.ts';
+import { workflowTaskQueue } from '../../../contracts/queues.ts';
 import { ensureSearchAttributes } from '../../../workers/search-attributes.ts';
-import { workflowsPath } from '../../support/control-plane.ts';
+import { runWorkers, scriptedWorkers, workflowsPath } from '../../support/control-plane.ts';
 import { scriptedHost, type Script, type ScriptedHost } from '../../support/scripted-host.ts';
 import { temporalBinary } from '../../support/temporal.ts';
 
@@ -76,7 +75,14 @@ export async function startCliBench(): Promise<CliBench> {
     server: { executable: { type: 'existing-path', path: await temporalBinary() } },
   });
   await ensureSearchAttributes(environment.connection, 'default');
-  const stopWorkflows = await startWorker(environment, { taskQueue: workflowTaskQueue, workflowsPath });
+  const stopWorkflows = runWorkers([
+    await Worker.create({
+      connection: environment.nativeConnection,
+      shutdownGraceTime: 0,
+      taskQueue: workflowTaskQueue,
+      workflowsPath,
+    }),
+  ]);
   const stops: (() => Promise<void>)[] = [];
   const { address } = environment;
   return {
@@ -86,9 +92,7 @@ export async function startCliBench(): Promise<CliBench> {
     host: async (script = {}) => {
       const hostId = `host-${randomUUID().slice(0, 8)}`;
       const host = scriptedHost(hostId, script);
-      stops.push(
-        await startWorker(environment, { taskQueue: hostTaskQueue(hostId), activities: host.activities }),
-      );
+      stops.push(runWorkers(await scriptedWorkers(environment, hostId, host)));
       return { ...host, hostId };
     },
     stopWorkflows,
@@ -96,23 +100,6 @@ export async function startCliBench(): Promise<CliBench> {
       await Promise.all([stopWorkflows(), ...stops.map((stop) => stop())]);
       await environment.teardown();
     },
-  };
-}
-
-async function startWorker(
-  environment: TestWorkflowEnvironment,
-  options: Omit<WorkerOptions, 'connection'>,
-): Promise<() => Promise<void>> {
-  const worker = await Worker.create({
-    connection: environment.nativeConnection,
-    shutdownGraceTime: 0,
-    maxHeartbeatThrottleInterval: 200,
-    ...options,
-  });
-  const running = worker.run();
-  return async () => {
-    if (worker.getState() === 'RUNNING') worker.shutdown();
-    await running;
   };
 }
 
@@ -124,20 +111,4 @@ export function fail(code: ErrorCode, found: string, remedy: string): never {
     nonRetryable: true,
     details: [{ found, remedy }],
   });
-}
-
-/** Waits in a step until `open` is called, or the step is cancelled, with heartbeats as a real step has them. */
-export function gate(): { wait: (progress?: StepProgress) => Promise<void>; open: () => void } {
-  let open = () => {};
-  const opened = new Promise<void>((resolve) => (open = resolve));
-  const wait = async (progress?: StepProgress) => {
-    const context = Context.current();
-    const timer = setInterval(() => context.heartbeat(progress), 200);
-    try {
-      await Promise.race([opened, context.cancelled]);
-    } finally {
-      clearInterval(timer);
-    }
-  };
-  return { wait, open: () => open() };
 }

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { fail, gate, startCliBench, type CliBench, type Ran } from './cli-bench.ts';
+import { gate } from '../../support/scripted-host.ts';
+import { fail, startCliBench, type CliBench, type Ran } from './cli-bench.ts';
 
 let bench: CliBench;
 const directory = mkdtempSync(join(tmpdir(), 'longhaul-cli-'));

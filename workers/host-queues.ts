@@ -1,0 +1,46 @@
+import { Worker, type WorkerOptions } from '@temporalio/worker';
+import { hostTaskQueue, placementTaskQueue, undoTaskQueue, workerIdentity } from '../contracts/queues.ts';
+import type { HostActivities, PlacementActivities, UndoActivities } from '../contracts/steps.ts';
+
+/** Compensations at once. They are short, and wait for nothing that a step holds. */
+const undoSlots = 4;
+
+export interface HostQueues {
+  hostId: string;
+  /** Steps at once. */
+  slots: number;
+  steps: HostActivities;
+  undo: UndoActivities;
+  placement: PlacementActivities;
+}
+
+/**
+ * The workers of one host: its steps, its compensations, and its part in placement. Compensations have a queue
+ * of their own, because a queue is one line: behind steps that copy for hours they would come too late.
+ */
+export async function createHostWorkers(
+  shared: Omit<WorkerOptions, 'taskQueue'>,
+  { hostId, slots, steps, undo, placement }: HostQueues,
+): Promise<Worker[]> {
+  const options = { ...shared, identity: workerIdentity(hostId, process.pid) };
+  return [
+    await Worker.create({
+      ...options,
+      taskQueue: hostTaskQueue(hostId),
+      activities: steps,
+      maxConcurrentActivityTaskExecutions: slots,
+    }),
+    await Worker.create({
+      ...options,
+      taskQueue: undoTaskQueue(hostId),
+      activities: undo,
+      maxConcurrentActivityTaskExecutions: undoSlots,
+    }),
+    await Worker.create({
+      ...options,
+      taskQueue: placementTaskQueue,
+      activities: placement,
+      maxConcurrentActivityTaskExecutions: 1,
+    }),
+  ];
+}
