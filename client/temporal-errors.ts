@@ -122,7 +122,10 @@ export function fromFailure(cause: unknown, id: string): LonghaulError {
   if (cause instanceof CancelledFailure)
     return new LonghaulError(
       'MIGRATION_ABORTED',
-      { found: `${id} was cancelled.`, remedy: 'Start it again with the same spec when it is wanted.' },
+      {
+        found: `${id} was cancelled.`,
+        remedy: `To try again move or remove the disks it kept (longhaul report ${id} lists them), then start it with the same spec.`,
+      },
       cause,
     );
   if (cause instanceof TerminatedFailure)
@@ -130,7 +133,8 @@ export function fromFailure(cause: unknown, id: string): LonghaulError {
       'MIGRATION_ABORTED',
       {
         found: `${id} was terminated from outside (${cause.message}), so nothing was undone.`,
-        remedy: 'Start it again with the same spec: it finds what was left and carries on or removes it.',
+        remedy:
+          'Restart the worker of its host: it removes work files, and the domain unless that was started. Move or remove finished disks, then start it again with the same spec.',
       },
       cause,
     );

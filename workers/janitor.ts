@@ -1,6 +1,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import { undefineAbandoned } from '../activities/domain/define.ts';
 import { WorkDir } from '../activities/host/work-dir.ts';
 import { hasErrno, messageOf } from '../contracts/errors.ts';
 import type { RunRef } from '../contracts/values.ts';
@@ -9,15 +10,18 @@ import type { Logger } from './logging.ts';
 interface JanitorOptions {
   client: Client;
   stateDir: string;
+  libvirtUri: string;
   log: Logger;
 }
 
 /**
- * Removes what dead runs left on this host: overlays, partial files and everything they noted. A run is
- * dead when the server that it belongs to says so; reports, logs and finished disks stay. Children of dead
- * workers need no care, they died with them.
+ * Removes what dead runs left on this host: overlays, partial files and everything they noted, and the domain
+ * of one that was given up without being undone, as when its host was away or it was terminated. A run is
+ * dead when the server that it belongs to says so; reports, logs and finished disks stay, those too that
+ * were to be purged: only the run knew its operator's last word. Children of dead workers need no care, they
+ * died with them.
  */
-export async function removeLeftovers({ client, stateDir, log }: JanitorOptions): Promise<void> {
+export async function removeLeftovers({ client, stateDir, libvirtUri, log }: JanitorOptions): Promise<void> {
   if (!(await knowsThisState(client, stateDir))) {
     log.warn(
       { stateDir },
@@ -27,9 +31,12 @@ export async function removeLeftovers({ client, stateDir, log }: JanitorOptions)
   }
   for (const run of await runsOf(stateDir)) {
     try {
-      if (await isAlive(client, run)) continue;
+      const fate = await fateOf(client, run);
+      if (fate === 'alive') continue;
       const workDir = new WorkDir(stateDir, run);
       if (!(await workDir.hasLeftovers())) continue;
+      if (fate === 'given up') await undefineAbandoned(run, { host: { stateDir, libvirtUri } }, log);
+      // Last: as long as it is there, the next start tries again.
       await workDir.discard();
       log.info({ migration: run.migrationId }, 'removed leftovers of a run that has ended');
     } catch (error) {
@@ -69,13 +76,18 @@ async function runsOf(stateDir: string): Promise<RunRef[]> {
   return runs;
 }
 
-async function isAlive(client: Client, { migrationId, runId }: RunRef): Promise<boolean> {
+const givenUp: readonly string[] = ['CANCELLED', 'FAILED', 'TERMINATED'];
+
+/** A run that another one replaced, or that the server has forgotten, may have ended in any way. */
+async function fateOf(client: Client, run: RunRef): Promise<'alive' | 'given up' | 'over'> {
   try {
-    const { status, raw } = await client.workflow.getHandle(migrationId).describe();
+    const { status, raw } = await client.workflow.getHandle(run.migrationId).describe();
     // A reset starts a new execution of the same first run; only one of another first run replaces it.
-    return status.name === 'RUNNING' && raw.workflowExecutionInfo?.firstRunId === runId;
+    if (raw.workflowExecutionInfo?.firstRunId !== run.runId) return 'over';
+    if (status.name === 'RUNNING') return 'alive';
+    return givenUp.includes(status.name) ? 'given up' : 'over';
   } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return false;
+    if (error instanceof WorkflowNotFoundError) return 'over';
     throw error;
   }
 }

@@ -52,7 +52,7 @@ export async function startWorker(options: WorkerOptions, log: Logger): Promise<
   await mkdir(options.stateDir, { recursive: true, mode: 0o700 });
   const { native, client, close } = await connect(options);
   try {
-    await removeLeftovers({ client, stateDir: options.stateDir, log });
+    await removeLeftovers({ client, ...options, log });
     const slots = slotsFor(options.configuredSlots, readHostMemory());
     const signal: ProgressSignal = (...progress) => signalProgress(client, ...progress);
     const host = createHostActivities(options, slots, log, signal);

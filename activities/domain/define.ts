@@ -1,12 +1,12 @@
 import { constants } from 'node:fs';
-import { open, rm, writeFile } from 'node:fs/promises';
+import { access, open, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LonghaulError } from '../../contracts/errors.ts';
 import type { DefineInput, StepContext } from '../../contracts/steps.ts';
 import type { DomainRef, RunRef, TargetDisk } from '../../contracts/values.ts';
 import type { Host } from '../host/host.ts';
 import { type ListedDomain, Virsh } from '../host/libvirt.ts';
-import type { StepIo } from '../host/step-io.ts';
+import type { Log, StepIo } from '../host/step-io.ts';
 import { runTool } from '../host/tool.ts';
 import { WorkDir } from '../host/work-dir.ts';
 import { completeOverlay } from '../image/overlay.ts';
@@ -14,6 +14,7 @@ import { chooseDiskBus } from './disk-bus.ts';
 import { type DomainDisk, domainXml } from './domain-xml.ts';
 import { domainUuid, ownerOf, sameRun } from './identity.ts';
 import { mapNics } from './nics.ts';
+import { parseDomain, textOf } from './xml.ts';
 
 export interface DomainDependencies {
   host: Pick<Host, 'stateDir' | 'libvirtUri'>;
@@ -75,6 +76,37 @@ export async function undefineDomain(
   await virsh.undefine(uuid);
   io.log.info({ uuid }, 'domain undefined');
 }
+
+/** Where libvirt's system instance logs what its machines say; made at a domain's first start. */
+const machineLogs = '/var/log/libvirt/qemu';
+
+/**
+ * Undefines the domain of a run that was given up, on behalf of a compensation that could not be made. One
+ * that was ever started stays: somebody took it into use.
+ *
+ * @throws LonghaulError LIBVIRT_UNREACHABLE, and what virsh refuses.
+ */
+export async function undefineAbandoned(run: RunRef, { host }: DomainDependencies, log: Log): Promise<void> {
+  const virsh = new Virsh(host.libvirtUri);
+  const uuid = domainUuid(run.migrationId);
+  const xml = await virsh.xml(uuid);
+  if (xml === undefined || !sameRun(ownerOf(xml), run)) return;
+  const name = textOf(parseDomain(xml), 'name') ?? '';
+  const state = await virsh.state(uuid);
+  // libvirt remembers how a machine ended until it is restarted itself; the log stays.
+  if (state !== 'shut off (unknown)' || (await isThere(join(machineLogs, `${name}.log`)))) {
+    log.warn({ domain: name, uuid, state }, 'the domain of a run that was given up has been started; it stays');
+    return;
+  }
+  await virsh.undefine(uuid);
+  log.info({ domain: name, uuid }, 'undefined the domain of a run that was given up');
+}
+
+const isThere = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
 
 /** @throws LonghaulError DOMAIN_ACTIVE while the domain runs, is paused, or is being shut down. */
 export async function requireShutOff(virsh: Virsh, { name, uuid }: ListedDomain): Promise<void> {

@@ -23,7 +23,8 @@ beforeEach(async () => {
 });
 afterEach(() => rm(stateDir, { recursive: true }));
 
-const clean = () => removeLeftovers({ client: environment.client, stateDir, log: createLogger('silent') });
+const clean = (libvirtUri = 'test:///default') =>
+  removeLeftovers({ client: environment.client, stateDir, libvirtUri, log: createLogger('silent') });
 
 /** A migration that some worker began: a running workflow, an overlay, a partial file on the target, a report. */
 async function begunMigration() {
@@ -76,6 +77,16 @@ describe('the janitor at worker start', () => {
     await clean();
     expect(await exists(partial)).toBe(false);
     await again.terminate();
+  });
+
+  it('leaves everything for the next start while libvirt is away, which may have the domain', async () => {
+    const { handle, work, partial } = await begunMigration();
+    await handle.terminate();
+    await clean('qemu+unix:///system?socket=/nowhere');
+    expect(await exists(partial)).toBe(true);
+    expect(await work.hasLeftovers()).toBe(true);
+    await clean();
+    expect(await exists(partial)).toBe(false);
   });
 
   it('touches nothing when the worker was pointed at another Temporal namespace', async () => {
