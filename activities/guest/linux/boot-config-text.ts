@@ -83,12 +83,28 @@ const grubenvBytes = 1024;
 
 /** /boot/grub2/grubenv: `kernelopts`, in a block that must stay 1024 bytes long, filled up with `#`. */
 export function editGrubEnv(text: string, edit: ArgumentsEditor): string {
-  if (text.length !== grubenvBytes || !text.startsWith('# GRUB Environment Block\n')) return text;
-  const body = text.replace(/#*$/, '');
-  const edited = body.replace(
-    /^(kernelopts=)(.*)$/m,
-    (_whole, key: string, args: string) => `${key}${edit(args)}`,
+  return editGrubEnvBody(text, (body) =>
+    body.replace(/^(kernelopts=)(.*)$/m, (_whole, key: string, args: string) => `${key}${edit(args)}`),
   );
+}
+
+/** The variable of a grubenv; undefined when it has none of the name. */
+export function grubEnvVariable(text: string, name: string): string | undefined {
+  return new RegExp(`^${name}=(.*)$`, 'm').exec(text)?.[1];
+}
+
+/** Sets a variable of a grubenv; the same text back when it is no grubenv or has no room. */
+export function setGrubEnvVariable(text: string, name: string, value: string): string {
+  const line = `${name}=${value}`;
+  return editGrubEnvBody(text, (body) => {
+    const present = new RegExp(`^${name}=.*$`, 'm');
+    return present.test(body) ? body.replace(present, () => line) : `${body}${line}\n`;
+  });
+}
+
+function editGrubEnvBody(text: string, edit: (body: string) => string): string {
+  if (text.length !== grubenvBytes || !text.startsWith('# GRUB Environment Block\n')) return text;
+  const edited = edit(text.replace(/#*$/, ''));
   return edited.length > grubenvBytes ? text : edited.padEnd(grubenvBytes, '#');
 }
 
