@@ -63,7 +63,10 @@ export function addModules(
 
   const files = new Map(missing.map(({ path, content }) => [`${folder}/${path}`, content]));
   const put = (file: string, content: Buffer) => files.set(`${folder}/${file}`, content);
-  put('modules.dep.bin', writeModuleIndex([...dependencies, ...depLines.map(([key, value]) => entry(key, value))]));
+  put(
+    'modules.dep.bin',
+    writeModuleIndex([...dependencies, ...depLines.map(([key, value]) => entry(key, value))]),
+  );
   put(
     'modules.alias.bin',
     writeModuleIndex([...aliases, ...aliasLines.map(([text, name]) => entry(aliasKey(text), name))]),
@@ -74,7 +77,8 @@ export function addModules(
   };
   for (const [file, lines] of Object.entries(texts)) {
     const text = index(file);
-    if (text !== undefined) put(file, Buffer.concat([text, Buffer.from(lines.map((line) => `${line}\n`).join(''), 'latin1')]));
+    if (text !== undefined)
+      put(file, Buffer.concat([text, Buffer.from(lines.map((line) => `${line}\n`).join(''), 'latin1')]));
   }
   return { files, beside: `${folder}/modules.dep.bin` };
 }
@@ -87,7 +91,8 @@ function read(index: Buffer): IndexEntry[] {
   try {
     return readModuleIndex(index);
   } catch (error) {
-    if (error instanceof MalformedIndex) throw new MalformedArchive(`a module index is damaged: ${error.message}`);
+    if (error instanceof MalformedIndex)
+      throw new MalformedArchive(`a module index is damaged: ${error.message}`);
     throw error;
   }
 }

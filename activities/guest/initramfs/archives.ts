@@ -54,7 +54,7 @@ export async function* imageParts(
   enter: boolean,
   mayExpand = true,
 ): AsyncGenerator<ImagePart> {
-  for (let archives = 0; ; ) {
+  for (let archives = 0; ;) {
     signal.throwIfAborted();
     const before = reader.position;
     const more = await reader.skipZeros();
@@ -83,4 +83,3 @@ export async function* imageParts(
     }
   }
 }
-

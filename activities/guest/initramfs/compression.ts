@@ -108,9 +108,11 @@ async function* throughProgram(
     child.once('close', resolve);
   });
   // A program that stops reading is judged by its exit code; what cannot be read for it is thrown on.
-  let failure: Error | undefined;
-  pipeline(Readable.from(source), child.stdin).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_PREMATURE_CLOSE') failure = error;
+  let failure: unknown;
+  pipeline(Readable.from(source), child.stdin).catch((error: unknown) => {
+    const stopped =
+      error instanceof Error && 'code' in error && /^(EPIPE|ERR_STREAM_)/.test(String(error.code));
+    if (!stopped) failure = error;
   });
   try {
     for await (const chunk of child.stdout) yield chunk as Buffer;

@@ -41,9 +41,7 @@ export async function* cpioEntries(reader: ByteReader): AsyncGenerator<CpioEntry
     const fileBytes = field(6);
     const nameBytes = field(11);
     if (nameBytes < 1 || nameBytes > maxNameBytes) throw new MalformedArchive('a cpio name is too long');
-    const named = Buffer.from(
-      await reader.read(nameBytes + padding(reader.position - start + nameBytes)),
-    );
+    const named = Buffer.from(await reader.read(nameBytes + padding(reader.position - start + nameBytes)));
     const name = named.toString('latin1', 0, nameBytes - 1);
     if (name === trailer) return;
     const end = reader.position + fileBytes + padding(reader.position - start + fileBytes);
@@ -66,7 +64,12 @@ export function cpioEntry(name: string, content: Buffer, { mode, mtimeSeconds }:
   const fields = [0, mode, 0, 0, 1, mtimeSeconds, content.length, 0, 0, 0, 0, nameBytes, 0];
   const hex = fields.map((field) => field.toString(16).padStart(8, '0')).join('');
   const head = Buffer.from(`070701${hex}${name}\0`, 'latin1');
-  return Buffer.concat([head, Buffer.alloc(padding(head.length)), content, Buffer.alloc(padding(content.length))]);
+  return Buffer.concat([
+    head,
+    Buffer.alloc(padding(head.length)),
+    content,
+    Buffer.alloc(padding(content.length)),
+  ]);
 }
 
 /** What ends an archive. */

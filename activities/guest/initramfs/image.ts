@@ -62,7 +62,12 @@ export interface ImageEdit {
  *
  * @throws MalformedArchive when `from` cannot be read to its end
  */
-export async function rewriteImage(from: string, to: string, edit: ImageEdit, signal: AbortSignal): Promise<void> {
+export async function rewriteImage(
+  from: string,
+  to: string,
+  edit: ImageEdit,
+  signal: AbortSignal,
+): Promise<void> {
   await readImage(from, signal, async (reader, limited) => {
     const output = createWriteStream(to, { flags: 'wx', mode: 0o600 });
     await pipeline(Readable.from(rewritten(reader, edit, limited, true)), output, { signal: limited });

@@ -87,7 +87,8 @@ function hasFlag(offset: number, flag: number): boolean {
 export function writeModuleIndex(entries: readonly IndexEntry[]): Buffer {
   const unique = new Map(entries.map((entry) => [`${entry.key}\0${entry.value}`, entry]));
   const sorted = [...unique.values()].sort(
-    (a, b) => Buffer.compare(Buffer.from(a.key, 'latin1'), Buffer.from(b.key, 'latin1')) || a.priority - b.priority,
+    (a, b) =>
+      Buffer.compare(Buffer.from(a.key, 'latin1'), Buffer.from(b.key, 'latin1')) || a.priority - b.priority,
   );
   const head = Buffer.alloc(12);
   const parts = [head];
@@ -104,7 +105,12 @@ export function writeModuleIndex(entries: readonly IndexEntry[]): Buffer {
  *
  * @returns its offset with its flags
  */
-function writeNode(entries: readonly IndexEntry[], depth: number, parts: Buffer[], place: { bytes: number }): number {
+function writeNode(
+  entries: readonly IndexEntry[],
+  depth: number,
+  parts: Buffer[],
+  place: { bytes: number },
+): number {
   const prefix = sharedPrefix(entries, depth);
   const end = depth + prefix.length;
   const here = entries.filter(({ key }) => key.length === end);

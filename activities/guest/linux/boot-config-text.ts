@@ -1,7 +1,8 @@
 import type { ArgumentsEditor } from './kernel-arguments.ts';
 
 /** A file name that is a Linux kernel and not memtest, a chain loader or a Xen hypervisor. */
-const kernelName = /(^|[/)])(vmlinu[xz]|linux|bzimage|kernel|image|boot\/linux)[^/]*$/i;
+const kernelName =
+  /(^|[/)])(vmlinu[xz]|linux|bzimage|kernel|image|boot\/linux|\$\{?\w*(linux|kernel|vmlinuz)\w*\}?)[^/]*$/i;
 
 function splitEol(line: string): [string, string] {
   return line.endsWith('\r') ? [line.slice(0, -1), '\r'] : [line, ''];
@@ -25,7 +26,7 @@ function afterName(args: string, edit: ArgumentsEditor): string {
 
 /** A command line that only refers to a variable is edited where the variable is set. */
 function unlessVariable(args: string, edit: ArgumentsEditor): string {
-  return /\$\{?(kernelopts|default_kernelopts)\b/.test(args) ? args : edit(args);
+  return /\$\{?(kernelopts|default_kernelopts|photon_cmdline)\b/.test(args) ? args : edit(args);
 }
 
 /**
@@ -47,7 +48,22 @@ export function editGrubCfg(text: string, edit: ArgumentsEditor): string {
       const [, lead = '', quote = '', args = '', tail = ''] = variable;
       return `${lead}${quote}${edit(args)}${quote}${tail}`;
     }
+    // Photon's menu entry says root=$rootpartition.
+    const root = /^(\s*set\s+rootpartition=)(["']?)(\/dev\/[^\s"'$]+)\2(\s*)$/.exec(line);
+    if (root) {
+      const [, lead = '', quote = '', device = '', tail = ''] = root;
+      const edited = /^root=([^\s"']+)/.exec(edit(`root=${device}`))?.[1] ?? device;
+      return `${lead}${quote}${edited}${quote}${tail}`;
+    }
     return line;
+  });
+}
+
+/** /boot/photon.cfg of Photon: an environment block of any length with `photon_cmdline`. */
+export function editPhotonCfg(text: string, edit: ArgumentsEditor): string {
+  return editLines(text, (line) => {
+    const match = /^(photon_cmdline=)(.*)$/.exec(line);
+    return match ? `${match[1] ?? ''}${edit(match[2] ?? '')}` : line;
   });
 }
 

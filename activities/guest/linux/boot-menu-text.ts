@@ -130,7 +130,10 @@ export function legacyMenuDefault(text: string): string | undefined {
 
 export function setLegacyMenuDefault(text: string, number: number): string {
   if (!legacyDefault.test(text)) return `default ${number}\n${text}`;
-  return text.replace(legacyDefault, (_line, lead: string, _old: string, tail: string) => `${lead}${number}${tail}`);
+  return text.replace(
+    legacyDefault,
+    (_line, lead: string, _old: string, tail: string) => `${lead}${number}${tail}`,
+  );
 }
 
 /** Entries of extlinux.conf and its default label. */

@@ -80,7 +80,9 @@ async function planGrub(menus: Menus, bls: MenuItem[]): Promise<PlannedChange[]>
     if (!isUseless(menus, findMenuItem(items, name === '' ? '0' : name))) continue;
     const better = nameOfKernel(items, means(verdict.best));
     if (better === undefined) {
-      warnings.push(`${config.path} starts a kernel without virtio drivers and has no entry for ${verdict.best.version}.`);
+      warnings.push(
+        `${config.path} starts a kernel without virtio drivers and has no entry for ${verdict.best.version}.`,
+      );
     } else if (saved) {
       changes.push(planSaved(menus, env, better));
     } else {
@@ -93,10 +95,16 @@ async function planGrub(menus: Menus, bls: MenuItem[]): Promise<PlannedChange[]>
   return changes.filter((change) => change !== undefined);
 }
 
-function planSaved({ warnings, what }: Menus, env: GuestText | undefined, name: string): PlannedChange | undefined {
+function planSaved(
+  { warnings, what }: Menus,
+  env: GuestText | undefined,
+  name: string,
+): PlannedChange | undefined {
   const edited = setGrubEnvVariable(env?.text ?? '', 'saved_entry', name);
   if (env === undefined || edited === env.text) {
-    warnings.push(`GRUB's environment block could not take the entry ${name}; a kernel without virtio drivers starts.`);
+    warnings.push(
+      `GRUB's environment block could not take the entry ${name}; a kernel without virtio drivers starts.`,
+    );
     return undefined;
   }
   return planText(env, edited, what);
@@ -117,7 +125,9 @@ async function planLegacy(menus: Menus): Promise<PlannedChange[]> {
     );
     const change = number < 0 ? undefined : planText(menu, setLegacyMenuDefault(menu.text, number), what);
     if (change !== undefined) return [change];
-    warnings.push(`${path} starts a kernel without virtio drivers and has no entry for ${verdict.best.version}.`);
+    warnings.push(
+      `${path} starts a kernel without virtio drivers and has no entry for ${verdict.best.version}.`,
+    );
   }
   return [];
 }
@@ -139,11 +149,16 @@ async function planExtlinux(menus: Menus): Promise<PlannedChange[]> {
 
 async function planSystemdBoot(menus: Menus, bls: MenuItem[]): Promise<PlannedChange[]> {
   const { guest, verdict, warnings, what } = menus;
-  for (const path of ['/boot/loader/loader.conf', '/efi/loader/loader.conf', '/boot/efi/loader/loader.conf']) {
+  for (const path of [
+    '/boot/loader/loader.conf',
+    '/efi/loader/loader.conf',
+    '/boot/efi/loader/loader.conf',
+  ]) {
     const config = await readGuestText(guest, path, warnings);
     if (config === undefined) continue;
     const pattern = loaderConfDefault(config.text);
-    const matches = pattern === undefined ? undefined : bls.find(({ id = '' }) => globMatches(pattern, `${id}.conf`));
+    const matches =
+      pattern === undefined ? undefined : bls.find(({ id = '' }) => globMatches(pattern, `${id}.conf`));
     const better = bls.find(({ kernel }) => kernel !== undefined && means(verdict.best)(kernel));
     if (!isUseless(menus, matches ?? bls[0]) || better?.id === undefined) continue;
     const change = planText(config, setLoaderConfDefault(config.text, `${better.id}.conf`), what);
@@ -154,7 +169,7 @@ async function planSystemdBoot(menus: Menus, bls: MenuItem[]): Promise<PlannedCh
 
 /** Entries by the Boot Loader Specification, the newest first, as loaders list them. */
 async function blsEntries({ guest, warnings }: Menus): Promise<MenuItem[]> {
-  const pattern = '{/boot,/boot/efi,/efi}/loader/entries/*.conf';
+  const pattern = '/{boot,boot/efi,efi}/loader/entries/*.conf';
   const items: MenuItem[] = [];
   for (const path of (await guest.glob(pattern)).slice(0, maxEntries)) {
     const file = await readGuestText(guest, path, warnings);
@@ -167,6 +182,9 @@ async function blsEntries({ guest, warnings }: Menus): Promise<MenuItem[]> {
 /** fnmatch(3) of the patterns that people write; one full of stars would take for ever. */
 function globMatches(pattern: string, name: string): boolean {
   if (pattern.split('*').length > maxStars) return false;
-  const source = pattern.replace(/[.+^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.');
+  const source = pattern
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.');
   return new RegExp(`^${source}$`, 'i').test(name);
 }

@@ -1,7 +1,7 @@
 import type { Fix, PlannedChange } from './fix.ts';
 import { planText, readGuestText } from './guest-text.ts';
 
-const pattern = '{/etc/X11/xorg.conf,/etc/X11/XF86Config,/etc/X11/xorg.conf.d/*.conf}';
+const pattern = '/etc/X11/{xorg.conf,XF86Config,xorg.conf.d/*.conf}';
 const modesetting = '/usr/lib{,64,/*}/xorg/modules/drivers/modesetting_drv.so';
 const maxFiles = 50;
 

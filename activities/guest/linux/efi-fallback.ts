@@ -57,7 +57,8 @@ async function findEsp(guest: Guestfs, facts: GuestFacts): Promise<Esp | undefin
   for (const { device, fsType, partition } of volumes) {
     if (fsType !== 'vfat' || partition === undefined || known.has(device)) continue;
     for (const mountpoint of idleFolders) {
-      if (facts.mountpoints.some(({ path }) => path === mountpoint) || !(await guest.isDir(mountpoint))) continue;
+      if (facts.mountpoints.some(({ path }) => path === mountpoint) || !(await guest.isDir(mountpoint)))
+        continue;
       const esp = { device, mountpoint, mounted: false };
       if (await withEsp(guest, esp, 'ro', (efi) => Promise.resolve(efi !== ''))) return esp;
       break;

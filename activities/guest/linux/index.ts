@@ -3,6 +3,7 @@ import { displayFix } from './display.ts';
 import { efiFallbackFix } from './efi-fallback.ts';
 import type { Fix } from './fix.ts';
 import { fstabFix } from './fstab.ts';
+import { grubDisksFix } from './grub-disks.ts';
 import { initramfsFix } from './initramfs.ts';
 import { kernelChoiceFix } from './kernel-choice.ts';
 import { modprobeFix } from './modprobe.ts';
@@ -19,6 +20,7 @@ export const linuxFixes: readonly Fix[] = [
   efiFallbackFix,
   fstabFix,
   bootConfigFix,
+  grubDisksFix,
   networkFix,
   modprobeFix,
   displayFix,

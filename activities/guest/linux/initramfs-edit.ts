@@ -14,7 +14,17 @@ import { isInitramfsText, type TextEditor } from './initramfs-texts.ts';
 import { moduleTable } from './kernel-drivers.ts';
 
 /** Network drivers of other hypervisors: an initramfs that has one wants its network before the root disk. */
-const otherCards = ['vmxnet3', 'e1000', 'e1000e', 'hv_netvsc', 'xen_netfront', 'ena', 'ixgbevf', 'gve', 'pcnet32'];
+const otherCards = [
+  'vmxnet3',
+  'e1000',
+  'e1000e',
+  'hv_netvsc',
+  'xen_netfront',
+  'ena',
+  'ixgbevf',
+  'gve',
+  'pcnet32',
+];
 const maxImageBytes = 512 * 1024 * 1024;
 const maxModuleBytes = 4 * 1024 * 1024;
 const maxAliasBytes = 8 * 1024 * 1024;
@@ -98,7 +108,13 @@ async function readModules(guest: Guestfs, version: string, names: string[]): Pr
     const found: AddedModule[] = [];
     for (const [name, { path, dependencies }] of all) {
       const content = await guest.readFile(`${folder}/${path}`, maxModuleBytes);
-      found.push({ name, path, dependencies, aliases: (aliases.get(name) ?? []).map(([alias]) => alias), content });
+      found.push({
+        name,
+        path,
+        dependencies,
+        aliases: (aliases.get(name) ?? []).map(([alias]) => alias),
+        content,
+      });
     }
     return found;
   } catch (error) {

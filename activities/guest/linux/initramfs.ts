@@ -33,7 +33,8 @@ export const initramfsFix: Fix = {
     const warnings: string[] = [];
     const stale = context.earlier.filter(({ path }) => copiedFiles.includes(path)).map(({ path }) => path);
     const kernels = facts.kernels.filter(
-      (kernel) => kernel.bootable && (!findsRoot(kernel) || (stale.length > 0 && kernel.initramfs !== undefined)),
+      (kernel) =>
+        kernel.bootable && (!findsRoot(kernel) || (stale.length > 0 && kernel.initramfs !== undefined)),
     );
     if (kernels.length === 0) return { changes: [], warnings };
 
@@ -127,7 +128,12 @@ async function renew(context: FixContext, guest: Guestfs, renewal: Renewal): Pro
 }
 
 /** False when there is nothing to build with, and nothing that would keep the guest from booting. */
-async function build(context: FixContext, guest: Guestfs, renewal: Renewal, output: string): Promise<boolean> {
+async function build(
+  context: FixContext,
+  guest: Guestfs,
+  renewal: Renewal,
+  output: string,
+): Promise<boolean> {
   const { builder, kernel, modules, stale } = renewal;
   if (builder === undefined) {
     if (modules.length === 0) return false;
@@ -143,9 +149,9 @@ async function build(context: FixContext, guest: Guestfs, renewal: Renewal, outp
   return true;
 }
 
-function sayProgress({ report }: FixContext, doing: string): () => void {
+function sayProgress(context: FixContext, doing: string): () => void {
   const started = performance.now();
-  const say = () => report(`${doing} (${Math.round((performance.now() - started) / 1000)} s)`);
+  const say = () => context.report(`${doing} (${Math.round((performance.now() - started) / 1000)} s)`);
   say();
   const heartbeat = setInterval(say, progressMs);
   return () => clearInterval(heartbeat);

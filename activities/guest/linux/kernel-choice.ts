@@ -24,7 +24,10 @@ export const kernelChoiceFix: Fix = {
     if (bootable.length === 0) {
       const found = facts.kernels.map(({ version }) => version).join(', ');
       const what = found === '' ? 'No kernel was found' : `The kernels ${found} have no modules`;
-      return { changes: [], warnings: [`${what}, so it was not seen whether the guest can drive virtio disks.`] };
+      return {
+        changes: [],
+        warnings: [`${what}, so it was not seen whether the guest can drive virtio disks.`],
+      };
     }
     if (bootable.every(findsRoot)) return { changes: [], warnings: [] };
     const { usable, useless } = await sortKernels(guest, facts, bootable);
@@ -73,7 +76,9 @@ function noKernel(useless: readonly UselessKernel[]): LonghaulError {
       details,
     });
   }
-  const kind = versions.every((version) => xenVersion.test(version)) ? 'made for Xen alone' : 'without virtio drivers';
+  const kind = versions.every((version) => xenVersion.test(version))
+    ? 'made for Xen alone'
+    : 'without virtio drivers';
   return new LonghaulError('GUEST_KERNEL_UNSUPPORTED', {
     found: `all kernels of the guest are ${kind}: ${versions.join(', ')}`,
     remedy: "Install the distribution's usual kernel in the source VM and migrate again.",

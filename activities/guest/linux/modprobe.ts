@@ -3,17 +3,18 @@ import { planText, readGuestText } from './guest-text.ts';
 import { editDracutConf, editModprobe, editModulesList } from './modprobe-text.ts';
 
 const modprobe = {
-  pattern: '{/etc/modprobe.conf,/etc/modules.conf,/etc/conf.modules,/etc/modprobe.conf.local,/etc/modprobe.d/*}',
+  pattern:
+    '/etc/{modprobe.conf,modules.conf,conf.modules,modprobe.conf.local,modprobe.d/*}',
   edit: editModprobe,
   what: 'Drivers are those of virtio, and nothing keeps virtio from being loaded.',
 };
 const lists = {
-  pattern: '{/etc/modules,/etc/modules-load.d/*.conf}',
+  pattern: '/etc/{modules,modules-load.d/*.conf}',
   edit: editModulesList,
   what: 'Modules for the old hypervisor are no longer loaded; they would fail at every boot.',
 };
 const dracut = {
-  pattern: '{/etc/dracut.conf,/etc/dracut.conf.d/*.conf}',
+  pattern: '/etc/{dracut.conf,dracut.conf.d/*.conf}',
   edit: editDracutConf,
   what: 'An initramfs that is made anew may hold virtio drivers.',
 };
