@@ -19,6 +19,8 @@ export async function readImage(
 ): Promise<void> {
   const limited = AbortSignal.any([signal, AbortSignal.timeout(wallMs)]);
   const file = createReadStream(path, { highWaterMark: 256 * 1024 });
+  // Whoever reads is told; one that was never read from fails for nobody.
+  file.on('error', () => undefined);
   try {
     await work(new ByteReader(file, maxUnpackedBytes), limited);
   } catch (error) {
@@ -37,6 +39,7 @@ export async function readImage(
 export type ImagePart =
   | { kind: 'zeros'; count: number }
   | { kind: 'archive'; reader: ByteReader }
+  /** `reader` is at the compressed bytes. */
   | { kind: 'compressed'; compression: Compression; reader: ByteReader }
   | { kind: 'rest'; reader: ByteReader };
 
@@ -67,13 +70,9 @@ export async function* imageParts(
       yield { kind: 'archive', reader };
       archives++;
     } else if (compression !== undefined) {
-      const unpacked = new ByteReader(decompress(compression, reader.rest(), signal), maxUnpackedBytes);
-      try {
-        if (enter) yield* imageParts(unpacked, signal, true, false);
-        else yield { kind: 'compressed', compression, reader: unpacked };
-      } finally {
-        await unpacked.close();
-      }
+      if (enter)
+        yield* within(reader, compression, signal, (unpacked) => imageParts(unpacked, signal, true, false));
+      else yield { kind: 'compressed', compression, reader };
       return;
     } else if (archives === 0) {
       throw new MalformedArchive('it is neither a cpio archive nor compressed in a known way');
@@ -81,5 +80,20 @@ export async function* imageParts(
       yield { kind: 'rest', reader };
       return;
     }
+  }
+}
+
+/** What `work` makes of the archives in a compressed part. */
+export async function* within<T>(
+  reader: ByteReader,
+  compression: Compression,
+  signal: AbortSignal,
+  work: (unpacked: ByteReader) => AsyncGenerator<T>,
+): AsyncGenerator<T> {
+  const unpacked = new ByteReader(decompress(compression, reader.rest(), signal), maxUnpackedBytes);
+  try {
+    yield* work(unpacked);
+  } finally {
+    await unpacked.close();
   }
 }

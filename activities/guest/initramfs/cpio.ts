@@ -30,7 +30,10 @@ export function isCpio(magic: Buffer): boolean {
  *
  * @throws MalformedArchive
  */
-export async function* cpioEntries(reader: ByteReader): AsyncGenerator<CpioEntry> {
+export async function* cpioEntries(
+  reader: ByteReader,
+  onTrailer: (head: Buffer) => void = () => undefined,
+): AsyncGenerator<CpioEntry> {
   const start = reader.position;
   for (let count = 0; count < maxEntries; count++) {
     const header = Buffer.from(await reader.read(headerBytes));
@@ -43,7 +46,10 @@ export async function* cpioEntries(reader: ByteReader): AsyncGenerator<CpioEntry
     if (nameBytes < 1 || nameBytes > maxNameBytes) throw new MalformedArchive('a cpio name is too long');
     const named = Buffer.from(await reader.read(nameBytes + padding(reader.position - start + nameBytes)));
     const name = named.toString('latin1', 0, nameBytes - 1);
-    if (name === trailer) return;
+    if (name === trailer) {
+      onTrailer(Buffer.concat([header, named]));
+      return;
+    }
     const end = reader.position + fileBytes + padding(reader.position - start + fileBytes);
     yield { name, head: Buffer.concat([header, named]), fileBytes };
     await reader.skip(end - reader.position);
@@ -70,11 +76,6 @@ export function cpioEntry(name: string, content: Buffer, { mode, mtimeSeconds }:
     content,
     Buffer.alloc(padding(content.length)),
   ]);
-}
-
-/** What ends an archive. */
-export function cpioTrailer(): Buffer {
-  return cpioEntry(trailer, Buffer.alloc(0), { mode: 0, mtimeSeconds: 0 });
 }
 
 /** Names and contents are padded to four bytes, counted from the start of the archive. */

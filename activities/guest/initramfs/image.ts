@@ -1,10 +1,10 @@
 import { createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { imageParts, readImage } from './archives.ts';
+import { imageParts, readImage, within } from './archives.ts';
 import { MalformedArchive, type ByteReader } from './byte-reader.ts';
 import { compress } from './compression.ts';
-import { attributesOf, cpioEntries, cpioEntry, cpioTrailer, padding } from './cpio.ts';
+import { attributesOf, cpioEntries, cpioEntry, padding } from './cpio.ts';
 
 const maxNames = 200_000;
 /** The indexes of a kernel with every module take some 4 MiB together. */
@@ -18,6 +18,8 @@ export interface ImageSurvey {
   names: Set<string>;
   /** Contents of the files that were asked for. */
   files: Map<string, Buffer>;
+  /** Names outside compressed parts: microcode, Ubuntu's modules. */
+  plain: Set<string>;
 }
 
 /**
@@ -30,7 +32,7 @@ export async function surveyImage(
   keep: (name: string) => boolean,
   signal: AbortSignal,
 ): Promise<ImageSurvey> {
-  const survey: ImageSurvey = { names: new Set(), files: new Map() };
+  const survey: ImageSurvey = { names: new Set(), files: new Map(), plain: new Set() };
   let keptBytes = 0;
   await readImage(path, signal, async (reader, limited) => {
     for await (const part of imageParts(reader, limited, true)) {
@@ -38,6 +40,7 @@ export async function surveyImage(
       for await (const { name, fileBytes } of cpioEntries(part.reader)) {
         if (survey.names.size >= maxNames) throw new MalformedArchive(`it has more than ${maxNames} names`);
         survey.names.add(name);
+        if (part.reader === reader) survey.plain.add(name);
         if (fileBytes === 0 || !keep(name)) continue;
         keptBytes += fileBytes;
         if (keptBytes > maxKeptBytes) throw new MalformedArchive(`${name} is too large`);
@@ -58,7 +61,7 @@ export interface ImageEdit {
 
 /**
  * Writes a copy of an initramfs with some files new or changed, in the same sequence of archives and the same
- * compression. All else stays byte for byte.
+ * compression. All else stays byte for byte; a compressed part in which nothing changes is not opened.
  *
  * @throws MalformedArchive when `from` cannot be read to its end
  */
@@ -83,14 +86,26 @@ async function* rewritten(
   for await (const part of imageParts(reader, signal, false, mayExpand)) {
     if (part.kind === 'zeros') yield Buffer.alloc(part.count);
     else if (part.kind === 'archive') yield* rewrittenArchive(part.reader, edit);
-    else if (part.kind === 'rest') yield* part.reader.rest();
-    else yield* compress(part.compression, rewritten(part.reader, edit, signal, false), signal);
+    else if (part.kind === 'rest' || !changesWithin(edit)) yield* part.reader.rest();
+    else {
+      const inner = within(part.reader, part.compression, signal, (unpacked) =>
+        rewritten(unpacked, edit, signal, false),
+      );
+      yield* compress(part.compression, inner, signal);
+    }
   }
+}
+
+/** Whether something changes in the compressed part. */
+function changesWithin({ files, beside, survey }: ImageEdit): boolean {
+  const inside = (name: string) => survey.names.has(name) && !survey.plain.has(name);
+  return inside(beside) || [...files.keys()].some(inside);
 }
 
 async function* rewrittenArchive(reader: ByteReader, edit: ImageEdit): AsyncGenerator<Buffer> {
   let isTheOne = false;
-  for await (const entry of cpioEntries(reader)) {
+  let trailer: Buffer = Buffer.alloc(0);
+  for await (const entry of cpioEntries(reader, (head) => (trailer = head))) {
     isTheOne ||= entry.name === edit.beside;
     const content = edit.files.get(entry.name);
     if (content !== undefined) {
@@ -106,7 +121,7 @@ async function* rewrittenArchive(reader: ByteReader, edit: ImageEdit): AsyncGene
     }
   }
   if (isTheOne) yield Buffer.concat(added(edit));
-  yield cpioTrailer();
+  yield trailer;
 }
 
 /** The files that are new, each after the directories it needs. */

@@ -28,7 +28,8 @@ export function readModuleIndex(index: Buffer): IndexEntry[] {
   try {
     if (index.readUInt32BE(0) !== magic || index.readUInt32BE(4) >>> 16 !== majorVersion)
       throw new MalformedIndex('it is no module index');
-    readNode({ index, entries, nodes: 0 }, index.readUInt32BE(8), '', index.length);
+    // The root of an empty index stands at its end.
+    readNode({ index, entries, nodes: 0 }, index.readUInt32BE(8), '', index.length + 1);
   } catch (error) {
     if (error instanceof RangeError) throw new MalformedIndex('it ends in the middle');
     throw error;

@@ -90,7 +90,7 @@ async function judge(
 function planRenewal(context: FixContext, renewal: Renewal): PlannedChange {
   const { initramfs, modules, stale } = renewal;
   const gets = modules.length > 0 ? `It gets ${modules.join(', ')} and what they need.` : '';
-  const copies = stale.length > 0 ? `Its copies of ${stale.join(', ')} are renewed.` : '';
+  const copies = stale.length > 0 ? `Its copies of ${stale.join(', ')} are renewed, where it has any.` : '';
   return {
     path: initramfs,
     what: [gets, copies].filter((part) => part !== '').join(' '),

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,6 +33,20 @@ describe('reading the modules of an initramfs', () => {
     const main = zstdCompressSync(moduleArchive(version, ['virtio_net']));
     const found = await read(Buffer.concat([microcode, plain, main]));
     expect(found).toEqual({ modules: ['virtio_net', 'virtio_scsi'], problem: undefined });
+  });
+
+  it.each([
+    ['xz', '--check=crc32', '-c'],
+    ['lz4', '-l', '-c'],
+    ['lz4', '-c'],
+    ['bzip2', '-c'],
+    ['xz', '--format=lzma', '-c'],
+  ])('finds them in what %s %s makes', async (program, ...args) => {
+    const main = execFileSync(program, args, { input: moduleArchive(version, ['virtio_blk']) });
+    expect(await read(Buffer.concat([microcode, main]))).toEqual({
+      modules: ['virtio_blk'],
+      problem: undefined,
+    });
   });
 
   it('leaves out the modules of another kernel', async () => {
