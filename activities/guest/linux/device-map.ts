@@ -106,7 +106,8 @@ async function readPartUuids(
   return ({ disk, partition }) => {
     const table = tables.get(disk);
     const entry = table?.partitions.find(({ number }) => number === partition);
-    if (entry !== undefined || table?.kind !== 'mbr' || partition === undefined) return safeTag(entry?.partUuid);
+    if (entry !== undefined || table?.kind !== 'mbr' || partition === undefined)
+      return safeTag(entry?.partUuid);
     const signature = table.partitions[0]?.partUuid.split('-')[0];
     return safeTag(signature && `${signature}-${partition.toString(16).padStart(2, '0')}`);
   };
@@ -241,7 +242,9 @@ export function stableName(
 
 /** Whether a text holds a name that moves at all; reading the devices takes seconds. */
 export function mentionsMovingDevice(text: string): boolean {
-  return /\/dev\/(sd|xvd|hd|vd|ubd|nvme|cciss|ida|mmcblk|disk\/(by-path|by-id|by-diskseq|azure|cloud))/.test(text);
+  return /\/dev\/(sd|xvd|hd|vd|ubd|nvme|cciss|ida|mmcblk|disk\/(by-path|by-id|by-diskseq|azure|cloud))/.test(
+    text,
+  );
 }
 
 /** Names that move with the hypervisor; undefined for everything that stays, or is no hard disk. */
@@ -276,7 +279,8 @@ function parseByPath(short: string): ParsedName | undefined {
   const match = /^disk\/(by-path|by-id|by-diskseq|azure|cloud)\/(.+)$/.exec(short);
   if (!match?.[2]) return undefined;
   // Rules of the clouds' agents, which name the disk that is booted from: azure-vm-utils, google-compute-engine.
-  const boot = /^(?:root|azure_root|os|google-persistent-disk-0|scsi-0Google_PersistentDisk_persistent-disk-0)(?:-part(\d{1,4}))?$/;
+  const boot =
+    /^(?:root|azure_root|os|google-persistent-disk-0|scsi-0Google_PersistentDisk_persistent-disk-0)(?:-part(\d{1,4}))?$/;
   const first = boot.exec(match[2]);
   if (first) return place(0, first[1]);
   // Made by device mapper, LVM and md from their own metadata, which moves along.

@@ -3,8 +3,7 @@ import { planText, readGuestText } from './guest-text.ts';
 import { editDracutConf, editModprobe, editModulesList } from './modprobe-text.ts';
 
 const modprobe = {
-  pattern:
-    '/etc/{modprobe.conf,modules.conf,conf.modules,modprobe.conf.local,modprobe.d/*}',
+  pattern: '/etc/{modprobe.conf,modules.conf,conf.modules,modprobe.conf.local,modprobe.d/*}',
   edit: editModprobe,
   what: 'Drivers are those of virtio, and nothing keeps virtio from being loaded.',
 };

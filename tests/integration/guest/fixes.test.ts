@@ -109,9 +109,7 @@ describe('fixing a guest', () => {
     expect(await guest.readlink('/etc/systemd/system/getty.target.wants/serial-getty@ttyS0.service')).toBe(
       '/usr/lib/systemd/system/serial-getty@.service',
     );
-    expect(warningsOf(done)).toEqual([
-      expect.stringContaining('/dev/sdc1 would be disk 3'),
-    ]);
+    expect(warningsOf(done)).toEqual([expect.stringContaining('/dev/sdc1 would be disk 3')]);
   });
 
   it('from an NVMe cloud disk: RHEL 8 with its kernel arguments in grubenv, and SELinux', async () => {
