@@ -26,7 +26,7 @@ export function isModuleIndex(name: string, version: string): boolean {
 }
 
 /** The name, in the image, of the folder of the kernel's modules; undefined when it has no indexes there. */
-export function moduleFolder(survey: ImageSurvey, version: string): string | undefined {
+function moduleFolder(survey: ImageSurvey, version: string): string | undefined {
   const folders = ['', './', '/'].flatMap((start) => [`${start}usr/lib/modules/`, `${start}lib/modules/`]);
   return folders
     .map((folder) => `${folder}${version}`)

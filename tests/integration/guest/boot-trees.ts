@@ -172,7 +172,7 @@ export async function writeEspDisk(
   path: string,
   contents: readonly Record<string, string | Buffer>[],
 ): Promise<void> {
-  const sizeMiB = 8;
+  const sizeMiB = 16;
   const offsetMiB = (index: number) => 1 + index * sizeMiB;
   await run('truncate', ['-s', `${offsetMiB(contents.length) + 1}M`, path]);
   const lines = contents.map((_, index) => `start=${offsetMiB(index)}MiB, size=${sizeMiB}MiB, type=uefi`);
@@ -183,15 +183,9 @@ export async function writeEspDisk(
   );
   for (const [index, files] of contents.entries()) {
     const tree = await mkdtemp(`${path}.esp-`);
-    const image = `${path}@@${offsetMiB(index)}M`;
-    await run('mkfs.vfat', [
-      '--offset',
-      String(offsetMiB(index) * 2048),
-      '-F',
-      '16',
-      path,
-      String(sizeMiB * 1024),
-    ]);
+    const image = join(tree, 'image');
+    await run('truncate', ['-s', `${sizeMiB}M`, image]);
+    await run('mkfs.vfat', ['-F', '16', image]);
     const folders = new Set<string>();
     for (const [name, content] of Object.entries(files)) {
       const parts = name.split('/').slice(0, -1);
@@ -203,6 +197,8 @@ export async function writeEspDisk(
       await writeFile(join(tree, 'file'), content);
       await run('mcopy', ['-i', image, join(tree, 'file'), `::${name}`]);
     }
+    const where = [`of=${path}`, `seek=${offsetMiB(index)}`, 'bs=1M', 'conv=notrunc,sparse', 'status=none'];
+    await run('dd', [`if=${image}`, ...where]);
     await rm(tree, { recursive: true });
   }
 }

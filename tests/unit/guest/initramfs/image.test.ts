@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,6 +14,7 @@ import { rewriteImage, surveyImage } from '../../../../activities/guest/initramf
 import { writeModuleIndex } from '../../../../activities/guest/initramfs/module-index.ts';
 import { readInitramfsModules } from '../../../../activities/guest/initramfs/module-names.ts';
 import { cpioArchive } from '../../../support/cpio-archive.ts';
+import { pipe } from '../../../support/pipe.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'initramfs-image-'));
 afterAll(() => rmSync(dir, { recursive: true }));
@@ -78,11 +78,11 @@ function unpacked(image: Buffer): {
 } {
   const root = join(dir, `root-${files++}`);
   mkdirSync(root);
-  execFileSync('cpio', ['--quiet', '-i', '-d', '-D', root], { input: image });
+  pipe('cpio', ['--quiet', '-i', '-d', '-D', root], image);
   const base = ['-d', join(root, 'usr'), '-S', version];
   return {
     read: (name) => readFileSync(join(root, name), 'latin1'),
-    modprobe: (...args) => execFileSync('modprobe', [...base, ...args], { encoding: 'utf8' }),
+    modprobe: (...args) => pipe('modprobe', [...base, ...args]).toString(),
   };
 }
 
@@ -90,10 +90,10 @@ const compressors: Record<string, (content: Buffer) => Buffer> = {
   none: (content) => content,
   gzip: (content) => gzipSync(content),
   zstd: (content) => zstdCompressSync(content),
-  xz: (content) => execFileSync('xz', ['--check=crc32', '-c'], { input: content }),
-  lz4: (content) => execFileSync('lz4', ['-l', '-c'], { input: content }),
-  bzip2: (content) => execFileSync('bzip2', ['-c'], { input: content }),
-  lzma: (content) => execFileSync('xz', ['--format=lzma', '-c'], { input: content }),
+  xz: (content) => pipe('xz', ['--check=crc32', '-c'], content),
+  lz4: (content) => pipe('lz4', ['-l', '-c'], content),
+  bzip2: (content) => pipe('bzip2', ['-c'], content),
+  lzma: (content) => pipe('xz', ['--format=lzma', '-c'], content),
 };
 const unpackers: Record<string, string[]> = {
   none: ['cat'],
@@ -120,7 +120,7 @@ describe('an initramfs that gets modules', () => {
       // The kernel knows no other check of xz than CRC32: stream flags of the xz file format.
       if (name === 'xz') expect(rest[7]).toBe(1);
       const [program = '', ...args] = unpackers[name] ?? [];
-      const found = unpacked(execFileSync(program, args, { input: rest, maxBuffer: 2 ** 26 }));
+      const found = unpacked(pipe(program, args, rest));
       expect(found.read('usr/sbin/last')).toBe(vmware['usr/sbin/last']?.toString());
       expect(found.read(`${folder}/${blk.path}`)).toBe('driver');
       expect(found.modprobe('--resolve-alias', 'virtio:d00000002v00001AF4')).toBe('virtio_blk\n');
@@ -161,7 +161,7 @@ describe('an initramfs that gets modules', () => {
       [blk, ring],
       [['conf/conf.d/resume', 'RESUME=UUID=5\n']],
     );
-    const found = unpacked(execFileSync('gzip', ['-dc', path]));
+    const found = unpacked(pipe('gzip', ['-dc', path]));
     expect(found.read('conf/conf.d/resume')).toBe('RESUME=UUID=5\n');
   });
 

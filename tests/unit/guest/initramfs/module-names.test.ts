@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +5,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { readInitramfsModules } from '../../../../activities/guest/initramfs/module-names.ts';
 import { cpioArchive, moduleArchive } from '../../../support/cpio-archive.ts';
+import { pipe } from '../../../support/pipe.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'initramfs-'));
 afterAll(() => rmSync(dir, { recursive: true }));
@@ -42,7 +42,7 @@ describe('reading the modules of an initramfs', () => {
     ['bzip2', '-c'],
     ['xz', '--format=lzma', '-c'],
   ])('finds them in what %s %s makes', async (program, ...args) => {
-    const main = execFileSync(program, args, { input: moduleArchive(version, ['virtio_blk']) });
+    const main = pipe(program, args, moduleArchive(version, ['virtio_blk']));
     expect(await read(Buffer.concat([microcode, main]))).toEqual({
       modules: ['virtio_blk'],
       problem: undefined,
