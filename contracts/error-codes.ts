@@ -52,6 +52,11 @@ export const errorCodes = {
   GUEST_LOCKED: { retryable: false, summary: 'The root file system is encrypted and was not unlocked' },
   GUEST_FILESYSTEM_DAMAGED: { retryable: false, summary: 'A guest file system is damaged' },
   GUEST_NO_SPACE: { retryable: false, summary: 'The guest has too little free space for the fixes' },
+  GUEST_KERNEL_UNSUPPORTED: { retryable: false, summary: 'No kernel of the guest can drive virtio disks' },
+  GUEST_INITRAMFS_TOOL_MISSING: {
+    retryable: false,
+    summary: 'The guest needs another initramfs and has no program to make one',
+  },
   GUEST_FIX_FAILED: { retryable: false, summary: 'A fix the guest needs to boot failed' },
   // convert
   CONVERT_FAILED: { retryable: true, summary: 'Conversion of a disk failed' },

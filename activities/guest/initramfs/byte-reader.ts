@@ -29,6 +29,15 @@ export class ByteReader {
     return bytes;
   }
 
+  /** At least one and at most `count` bytes, whatever is there. @throws MalformedArchive at the end of the stream. */
+  async readSome(count: number): Promise<Buffer> {
+    if (this.buffered.length === 0 && !(await this.pull()))
+      throw new MalformedArchive('the archive ends in the middle');
+    const bytes = this.buffered.subarray(0, count);
+    this.consume(bytes.length);
+    return bytes;
+  }
+
   async skip(count: number): Promise<void> {
     let left = count;
     while (left > 0) {

@@ -1,11 +1,7 @@
-import { createReadStream } from 'node:fs';
-import { ByteReader, MalformedArchive } from './byte-reader.ts';
-import { isCpio, readCpioNames } from './cpio.ts';
-import { compressionOf, decompress, magicBytes } from './decompress.ts';
+import { imageParts, readImage } from './archives.ts';
+import { MalformedArchive } from './byte-reader.ts';
+import { cpioEntries } from './cpio.ts';
 
-/** A real initramfs with firmware for everything unpacks to some 300 MiB. */
-const maxUnpackedBytes = 2 * 1024 * 1024 * 1024;
-const wallMs = 180_000;
 const maxModules = 50_000;
 const moduleFile = /(?:^|\/)lib\/modules\/([^/]+)\/(?:.*\/)?([^/]{1,128})\.ko(?:\.(?:gz|xz|zst|lz4|bz2))?$/;
 
@@ -32,55 +28,21 @@ export async function readInitramfsModules(
     if (module === undefined || version !== kernelVersion || modules.size >= maxModules) return;
     modules.add(moduleName(module));
   };
-  const limited = AbortSignal.any([signal, AbortSignal.timeout(wallMs)]);
-  const file = createReadStream(path, { highWaterMark: 256 * 1024 });
   try {
-    await readArchives(new ByteReader(file, maxUnpackedBytes), onName, limited, true);
+    await readImage(path, signal, async (reader, limited) => {
+      for await (const part of imageParts(reader, limited, true)) {
+        if (part.kind !== 'archive') continue;
+        for await (const { name } of cpioEntries(part.reader)) onName(name);
+      }
+    });
     return { modules };
   } catch (error) {
-    signal.throwIfAborted();
-    if (limited.aborted) return { modules, problem: `it took more than ${wallMs / 1000} s to read` };
     if (error instanceof MalformedArchive) return { modules, problem: error.message };
     throw error;
-  } finally {
-    file.destroy();
   }
 }
 
 /** Modules are files with dashes or underscores; the kernel knows them with underscores. */
 export function moduleName(fileName: string): string {
   return fileName.replaceAll('-', '_');
-}
-
-/** @param mayExpand false inside a compressed part: the kernel does not look for a second layer either. */
-async function readArchives(
-  reader: ByteReader,
-  onName: (name: string) => void,
-  signal: AbortSignal,
-  mayExpand: boolean,
-): Promise<void> {
-  let archives = 0;
-  while (await reader.skipZeros()) {
-    signal.throwIfAborted();
-    const magic = await reader.peek(magicBytes);
-    const compression = mayExpand ? compressionOf(magic) : undefined;
-    if (isCpio(magic)) {
-      await readCpioNames(reader, onName);
-    } else if (compression !== undefined) {
-      const unpacked = new ByteReader(decompress(compression, reader.rest(), signal), maxUnpackedBytes);
-      try {
-        await readArchives(unpacked, onName, signal, false);
-      } finally {
-        await unpacked.close();
-      }
-      return;
-    } else if (archives === 0) {
-      throw new MalformedArchive('it is neither a cpio archive nor compressed in a known way');
-    } else {
-      // The kernel ignores what follows the last archive.
-      return;
-    }
-    archives++;
-  }
-  if (archives === 0) throw new MalformedArchive('it holds nothing');
 }

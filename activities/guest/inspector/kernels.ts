@@ -18,6 +18,8 @@ export interface KernelSearch {
 const maxKernels = 32;
 const maxInitramfsBytes = 512 * 1024 * 1024;
 const maxBuiltinBytes = 1024 * 1024;
+const maxEntries = 64;
+const entryPattern = '/{boot,boot/efi,efi}/loader/entries/*.conf';
 const maxEntryBytes = 64 * 1024;
 const versionPattern = /^\d+\.\d+[\w.+~-]*$/;
 /** Where the boot protocol keeps the offset of the version string, x86 boot.rst "kernel_version". */
@@ -32,8 +34,8 @@ interface KernelFile {
 export async function findKernels(search: KernelSearch): Promise<Kernel[]> {
   const { guest } = search;
   const moduleVersions = (await guest.isDir('/lib/modules')) ? await guest.ls('/lib/modules') : [];
-  const files = await kernelFiles(guest, moduleVersions);
   const entries = await bootEntries(guest);
+  const files = await kernelFiles(guest, moduleVersions, entries);
   const kernels: Kernel[] = [];
   for (const file of files.slice(0, maxKernels)) {
     const initramfs = await initramfsOf(guest, file, entries);
@@ -53,7 +55,11 @@ export async function findKernels(search: KernelSearch): Promise<Kernel[]> {
   return kernels;
 }
 
-async function kernelFiles(guest: Guestfs, moduleVersions: string[]): Promise<KernelFile[]> {
+async function kernelFiles(
+  guest: Guestfs,
+  moduleVersions: string[],
+  entries: readonly BootEntry[],
+): Promise<KernelFile[]> {
   const byVersion = new Map<string, KernelFile>();
   const add = (version: string | undefined, path: string) => {
     if (version !== undefined && !byVersion.has(version)) byVersion.set(version, { version, path });
@@ -66,6 +72,12 @@ async function kernelFiles(guest: Guestfs, moduleVersions: string[]): Promise<Ke
     const named = suffix !== undefined && versionPattern.test(suffix);
     // Arch and Alpine name the kernel after its flavour; the image itself knows its version.
     add(named ? suffix : ((await imageVersion(guest, path)) ?? suffix), path);
+  }
+  // kernel-install(8) keeps each kernel as `linux` in a folder of its version, below one of the machine.
+  for (const { kernel } of entries) {
+    const version = moduleVersions.find((known) => kernel.split('/').at(-2) === known);
+    if (version !== undefined && !byVersion.has(version) && (await guest.isFile(kernel)))
+      add(version, kernel);
   }
   for (const version of moduleVersions) {
     const path = `/lib/modules/${version}/vmlinuz`;
@@ -88,34 +100,49 @@ async function imageVersion(guest: Guestfs, path: string): Promise<string | unde
   }
 }
 
-/** Kernel file name to initramfs paths, by Boot Loader Specification entries (type 1). */
-async function bootEntries(guest: Guestfs): Promise<Map<string, string[]>> {
-  const found = new Map<string, string[]>();
-  for (const path of (await guest.glob('/boot/loader/entries/*.conf')).slice(0, maxKernels)) {
+interface BootEntry {
+  /** Path in the guest. */
+  kernel: string;
+  initramfs: string[];
+}
+
+/** Entries by the Boot Loader Specification (type 1), whose paths count from the partition they lie on. */
+async function bootEntries(guest: Guestfs): Promise<BootEntry[]> {
+  const entries: BootEntry[] = [];
+  for (const path of (await guest.glob(entryPattern)).slice(0, maxEntries)) {
     const text = (await guest.readFile(path, maxEntryBytes)).toString();
-    const kernel = /^linux\s+(\S+)/m.exec(text)?.[1]?.split('/').at(-1);
+    const [mountpoint = ''] = path.split('/loader/');
+    const kernel = /^linux\s+(\/\S+)/m.exec(text)?.[1];
+    if (kernel === undefined) continue;
     const initramfs = [...text.matchAll(/^initrd\s+(\/\S+)/gm)].map(([, file]) => file ?? '');
-    if (kernel !== undefined && initramfs.length > 0) found.set(kernel, initramfs);
+    // Where /boot is no partition of its own they count from the root.
+    const places = [mountpoint, ''];
+    for (const place of places) {
+      entries.push({
+        kernel: `${place}${kernel}`,
+        initramfs: initramfs.filter((file) => !/ucode/.test(file)).map((file) => `${place}${file}`),
+      });
+    }
   }
-  return found;
+  return entries;
 }
 
 async function initramfsOf(
   guest: Guestfs,
   { version, path }: KernelFile,
-  entries: Map<string, string[]>,
+  entries: readonly BootEntry[],
 ): Promise<string | undefined> {
   const kernelName = path.split('/').at(-1) ?? '';
   const flavour = /^[^-]+-(.+)$/.exec(kernelName)?.[1] ?? version;
-  // Paths of entries count from the root of the file system that /boot may be.
-  const fromEntries = (entries.get(kernelName) ?? []).flatMap((file) => [`/boot${file}`, file]);
+  const fromEntries = entries.filter(({ kernel }) => kernel === path).flatMap(({ initramfs }) => initramfs);
   const usual = [version, flavour].flatMap((suffix) => [
     `/boot/initrd.img-${suffix}`,
     `/boot/initramfs-${suffix}.img`,
     `/boot/initrd-${suffix}`,
+    `/boot/initrd-${suffix}.img`,
     `/boot/initramfs-${suffix}`,
   ]);
-  for (const candidate of [...fromEntries.filter((file) => !/ucode/.test(file)), ...usual]) {
+  for (const candidate of [...fromEntries, ...usual]) {
     if (await guest.isFile(candidate)) return candidate;
   }
   return undefined;
@@ -136,12 +163,34 @@ async function virtioOf(search: KernelSearch, kernel: Kernel): Promise<Kernel['v
   return drivers();
 }
 
-/** modules.builtin(5) of kmod: one path a line, `kernel/drivers/block/virtio_blk.ko`. */
+/**
+ * modules.builtin(5) of kmod: one path a line, `kernel/drivers/block/virtio_blk.ko`. Kernels before 2.6.33 have
+ * none; the configuration they were built from knows.
+ */
 async function builtinModules(guest: Guestfs, version: string): Promise<Set<string>> {
   const path = `/lib/modules/${version}/modules.builtin`;
-  if (!(await guest.isFile(path))) return new Set();
+  if (!(await guest.isFile(path))) return builtinByConfig(guest, version);
   const text = (await guest.readFile(path, maxBuiltinBytes)).toString('latin1');
   return new Set([...text.matchAll(/([^/\n]+)\.ko$/gm)].map(([, name]) => moduleName(name ?? '')));
+}
+
+/** `CONFIG_VIRTIO_BLK=y` in /boot/config-VERSION. */
+async function builtinByConfig(guest: Guestfs, version: string): Promise<Set<string>> {
+  for (const path of [`/boot/config-${version}`, `/lib/modules/${version}/config`]) {
+    if (!(await guest.isFile(path))) continue;
+    const text = (await guest.readFile(path, maxBuiltinBytes)).toString('latin1');
+    return new Set(
+      [...text.matchAll(/^CONFIG_(VIRTIO_\w+|SCSI_VIRTIO)=y/gm)].map(([, option = '']) =>
+        builtinName(option),
+      ),
+    );
+  }
+  return new Set();
+}
+
+/** The option is called like the module, but for the one of virtio_scsi. */
+function builtinName(option: string): string {
+  return option === 'SCSI_VIRTIO' ? 'virtio_scsi' : option.toLowerCase();
 }
 
 async function initramfsModules(

@@ -1,7 +1,8 @@
 import type { ArgumentsEditor } from './kernel-arguments.ts';
 
 /** A file name that is a Linux kernel and not memtest, a chain loader or a Xen hypervisor. */
-const kernelName = /(^|[/)])(vmlinu[xz]|linux|bzimage|kernel|image|boot\/linux)[^/]*$/i;
+const kernelName =
+  /(^|[/)])(vmlinu[xz]|linux|bzimage|kernel|image|boot\/linux|\$\{?\w*(linux|kernel|vmlinuz)\w*\}?)[^/]*$/i;
 
 function splitEol(line: string): [string, string] {
   return line.endsWith('\r') ? [line.slice(0, -1), '\r'] : [line, ''];
@@ -25,7 +26,7 @@ function afterName(args: string, edit: ArgumentsEditor): string {
 
 /** A command line that only refers to a variable is edited where the variable is set. */
 function unlessVariable(args: string, edit: ArgumentsEditor): string {
-  return /\$\{?(kernelopts|default_kernelopts)\b/.test(args) ? args : edit(args);
+  return /\$\{?(kernelopts|default_kernelopts|photon_cmdline)\b/.test(args) ? args : edit(args);
 }
 
 /**
@@ -47,7 +48,22 @@ export function editGrubCfg(text: string, edit: ArgumentsEditor): string {
       const [, lead = '', quote = '', args = '', tail = ''] = variable;
       return `${lead}${quote}${edit(args)}${quote}${tail}`;
     }
+    // Photon's menu entry says root=$rootpartition.
+    const root = /^(\s*set\s+rootpartition=)(["']?)(\/dev\/[^\s"'$]+)\2(\s*)$/.exec(line);
+    if (root) {
+      const [, lead = '', quote = '', device = '', tail = ''] = root;
+      const edited = /^root=([^\s"']+)/.exec(edit(`root=${device}`))?.[1] ?? device;
+      return `${lead}${quote}${edited}${quote}${tail}`;
+    }
     return line;
+  });
+}
+
+/** /boot/photon.cfg of Photon: an environment block of any length with `photon_cmdline`. */
+export function editPhotonCfg(text: string, edit: ArgumentsEditor): string {
+  return editLines(text, (line) => {
+    const match = /^(photon_cmdline=)(.*)$/.exec(line);
+    return match ? `${match[1] ?? ''}${edit(match[2] ?? '')}` : line;
   });
 }
 
@@ -83,12 +99,28 @@ const grubenvBytes = 1024;
 
 /** /boot/grub2/grubenv: `kernelopts`, in a block that must stay 1024 bytes long, filled up with `#`. */
 export function editGrubEnv(text: string, edit: ArgumentsEditor): string {
-  if (text.length !== grubenvBytes || !text.startsWith('# GRUB Environment Block\n')) return text;
-  const body = text.replace(/#*$/, '');
-  const edited = body.replace(
-    /^(kernelopts=)(.*)$/m,
-    (_whole, key: string, args: string) => `${key}${edit(args)}`,
+  return editGrubEnvBody(text, (body) =>
+    body.replace(/^(kernelopts=)(.*)$/m, (_whole, key: string, args: string) => `${key}${edit(args)}`),
   );
+}
+
+/** The variable of a grubenv; undefined when it has none of the name. */
+export function grubEnvVariable(text: string, name: string): string | undefined {
+  return new RegExp(`^${name}=(.*)$`, 'm').exec(text)?.[1];
+}
+
+/** Sets a variable of a grubenv; the same text back when it is no grubenv or has no room. */
+export function setGrubEnvVariable(text: string, name: string, value: string): string {
+  const line = `${name}=${value}`;
+  return editGrubEnvBody(text, (body) => {
+    const present = new RegExp(`^${name}=.*$`, 'm');
+    return present.test(body) ? body.replace(present, () => line) : `${body}${line}\n`;
+  });
+}
+
+function editGrubEnvBody(text: string, edit: (body: string) => string): string {
+  if (text.length !== grubenvBytes || !text.startsWith('# GRUB Environment Block\n')) return text;
+  const edited = edit(text.replace(/#*$/, ''));
   return edited.length > grubenvBytes ? text : edited.padEnd(grubenvBytes, '#');
 }
 

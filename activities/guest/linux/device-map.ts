@@ -1,5 +1,11 @@
 import type { GuestFacts } from '../../../contracts/values.ts';
 import { isGuestfsFailure } from '../guest-errors.ts';
+import {
+  parsePartitionTable,
+  partitionTableBytes,
+  type PartitionTable,
+} from '../inspector/partition-table.ts';
+import { recognise, signatureBytes } from '../inspector/signatures.ts';
 import type { Guestfs } from '../session/guestfs.ts';
 
 /**
@@ -74,17 +80,57 @@ async function readVolumes(guest: Guestfs): Promise<DeviceMap> {
   const whole = disks
     .map((device, disk) => ({ device, place: { disk } }))
     .filter(({ place }) => !partitioned.has(place.disk));
+  const partUuids = await readPartUuids(guest, disks, partitioned);
+  // Members of old arrays look like the file system on the array; blkid alone reads the end of the device.
+  const read = (await guest.listMdDevices()).length > 0 ? readTags : readSignature;
   const volumes: Volume[] = [];
   for (const { device, place } of [...whole, ...partitions]) {
-    if (place !== undefined) volumes.push({ device, ...place, ...(await readTags(guest, device)) });
+    if (place === undefined) continue;
+    const partUuid = 'partition' in place ? partUuids(place) : undefined;
+    volumes.push({ device, ...place, ...tagged('partUuid', partUuid), ...(await read(guest, device)) });
   }
   return { diskCount: disks.length, volumes };
 }
 
-async function readTags(
+/** PARTUUIDs from the partition tables. MBR counts logical partitions, which it does not list, in the same way. */
+async function readPartUuids(
   guest: Guestfs,
-  device: string,
-): Promise<Pick<Volume, 'fsType' | 'uuid' | 'partUuid'>> {
+  disks: readonly string[],
+  partitioned: ReadonlySet<number | undefined>,
+): Promise<(place: { disk: number; partition?: number }) => string | undefined> {
+  const tables = new Map<number, PartitionTable>();
+  for (const [disk, device] of disks.entries()) {
+    if (!partitioned.has(disk)) continue;
+    tables.set(disk, parsePartitionTable(await guest.preadDevice(device, partitionTableBytes, 0)));
+  }
+  return ({ disk, partition }) => {
+    const table = tables.get(disk);
+    const entry = table?.partitions.find(({ number }) => number === partition);
+    if (entry !== undefined || table?.kind !== 'mbr' || partition === undefined)
+      return safeTag(entry?.partUuid);
+    const signature = table.partitions[0]?.partUuid.split('-')[0];
+    return safeTag(signature && `${signature}-${partition.toString(16).padStart(2, '0')}`);
+  };
+}
+
+type Tags = Pick<Volume, 'fsType' | 'uuid' | 'partUuid'>;
+
+/** What the first bytes say; blkid is asked only where they are not clear, as it takes a third of a second. */
+async function readSignature(guest: Guestfs, device: string): Promise<Tags> {
+  try {
+    const head = await guest.preadDevice(device, signatureBytes, 0);
+    const [only, ...more] = recognise(head);
+    if (only !== undefined && more.length === 0)
+      return { ...tagged('fsType', safeTag(only.type)), ...tagged('uuid', safeTag(only.uuid)) };
+    if (head.every((byte) => byte === 0)) return {};
+  } catch (error) {
+    // A partition smaller than the read, or one that cannot be read: blkid says what it can.
+    if (!isGuestfsFailure(error) && !(error instanceof RangeError)) throw error;
+  }
+  return readTags(guest, device);
+}
+
+async function readTags(guest: Guestfs, device: string): Promise<Tags> {
   // An extended or empty partition has nothing to tell.
   const tags = await guest.blkid(device).catch((error: unknown) => {
     if (isGuestfsFailure(error)) return new Map<string, string>();
@@ -196,7 +242,9 @@ export function stableName(
 
 /** Whether a text holds a name that moves at all; reading the devices takes seconds. */
 export function mentionsMovingDevice(text: string): boolean {
-  return /\/dev\/(sd|xvd|hd|vd|ubd|nvme|cciss|ida|mmcblk|disk\/(by-path|by-id|azure))/.test(text);
+  return /\/dev\/(sd|xvd|hd|vd|ubd|nvme|cciss|ida|mmcblk|disk\/(by-path|by-id|by-diskseq|azure|cloud))/.test(
+    text,
+  );
 }
 
 /** Names that move with the hypervisor; undefined for everything that stays, or is no hard disk. */
@@ -228,8 +276,13 @@ function parseNumbered(short: string): ParsedName | undefined {
 }
 
 function parseByPath(short: string): ParsedName | undefined {
-  const match = /^disk\/(by-path|by-id|azure)\/(.+)$/.exec(short);
+  const match = /^disk\/(by-path|by-id|by-diskseq|azure|cloud)\/(.+)$/.exec(short);
   if (!match?.[2]) return undefined;
+  // Rules of the clouds' agents, which name the disk that is booted from: azure-vm-utils, google-compute-engine.
+  const boot =
+    /^(?:root|azure_root|os|google-persistent-disk-0|scsi-0Google_PersistentDisk_persistent-disk-0)(?:-part(\d{1,4}))?$/;
+  const first = boot.exec(match[2]);
+  if (first) return place(0, first[1]);
   // Made by device mapper, LVM and md from their own metadata, which moves along.
   if (match[1] === 'by-id' && /^(dm-|lvm-|md-)/.test(match[2])) return undefined;
   const partition = /-part(\d{1,4})$/.exec(match[2])?.[1];

@@ -22,12 +22,26 @@ export function editFstab(text: string, map: DeviceMap): Edited {
   const lines = text.split('\n').map((line) => {
     const match = fstabLine.exec(line);
     if (!match) return line;
-    const [, lead = '', device = '', gap1 = '', path = '', gap2 = '', fsType = '', rest = ''] = match;
+    const [, lead = '', device = '', gap1 = '', path = '', gap2 = '', fsType = ''] = match;
+    const rest = editOptions(match[7] ?? '', map, `/etc/fstab (${path})`, warnings);
     if (notOnDisk.test(fsType) || isRemovable(device, path, fsType)) return line;
     const name = renamed(device, map, { fsType, isRoot: path === '/' }, `/etc/fstab (${path})`, warnings);
-    return name === undefined ? line : `${lead}${name}${gap1}${path}${gap2}${fsType}${rest}`;
+    return `${lead}${name ?? device}${gap1}${path}${gap2}${fsType}${rest}`;
   });
   return { text: lines.join('\n'), warnings };
+}
+
+/** Options that name a further device: a journal or log elsewhere, the members of a btrfs file system. */
+function editOptions(rest: string, map: DeviceMap, where: string, warnings: string[]): string {
+  return rest.replace(
+    /([\s,](?:device|logdev|rtdev|journal_path|x-systemd\.requires)=)(\/dev\/[^\s,"']+)/g,
+    (whole, lead: string, device: string) => {
+      // The members of btrfs share their UUID; that of a journal is not in a place of its own.
+      const name = renamed(device, map, { prefer: 'partuuid' }, where, warnings);
+      const [, tag, value] = /^(UUID|PARTUUID)=(.+)$/.exec(name ?? '') ?? [];
+      return tag === undefined ? whole : `${lead}/dev/disk/by-${tag.toLowerCase()}/${value ?? ''}`;
+    },
+  );
 }
 
 /** Floppies and CD drives keep their lines: nothing waits for them, and sr0 stays sr0. */
@@ -46,9 +60,10 @@ export function editCrypttab(text: string, map: DeviceMap): Edited {
     const match = crypttabLine.exec(line);
     if (!match) return line;
     const [, lead = '', target = '', gap = '', device = '', rest = ''] = match;
-    // A swap with a key of its own for each boot has no signature to go by.
-    const fsType = /\bswap\b/.test(rest) ? {} : { fsType: 'crypto_LUKS' };
-    const name = renamed(device, map, fsType, `/etc/crypttab (${target})`, warnings);
+    // A volume with a new key for each boot has no signature that stays, only its place on the disk.
+    const fleeting = /\s\/dev\/u?random\b/.test(rest) || /[\s,](swap|tmp|plain)\b/.test(rest);
+    const expected = fleeting ? { prefer: 'partuuid' as const } : { fsType: 'crypto_LUKS' };
+    const name = renamed(device, map, expected, `/etc/crypttab (${target})`, warnings);
     return name === undefined ? line : `${lead}${target}${gap}${name}${rest}`;
   });
   return { text: lines.join('\n'), warnings };

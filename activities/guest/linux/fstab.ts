@@ -17,10 +17,6 @@ const files: { path: string; edit: (text: string, map: DeviceMap) => Edited; wha
   },
 ];
 
-/** What is copied into an initramfs stays there; rebuilding it for a delay would cost more than it gains. */
-const resumeWarning =
-  'The initramfs looks for the old swap device until it is made again, which may delay the boot by half a minute.';
-
 /** Disk names that change with the hypervisor, in the files that the running system mounts by. */
 export const fstabFix: Fix = {
   id: 'fstab',
@@ -36,9 +32,7 @@ export const fstabFix: Fix = {
       const edited = edit(file.text, await readDeviceMap(guest, facts));
       warnings.push(...edited.warnings);
       const change = planText(file, edited.text, what);
-      if (change === undefined) continue;
-      changes.push(change);
-      if (edit === editResume) warnings.push(resumeWarning);
+      if (change !== undefined) changes.push(change);
     }
     return { changes, warnings };
   },

@@ -1,19 +1,29 @@
 import { bootConfigFix } from './boot-config.ts';
+import { displayFix } from './display.ts';
+import { efiFallbackFix } from './efi-fallback.ts';
 import type { Fix } from './fix.ts';
 import { fstabFix } from './fstab.ts';
+import { grubDisksFix } from './grub-disks.ts';
 import { initramfsFix } from './initramfs.ts';
+import { kernelChoiceFix } from './kernel-choice.ts';
+import { modprobeFix } from './modprobe.ts';
 import { networkFix } from './network.ts';
 import { selinuxFix } from './selinux.ts';
 import { serialConsoleFix } from './serial-console.ts';
 
 /**
- * The repairs of a Linux guest in running order: the initramfs after all that it takes copies of, the labels
+ * The repairs of a Linux guest in running order: first what may refuse the guest, the initramfs after all that it takes copies of, the labels
  * after all that is written.
  */
 export const linuxFixes: readonly Fix[] = [
+  kernelChoiceFix,
+  efiFallbackFix,
   fstabFix,
   bootConfigFix,
+  grubDisksFix,
   networkFix,
+  modprobeFix,
+  displayFix,
   serialConsoleFix,
   initramfsFix,
   selinuxFix,

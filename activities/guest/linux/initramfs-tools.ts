@@ -1,7 +1,7 @@
 import type { GuestFacts, Kernel } from '../../../contracts/values.ts';
 import type { Guestfs } from '../session/guestfs.ts';
 import type { PlannedChange } from './fix.ts';
-import { planText, readGuestText } from './guest-text.ts';
+import { planOwnFile, planText, readGuestText } from './guest-text.ts';
 import { addInitramfsModules, addMkinitcpioModules } from './initramfs-tools-text.ts';
 
 /** How a guest's own program makes an initramfs. */
@@ -66,38 +66,48 @@ function initramfsTools(program: string): InitramfsBuilder {
   };
 }
 
-/** dracut(8). A host-only image is made for the root file system as the appliance mounted it. */
+/**
+ * dracut(8). A host-only image is made for the root file system as the appliance mounted it, and later ones
+ * for the machine they are made on; a file of ours keeps the drivers in whichever.
+ */
 function dracut(program: string): InitramfsBuilder {
+  const config = '/etc/dracut.conf.d/longhaul-virtio.conf';
   return {
     program,
-    prepare: () => Promise.resolve([]),
+    async prepare(guest, modules) {
+      const text = `# Written by Longhaul: drivers the root disk needs on KVM.\nadd_drivers+=" ${modules.join(' ')} "\n`;
+      const change = await planOwnFile(
+        guest,
+        config,
+        text,
+        `${modules.join(', ')} are part of every initramfs.`,
+      );
+      return change === undefined ? [] : [change];
+    },
     async build(guest, { kernel, output, modules, timeoutMs }) {
       const drivers = modules.length > 0 ? ['--add-drivers', modules.join(' ')] : [];
-      await guest.command([program, ...drivers, output, kernel.version], timeoutMs);
+      await guest.command([program, '--force', ...drivers, output, kernel.version], timeoutMs);
     },
   };
 }
 
-/** mkinitcpio(8) with a configuration of its own, and without the hook that looks at the appliance. */
+/** mkinitcpio(8), without the hook that looks at the appliance. */
 function mkinitcpio(program: string): InitramfsBuilder {
-  const config = '/etc/mkinitcpio.longhaul.conf';
+  const config = '/etc/mkinitcpio.conf';
   return {
     program,
-    prepare: () => Promise.resolve([]),
-    async build(guest, { kernel, output, modules, timeoutMs }) {
-      const file = await readGuestText(guest, '/etc/mkinitcpio.conf', []);
-      const text =
-        addMkinitcpioModules(file?.text ?? '', modules) ??
-        `${file?.text ?? ''}\nMODULES+=(${modules.join(' ')})\n`;
-      await guest.replaceFile(config, Buffer.from(text, 'latin1'));
-      try {
-        await guest.command(
-          [program, '-c', config, '-k', kernel.version, '-S', 'autodetect', '-g', output],
-          timeoutMs,
-        );
-      } finally {
-        await guest.rmF(config);
-      }
+    async prepare(guest, modules, warnings) {
+      const file = await readGuestText(guest, config, warnings);
+      if (file === undefined) return [];
+      const change = planText(
+        file,
+        addMkinitcpioModules(file.text, modules),
+        `${modules.join(', ')} are part of every initramfs.`,
+      );
+      return change === undefined ? [] : [change];
+    },
+    async build(guest, { kernel, output, timeoutMs }) {
+      await guest.command([program, '-k', kernel.version, '-S', 'autodetect', '-g', output], timeoutMs);
     },
   };
 }

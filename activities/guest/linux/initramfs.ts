@@ -1,25 +1,26 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { LonghaulError } from '../../../contracts/errors.ts';
-import type { GuestFacts, Kernel } from '../../../contracts/values.ts';
-import { readInitramfsModules } from '../initramfs/module-names.ts';
+import type { Kernel } from '../../../contracts/values.ts';
 import type { Guestfs } from '../session/guestfs.ts';
+import { readDeviceMap } from './device-map.ts';
 import type { Fix, FixContext, PlannedChange } from './fix.ts';
+import { editInitramfs, requireBuilt } from './initramfs-edit.ts';
+import { stableTexts, type TextEditor } from './initramfs-texts.ts';
 import { findBuilder, type InitramfsBuilder } from './initramfs-tools.ts';
+import { driversNowhere, findsRoot, isPlainVersion, moduleTable } from './kernel-drivers.ts';
 
 /** Under emulation a large initramfs takes ten minutes, and hosts are shared. */
 const buildTimeoutMs = 60 * 60_000;
 const progressMs = 5_000;
 
-/** The drivers a root disk on virtio needs, and where the kernel keeps them. */
+/** In the order in which they are asked for; virtio_scsi is for those who change the bus later. */
 const drivers = [
-  { module: 'virtio_pci', dir: 'drivers/virtio', has: (kernel: Kernel) => kernel.virtio.pci, needed: true },
-  { module: 'virtio_blk', dir: 'drivers/block', has: (kernel: Kernel) => kernel.virtio.blk, needed: true },
-  { module: 'virtio_scsi', dir: 'drivers/scsi', has: (kernel: Kernel) => kernel.virtio.scsi, needed: false },
+  { module: 'virtio_pci', has: (kernel: Kernel) => kernel.virtio.pci },
+  { module: 'virtio_blk', has: (kernel: Kernel) => kernel.virtio.blk },
+  { module: 'virtio_scsi', has: (kernel: Kernel) => kernel.virtio.scsi },
 ];
 
-/** An initramfs opens the root file system's container by its own copy of this file. */
-const copiedFile = '/etc/crypttab';
+/** Files of which an initramfs has copies. */
+const copiedFiles = ['/etc/crypttab', '/etc/initramfs-tools/conf.d/resume'];
 
 /** Virtio in the initramfs of every kernel that can be booted; those that have it are not touched. */
 export const initramfsFix: Fix = {
@@ -30,89 +31,91 @@ export const initramfsFix: Fix = {
   async plan(context) {
     const { guest, facts } = context;
     const warnings: string[] = [];
-    const bootable = facts.kernels.filter((kernel) => kernel.bootable);
-    const stale = rootIsMapped(facts) && context.earlier.some(({ path }) => path === copiedFile);
-    const lacking = bootable.filter((kernel) => stale || !kernel.virtio.pci || !kernel.virtio.blk);
-    if (lacking.length === 0) return { changes: [], warnings };
+    const stale = context.earlier.filter(({ path }) => copiedFiles.includes(path)).map(({ path }) => path);
+    const kernels = facts.kernels.filter(
+      (kernel) =>
+        kernel.bootable && (!findsRoot(kernel) || (stale.length > 0 && kernel.initramfs !== undefined)),
+    );
+    if (kernels.length === 0) return { changes: [], warnings };
 
     const builder = await findBuilder(guest, facts.initramfsTool);
-    const rebuilds: PlannedChange[] = [];
+    const renewals: PlannedChange[] = [];
     const wanted = new Set<string>();
-    for (const kernel of lacking) {
-      const outlook = await judge(guest, kernel, builder);
+    for (const kernel of kernels) {
+      const outlook = await judge(guest, kernel, builder, stale);
       if (outlook.kind === 'hopeless') {
         warnings.push(`Kernel ${show(kernel.version)} would not find its root disk: ${outlook.reason}.`);
         continue;
       }
       outlook.modules.forEach((module) => wanted.add(module));
-      rebuilds.push(planRebuild(context, outlook));
+      renewals.push(planRenewal(context, outlook));
     }
-    if (rebuilds.length === 0 && lacking.length === bootable.length) throw noKernel(lacking, warnings);
-    if (rebuilds.length === 0 || builder === undefined) return { changes: [], warnings };
-    const prepared = await builder.prepare(guest, [...wanted], warnings);
-    return { changes: [...prepared, ...rebuilds], warnings };
+    const prepared =
+      wanted.size > 0 && builder !== undefined ? await builder.prepare(guest, [...wanted], warnings) : [];
+    return { changes: [...prepared, ...renewals], warnings };
   },
 };
 
-function rootIsMapped({ root }: GuestFacts): boolean {
-  return root !== undefined && !/^\/dev\/[sv]d[a-z]+\d*$/.test(root.device);
-}
-
-interface Rebuild {
-  kind: 'rebuild';
+interface Renewal {
+  kind: 'renewal';
   kernel: Kernel;
   initramfs: string;
+  /** Modules it lacks; empty when only its copies of files are old. */
   modules: string[];
-  builder: InitramfsBuilder;
+  /** Files whose copies in it are old. */
+  stale: string[];
+  builder: InitramfsBuilder | undefined;
 }
 
-/** Whether the guest can make a better initramfs for this kernel, and with which modules. */
+/** Whether this kernel can get a better initramfs, and with which modules. */
 async function judge(
   guest: Guestfs,
   kernel: Kernel,
   builder: InitramfsBuilder | undefined,
-): Promise<Rebuild | { kind: 'hopeless'; reason: string }> {
+  stale: string[],
+): Promise<Renewal | { kind: 'hopeless'; reason: string }> {
   const hopeless = (reason: string) => ({ kind: 'hopeless' as const, reason });
-  // The version becomes an argument and part of a pattern.
-  if (!/^[A-Za-z0-9][A-Za-z0-9._+~-]{0,127}$/.test(kernel.version))
-    return hopeless('its version is no version');
+  if (!isPlainVersion(kernel.version)) return hopeless('its version is no version');
   if (kernel.initramfs === undefined) return hopeless('it has no initramfs and no virtio drivers built in');
+  const renewal = { kind: 'renewal' as const, kernel, initramfs: kernel.initramfs, stale, builder };
+  if (findsRoot(kernel)) return { ...renewal, modules: [] };
+  const nowhere = await driversNowhere(guest, kernel);
+  if (nowhere.length > 0) return hopeless(`its modules ${nowhere.join(', ')} are not installed`);
   if (builder === undefined) return hopeless('the guest has no program to make an initramfs with');
-  const modules: string[] = [];
-  for (const { module, dir, has, needed } of drivers) {
-    if (has(kernel)) continue;
-    const found = await guest.glob(`/lib/modules/${kernel.version}/kernel/${dir}/${module}.ko*`);
-    if (found.length > 0) modules.push(module);
-    else if (needed) return hopeless(`its module ${module} is not installed`);
-  }
-  return { kind: 'rebuild', kernel, initramfs: kernel.initramfs, modules, builder };
+  const table = await moduleTable(guest, kernel.version);
+  const modules = drivers.filter(({ module, has }) => !has(kernel) && table.has(module));
+  return { ...renewal, modules: modules.map(({ module }) => module) };
 }
 
-function planRebuild(context: FixContext, rebuild: Rebuild): PlannedChange {
+function planRenewal(context: FixContext, renewal: Renewal): PlannedChange {
+  const { initramfs, modules, stale } = renewal;
+  const gets = modules.length > 0 ? `It gets ${modules.join(', ')} and what they need.` : '';
+  const copies = stale.length > 0 ? `Its copies of ${stale.join(', ')} are renewed, where it has any.` : '';
   return {
-    path: rebuild.initramfs,
-    what: `Rebuilt by ${rebuild.builder.program} with ${rebuild.modules.join(', ') || `the new ${copiedFile}`}.`,
-    apply: (guest) => replaceInitramfs(context, guest, rebuild),
+    path: initramfs,
+    what: [gets, copies].filter((part) => part !== '').join(' '),
+    apply: (guest) => renew(context, guest, renewal),
   };
 }
 
 /** The old initramfs stays in place until the new one is whole and was seen to hold the drivers. */
-async function replaceInitramfs(context: FixContext, guest: Guestfs, rebuild: Rebuild): Promise<void> {
-  const { kernel, initramfs, modules, builder } = rebuild;
+async function renew(context: FixContext, guest: Guestfs, renewal: Renewal): Promise<void> {
+  const { kernel, initramfs, modules, stale } = renewal;
   const output = `${initramfs}.longhaul`;
   const old = await guest.stat(initramfs);
   await requireSpace(guest, initramfs, old.sizeBytes);
   await guest.rmF(output);
-  const started = performance.now();
-  const say = () =>
-    context.report(
-      `rebuilding the initramfs of ${kernel.version} (${Math.round((performance.now() - started) / 1000)} s)`,
-    );
-  say();
-  const heartbeat = setInterval(say, progressMs);
+  const editText: TextEditor =
+    stale.length > 0 ? stableTexts(await readDeviceMap(guest, context.facts)) : (_name, text) => text;
+  const stop = sayProgress(context, `renewing the initramfs of ${kernel.version}`);
   try {
-    await builder.build(guest, { kernel, output, modules, timeoutMs: buildTimeoutMs });
-    await requireDrivers(context, guest, output, rebuild);
+    const job = { kernel, initramfs, output, modules, editText };
+    const edited = await editInitramfs(context, guest, job);
+    if (edited.kind === 'same') return;
+    if (edited.kind === 'unable') {
+      context.log.info({ initramfs, reason: edited.reason }, "an initramfs is left to the guest's own tool");
+      if (!(await build(context, guest, renewal, output))) return;
+    }
     await guest.chmod(old.mode & 0o7777, output);
     await guest.chown(old.uid, old.gid, output);
     await guest.mv(output, initramfs);
@@ -120,31 +123,38 @@ async function replaceInitramfs(context: FixContext, guest: Guestfs, rebuild: Re
     await guest.rmF(output).catch(() => undefined);
     throw error;
   } finally {
-    clearInterval(heartbeat);
+    stop();
   }
 }
 
-/** Reads the new image as the inspector reads any: by its contents, not by the builder's word. */
-async function requireDrivers(
+/** False when there is nothing to build with, and nothing that would keep the guest from booting. */
+async function build(
   context: FixContext,
   guest: Guestfs,
+  renewal: Renewal,
   output: string,
-  rebuild: Rebuild,
-): Promise<void> {
-  const { kernel, modules, builder } = rebuild;
-  const dir = await mkdtemp(join(context.scratchDir, 'initramfs-'));
-  try {
-    await guest.download(output, join(dir, 'image'));
-    const read = await readInitramfsModules(join(dir, 'image'), kernel.version, context.signal);
-    const missing = modules.filter((module) => !read.modules.has(module));
-    if (missing.length === 0) return;
-    throw new LonghaulError('GUEST_FIX_FAILED', {
-      found: `the initramfs that ${builder.program} made for ${kernel.version} lacks ${missing.join(', ')}${read.problem === undefined ? '' : ` (${read.problem})`}`,
-      remedy: 'Rebuild the initramfs with virtio drivers in the source VM and retry; the old one was kept.',
+): Promise<boolean> {
+  const { builder, kernel, modules, stale } = renewal;
+  if (builder === undefined) {
+    if (modules.length === 0) return false;
+    throw new LonghaulError('GUEST_INITRAMFS_TOOL_MISSING', {
+      found: `${renewal.initramfs} lacks ${modules.join(', ')} and the guest has no program to make it anew`,
+      remedy: 'Rebuild the initramfs with virtio drivers in the source VM and retry.',
     });
-  } finally {
-    await rm(dir, { recursive: true, force: true });
   }
+  // A swap to resume from that is not found delays the boot; building under emulation takes many minutes.
+  if (modules.length === 0 && !stale.includes('/etc/crypttab')) return false;
+  await builder.build(guest, { kernel, output, modules, timeoutMs: buildTimeoutMs });
+  await requireBuilt(context, guest, { ...renewal, output }, builder.program);
+  return true;
+}
+
+function sayProgress(context: FixContext, doing: string): () => void {
+  const started = performance.now();
+  const say = () => context.report(`${doing} (${Math.round((performance.now() - started) / 1000)} s)`);
+  say();
+  const heartbeat = setInterval(say, progressMs);
+  return () => clearInterval(heartbeat);
 }
 
 /** The new image lies beside the old one for a moment, and may be larger: other compression, more drivers. */
@@ -158,15 +168,6 @@ async function requireSpace(guest: Guestfs, initramfs: string, oldBytes: number)
     found: `${directory} has ${freeBytes} bytes free; a new initramfs beside the old one may need ${neededBytes}`,
     remedy: 'Remove an old kernel in the source VM, or make room there, and retry.',
     details: { directory, freeBytes, neededBytes },
-  });
-}
-
-function noKernel(lacking: readonly Kernel[], reasons: readonly string[]): LonghaulError {
-  return new LonghaulError('GUEST_FIX_FAILED', {
-    found: `none of ${lacking.length} bootable kernels would find the root disk. ${reasons.join(' ')}`,
-    remedy:
-      'Install a kernel with virtio drivers, or the initramfs tool of the distribution, in the source VM.',
-    details: { kernels: lacking.map((kernel) => kernel.version) },
   });
 }
 

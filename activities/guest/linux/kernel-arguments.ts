@@ -11,16 +11,24 @@ export function stableDevices(
   where: string,
   warnings: string[],
 ): ArgumentsEditor {
-  return (args) =>
-    args.replace(
+  return (args) => {
+    // With an offset the memory is in a swap file, on whatever file system.
+    const swapFile = /(^|\s)resume_offset=/.test(args);
+    return args.replace(
       /(^|[\s"'])(root|resume)=(\/dev\/[^\s"'\\$]+)/g,
       (whole, lead: string, key: string, device: string) => {
         // A bus path says nothing of where the disk is now, but the root file system is known.
-        const expected = key === 'resume' ? { fsType: 'swap' } : { isRoot: device.startsWith('/dev/disk/') };
+        const expected =
+          key === 'resume'
+            ? swapFile
+              ? {}
+              : { fsType: 'swap' }
+            : { isRoot: device.startsWith('/dev/disk/') };
         const name = renamed(device, map, { ...expected, prefer }, `${key}=${device} in ${where}`, warnings);
         return name === undefined ? whole : `${lead}${key}=${name}`;
       },
     );
+  };
 }
 
 const serialConsole = 'console=ttyS0,115200';

@@ -3,7 +3,7 @@ import { planBootEdit } from './boot-files.ts';
 import type { Fix, PlannedChange } from './fix.ts';
 import { planOwnFile, planText, readGuestText } from './guest-text.ts';
 import { serialConsoleArguments } from './kernel-arguments.ts';
-import { editInittab, upstartJob } from './serial-console-text.ts';
+import { editInittab, editSecuretty, upstartJob, withoutXenConsole } from './serial-console-text.ts';
 
 /** A login and kernel messages on the first serial port, where libvirt's console is. */
 export const serialConsoleFix: Fix = {
@@ -30,24 +30,43 @@ export const serialConsoleFix: Fix = {
 
 async function planLogin(guest: Guestfs): Promise<{ changes: PlannedChange[]; warnings: string[] }> {
   const warnings: string[] = [];
-  const found = (change: PlannedChange | undefined) => ({ changes: change ? [change] : [], warnings });
+  const found = (...changes: (PlannedChange | undefined)[]) => ({
+    changes: changes.filter((change) => change !== undefined),
+    warnings,
+  });
   for (const units of ['/usr/lib/systemd/system', '/lib/systemd/system']) {
     const unit = `${units}/serial-getty@.service`;
     if (await guest.exists(unit)) return { changes: await planSystemd(guest, unit), warnings };
   }
   const inittab = await readGuestText(guest, '/etc/inittab', warnings);
   if (inittab !== undefined && !(await guest.isDir('/etc/init'))) {
-    return found(planText(inittab, editInittab(inittab.text), 'A login waits on the first serial port.'));
+    const edited = editInittab(inittab.text, await gettyOf(guest));
+    return found(planText(inittab, edited, waits), await planSecuretty(guest, warnings));
+  }
+  for (const job of ['/etc/init/hvc0.conf', '/etc/init/xvc0.conf']) {
+    const file = await readGuestText(guest, job, warnings);
+    if (file !== undefined) return found(planText(file, withoutXenConsole(file.text), waits));
   }
   if (await guest.isFile('/etc/init/tty1.conf')) {
-    return found(
-      await planOwnFile(guest, '/etc/init/ttyS0.conf', upstartJob, 'A login waits on the first serial port.'),
-    );
+    return found(await planOwnFile(guest, '/etc/init/ttyS0.conf', upstartJob, waits));
   }
   // RHEL 6 starts one by itself on the consoles of the kernel command line.
-  if (await guest.isFile('/etc/init/serial.conf')) return found(undefined);
+  if (await guest.isFile('/etc/init/serial.conf')) return found();
   warnings.push('No known init system was found, so no login was set up on the serial console.');
-  return found(undefined);
+  return found();
+}
+
+const waits = 'A login waits on the first serial port.';
+
+/** Red Hat and SUSE call it agetty; Debian has both names, busybox getty alone. */
+async function gettyOf(guest: Guestfs): Promise<string> {
+  return (await guest.isFile('/sbin/agetty')) ? '/sbin/agetty' : '/sbin/getty';
+}
+
+async function planSecuretty(guest: Guestfs, warnings: string[]): Promise<PlannedChange | undefined> {
+  const file = await readGuestText(guest, '/etc/securetty', warnings);
+  const what = 'Root may sign in on the first serial port, as on the Xen console before.';
+  return file && planText(file, editSecuretty(file.text), what);
 }
 
 const wants = '/etc/systemd/system/getty.target.wants';
@@ -68,7 +87,7 @@ async function planSystemd(guest: Guestfs, unit: string): Promise<PlannedChange[
   if (!masked && !(await guest.isSymlink(link)) && !(await guest.exists(link))) {
     changes.push({
       path: link,
-      what: 'A login waits on the first serial port.',
+      what: waits,
       after: `-> ${unit}`,
       apply: async (session) => {
         await session.mkdirP(wants);

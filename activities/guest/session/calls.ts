@@ -71,6 +71,7 @@ export const calls = {
   // mounting
   mount_options: { args: ['string', 'string', 'string'], returns: 'nothing' },
   remount: { args: ['string'], returns: 'nothing', options: { rw: { id: 0, kind: 'bool' } } },
+  umount: { args: ['string'], returns: 'nothing', options: {} },
   umount_all: { args: [], returns: 'nothing' },
   statvfs: { args: ['string'], returns: 'statvfs' },
   fstrim: { args: ['string'], returns: 'nothing', options: {} },
@@ -96,6 +97,8 @@ export const calls = {
   filesize: { args: ['string'], returns: 'int64' },
   pread: { args: ['string', 'int', 'int64'], returns: 'bytes' },
   download: { args: ['string', 'string'], returns: 'nothing' },
+  upload: { args: ['string', 'string'], returns: 'nothing' },
+  cp: { args: ['string', 'string'], returns: 'nothing' },
   write: { args: ['string', 'bytes'], returns: 'nothing' },
   write_append: { args: ['string', 'bytes'], returns: 'nothing' },
   mkdir_p: { args: ['string'], returns: 'nothing' },

@@ -89,6 +89,7 @@ export class GuestSession implements Guestfs {
   cryptsetupClose = (device: string) => this.call('cryptsetup_close', [device]);
   luksUuid = (device: string) => this.call('luks_uuid', [device]);
   remount = (mountpoint: string, writable: boolean) => this.call('remount', [mountpoint], { rw: writable });
+  umount = (mountpoint: string) => this.call('umount', [mountpoint]);
   umountAll = () => this.call('umount_all', []);
   fstrim = (mountpoint: string) => this.call('fstrim', [mountpoint]);
   exists = (path: string) => this.call('exists', [path]);
@@ -101,6 +102,8 @@ export class GuestSession implements Guestfs {
   glob = (pattern: string) => this.call('glob_expand', [pattern]);
   mkdirP = (path: string) => this.call('mkdir_p', [path]);
   symlink = (target: string, path: string) => this.call('ln_s', [target, path]);
+  upload = (hostPath: string, path: string) => this.call('upload', [hostPath, path]);
+  copyFile = (from: string, to: string) => this.call('cp', [from, to]);
   rmF = (path: string) => this.call('rm_f', [path]);
   mv = (from: string, to: string) => this.call('mv', [from, to]);
   chmod = (mode: number, path: string) => this.call('chmod', [mode, path]);

@@ -39,6 +39,8 @@ export interface Guestfs {
   // mounting
   mount(device: string, mountpoint: string, options: string): Promise<void>;
   remount(mountpoint: string, writable: boolean): Promise<void>;
+  /** Unmounts one mount point. */
+  umount(mountpoint: string): Promise<void>;
   umountAll(): Promise<void>;
   statvfs(
     path: string,
@@ -67,6 +69,10 @@ export interface Guestfs {
   readPart(path: string, count: number, offset: number): Promise<Buffer>;
   /** Copies a regular guest file to a host path that must not exist yet; refused above `maxBytes` (default 1 GiB). */
   download(path: string, hostPath: string, maxBytes?: number): Promise<void>;
+  /** Writes a host file to a guest path, in place of what stands there; 0644 root. */
+  upload(hostPath: string, path: string): Promise<void>;
+  /** Copies a file within the guest; what stands at `to` is replaced. */
+  copyFile(from: string, to: string): Promise<void>;
   /**
    * Writes a file in place of another, atomically by rename: same mode, owner and extended attributes when it
    * existed, else 0644 root. A symbolic link stays one; what it points to is replaced.

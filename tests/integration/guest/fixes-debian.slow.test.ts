@@ -59,15 +59,32 @@ describe('a real Debian guest from VMware', () => {
   it.each([
     { guest: 'debian-bios', rebuilt: false, address: '192.168.122.61/24', root: '/dev/vda1' },
     { guest: 'debian-bios-novirtio', rebuilt: true, address: '192.168.122.62/24', root: '/dev/vda1' },
+    // Its firmware had a boot entry, which the new one has not: it starts by the fallback loader or not at all.
+    {
+      guest: 'debian-uefi-lvm-nofallback',
+      firmware: 'uefi',
+      rebuilt: false,
+      address: '192.168.122.63/24',
+      root: '/dev/mapper/vg-root',
+    },
   ] as const)(
     '$guest comes up on virtio with its address on ens192',
-    async ({ guest, rebuilt, address, root }) => {
+    async ({ guest, rebuilt, address, root, ...more }) => {
+      const firmware = 'firmware' in more ? more.firmware : 'bios';
       const { disk, outcomes, left } = await fixed(guest);
       for (const { fix, seconds } of outcomes) console.log(`${guest}: ${fix} took ${seconds} s`);
       expect(paths(outcomes).some((path) => path.startsWith('/boot/initrd.img-'))).toBe(rebuilt);
+      expect(paths(outcomes).some((path) => path.endsWith('/EFI/BOOT/BOOTX64.EFI'))).toBe(
+        firmware === 'uefi',
+      );
       expect(paths(left)).toEqual([]);
 
-      await using machine = await Machine.start({ disks: [disk], hardware: 'virtio', memoryMiB: 768 });
+      await using machine = await Machine.start({
+        disks: [disk],
+        hardware: 'virtio',
+        firmware,
+        memoryMiB: 768,
+      });
       const line =
         'exec > /dev/ttyS0; findmnt -no source /; ip -br a; systemctl is-system-running; echo $? said';
       const account = { name: 'root', password: 'longhaul' };

@@ -197,6 +197,9 @@ function initramfsWith(version: string, modules: readonly string[]): Buffer {
   return gzipSync(moduleArchive(version, modules));
 }
 
+const virtioDep = ['virtio/virtio_pci', 'block/virtio_blk', 'scsi/virtio_scsi']
+  .map((module) => `kernel/drivers/${module}.ko:\n`)
+  .join('');
 const rebuildKernels = ['6.1.0-1-good', '6.1.0-2-empty', '6.1.0-3-crash', '6.1.0-4-bare'] as const;
 
 /**
@@ -226,6 +229,7 @@ esac
         [`boot/vmlinuz-${version}`, 'kernel'],
         [`boot/initrd.img-${version}`, initramfsWith(version, ['vmw_pvscsi'])],
         [`usr/lib/modules/${version}/modules.builtin`, ''],
+        [`usr/lib/modules/${version}/modules.dep`, version.endsWith('-bare') ? '' : virtioDep],
         ...(version.endsWith('-bare')
           ? []
           : ['virtio/virtio_pci', 'block/virtio_blk', 'scsi/virtio_scsi'].map((module) => [

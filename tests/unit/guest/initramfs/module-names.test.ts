@@ -5,6 +5,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { readInitramfsModules } from '../../../../activities/guest/initramfs/module-names.ts';
 import { cpioArchive, moduleArchive } from '../../../support/cpio-archive.ts';
+import { pipe } from '../../../support/pipe.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'initramfs-'));
 afterAll(() => rmSync(dir, { recursive: true }));
@@ -32,6 +33,20 @@ describe('reading the modules of an initramfs', () => {
     const main = zstdCompressSync(moduleArchive(version, ['virtio_net']));
     const found = await read(Buffer.concat([microcode, plain, main]));
     expect(found).toEqual({ modules: ['virtio_net', 'virtio_scsi'], problem: undefined });
+  });
+
+  it.each([
+    ['xz', '--check=crc32', '-c'],
+    ['lz4', '-l', '-c'],
+    ['lz4', '-c'],
+    ['bzip2', '-c'],
+    ['xz', '--format=lzma', '-c'],
+  ])('finds them in what %s %s makes', async (program, ...args) => {
+    const main = pipe(program, args, moduleArchive(version, ['virtio_blk']));
+    expect(await read(Buffer.concat([microcode, main]))).toEqual({
+      modules: ['virtio_blk'],
+      problem: undefined,
+    });
   });
 
   it('leaves out the modules of another kernel', async () => {

@@ -8,6 +8,7 @@ import {
   editGrubDefault,
   editGrubEnv,
   editGrubLegacy,
+  editPhotonCfg,
 } from '../../../../activities/guest/linux/boot-config-text.ts';
 import type { DeviceMap } from '../../../../activities/guest/linux/device-map.ts';
 import {
@@ -60,6 +61,31 @@ describe('kernel arguments that name a device', () => {
     ' myroot=/dev/sda1',
     ' root=LABEL=x',
   ])('stay as they are in %j', (args) => expect(byUuid(args)).toBe(args));
+
+  it('name the file system of a swap file to resume from', () => {
+    expect(byUuid('resume=/dev/sda1 resume_offset=34816')).toBe('resume=UUID=R resume_offset=34816');
+  });
+
+  it("are edited where Photon keeps them, and its menu entry's variables stay", () => {
+    const menu =
+      'set rootpartition=/dev/sda1\nmenuentry "Photon" {\n    linux /boot/$photon_linux root=$rootpartition $photon_cmdline $systemd_cmdline\n}\n';
+    expect(editGrubCfg(menu, byUuid)).toBe(menu.replace('/dev/sda1', 'UUID=R'));
+    expect(editGrubCfg(menu, serialConsoleArguments)).toBe(menu);
+    expect(
+      editPhotonCfg(
+        '# GRUB Environment Block\nphoton_cmdline=quiet\nphoton_linux=vmlinuz-6.1\n',
+        serialConsoleArguments,
+      ),
+    ).toBe(
+      '# GRUB Environment Block\nphoton_cmdline=quiet console=ttyS0,115200 console=tty0\nphoton_linux=vmlinuz-6.1\n',
+    );
+  });
+
+  it('of btrfs subvolumes stay', () => {
+    const text =
+      '\tlinux /@/boot/vmlinuz-6.4-default root=/dev/sda1 rootflags=subvol=@/.snapshots/1/snapshot\n';
+    expect(editGrubCfg(text, byUuid)).toBe(text.replace('root=/dev/sda1', 'root=UUID=R'));
+  });
 
   it('are reported when nothing is found at their place', () => {
     const seen: string[] = [];
@@ -130,7 +156,15 @@ describe('console arguments', () => {
 });
 
 describe('hostile boot loader files', () => {
-  const editors = [editGrubCfg, editBlsEntry, editGrubEnv, editExtlinux, editGrubLegacy, editCmdlineFile];
+  const editors = [
+    editGrubCfg,
+    editBlsEntry,
+    editGrubEnv,
+    editExtlinux,
+    editGrubLegacy,
+    editCmdlineFile,
+    editPhotonCfg,
+  ];
   const words = fc.constantFrom(
     'linux ',
     '\toptions ',

@@ -83,6 +83,17 @@ describe('the volume that a device name of the old hypervisor means', () => {
     expect(found('/dev/disk/by-id/scsi-36000c29aa-part5')).toBe('/dev/sda5');
   });
 
+  it.each([
+    ['/dev/disk/azure/root-part1', '/dev/sda1'],
+    ['/dev/disk/cloud/azure_root-part5', '/dev/sda5'],
+    ['/dev/disk/by-id/google-persistent-disk-0-part1', '/dev/sda1'],
+    ['/dev/disk/by-id/ata-VBOX_HARDDISK_VB12-34-part5', '/dev/sda5'],
+    ['/dev/disk/by-id/wwn-0x6000c29-part5', '/dev/sda5'],
+    // Two disks have a first partition, and a serial number says nothing of which.
+    ['/dev/disk/by-id/ata-VBOX_HARDDISK_VB12-34-part1', 'unknown'],
+    ['/dev/disk/azure/scsi1/lun0-part1', 'unknown'],
+  ])('is for the cloud or serial name %s %s', (name, device) => expect(found(name)).toBe(device));
+
   it('never throws and never finds what is no device name', () => {
     fc.assert(
       fc.property(

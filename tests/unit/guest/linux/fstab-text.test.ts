@@ -94,7 +94,38 @@ describe('editing /etc/fstab', () => {
   });
 });
 
+describe('options of fstab that name a device', () => {
+  const parts = {
+    ...map,
+    volumes: map.volumes.map((volume, index) => ({ ...volume, partUuid: `part-${index}` })),
+  };
+
+  it('name the member of a btrfs file system, or the log of XFS, by its place on the disk', () => {
+    expect(editFstab('UUID=x /srv btrfs rw,device=/dev/sda1,device=/dev/sdb 0 0\n', parts).text).toBe(
+      'UUID=x /srv btrfs rw,device=/dev/disk/by-partuuid/part-0,device=/dev/disk/by-partuuid/part-4 0 0\n',
+    );
+    expect(editFstab('UUID=x /srv xfs logdev=/dev/sda5 0 0\n', map).text).toBe(
+      'UUID=x /srv xfs logdev=/dev/disk/by-uuid/swap-5 0 0\n',
+    );
+    expect(editFstab('UUID=x /srv xfs logdev=/dev/sdq1 0 0\n', map).warnings).toHaveLength(1);
+  });
+
+  it('leave a bind mount of a folder that is called like one', () => {
+    const text = '/dev/sda1 /srv none bind,x-systemd.requires=srv.mount 0 0\n';
+    expect(editFstab(text, map)).toEqual({ text, warnings: [] });
+  });
+});
+
 describe('editing what stands beside it', () => {
+  it('names a swap with a key for each boot by its partition, as its UUID goes with the first key', () => {
+    const volumes = [
+      { device: '/dev/sda5', disk: 0, partition: 5, fsType: 'swap', uuid: 's', partUuid: 'p-5' },
+    ];
+    expect(
+      editCrypttab('swap /dev/sda5 /dev/urandom swap,cipher=aes\n', { diskCount: 1, volumes }).text,
+    ).toBe('swap PARTUUID=p-5 /dev/urandom swap,cipher=aes\n');
+  });
+
   it('names the device of an encrypted volume by the UUID of its container', () => {
     expect(editCrypttab('sda3_crypt /dev/sda3 none luks,discard\n', map).text).toBe(
       'sda3_crypt UUID=luks-3 none luks,discard\n',

@@ -6,21 +6,28 @@ import {
   addMkinitcpioModules,
 } from '../../../../activities/guest/linux/initramfs-tools-text.ts';
 import { selinuxMode } from '../../../../activities/guest/linux/selinux.ts';
-import { editInittab } from '../../../../activities/guest/linux/serial-console-text.ts';
+import { editInittab, editSecuretty } from '../../../../activities/guest/linux/serial-console-text.ts';
 
 describe('/etc/inittab', () => {
   const sysv =
     'id:2:initdefault:\n1:2345:respawn:/sbin/getty 38400 tty1\n#T0:23:respawn:/sbin/getty -L ttyS0 9600 vt100\n';
   it('gets a login on the serial port, in the words of its own init', () => {
-    expect(editInittab(sysv)).toBe(`${sysv}S0:2345:respawn:/sbin/getty -L ttyS0 115200 vt100\n`);
+    expect(editInittab(sysv, '/sbin/agetty')).toBe(
+      `${sysv}S0:2345:respawn:/sbin/agetty -L ttyS0 115200 vt100\n`,
+    );
     const busybox = '::sysinit:/sbin/openrc sysinit\ntty1::respawn:/sbin/getty 38400 tty1\n';
-    expect(editInittab(busybox)).toBe(`${busybox}ttyS0::respawn:/sbin/getty -L ttyS0 115200 vt100\n`);
+    expect(editInittab(busybox, '/sbin/getty')).toBe(
+      `${busybox}ttyS0::respawn:/sbin/getty -L ttyS0 115200 vt100\n`,
+    );
   });
 
   it("has Xen's console become the serial port", () => {
-    expect(editInittab('id:3:initdefault:\nco:2345:respawn:/sbin/agetty hvc0 9600 vt100\n#x:hvc0\n')).toBe(
-      'id:3:initdefault:\nco:2345:respawn:/sbin/agetty ttyS0 9600 vt100\n#x:hvc0\n',
-    );
+    expect(
+      editInittab(
+        'id:3:initdefault:\nco:2345:respawn:/sbin/agetty hvc0 9600 vt100\n#x:hvc0\n',
+        '/sbin/getty',
+      ),
+    ).toBe('id:3:initdefault:\nco:2345:respawn:/sbin/agetty ttyS0 9600 vt100\n#x:hvc0\n');
   });
 
   it('changes once only, whatever it holds', () => {
@@ -28,11 +35,19 @@ describe('/etc/inittab', () => {
       fc.property(
         fc.array(fc.oneof(fc.string(), fc.constantFrom('\n', 'hvc0', '#', ':initdefault:', 'ttyS0'))),
         (parts) => {
-          const once = editInittab(parts.join(''));
-          expect(editInittab(once)).toBe(once);
+          const once = editInittab(parts.join(''), '/sbin/getty');
+          expect(editInittab(once, '/sbin/getty')).toBe(once);
         },
       ),
     );
+  });
+});
+
+describe('/etc/securetty', () => {
+  it("allows root on the serial port where it allowed him on Xen's console", () => {
+    expect(editSecuretty('console\nxvc0\ntty1\n')).toBe('console\nttyS0\ntty1\n');
+    expect(editSecuretty('ttyS0\nhvc0\n')).toBe('ttyS0\nhvc0\n');
+    expect(editSecuretty('tty1\n')).toBe('tty1\n');
   });
 });
 
@@ -49,7 +64,11 @@ describe('the modules of an initramfs', () => {
       'MODULES=(virtio_blk)\nHOOKS=(base)\n',
     );
     expect(addMkinitcpioModules('MODULES="ext4"\n', ['virtio_blk'])).toBe('MODULES="ext4 virtio_blk"\n');
-    expect(addMkinitcpioModules('# MODULES=()\nMODULES=($(x))\n', ['virtio_blk'])).toBeUndefined();
+    // An array that a program makes is added to, once.
+    const made = '# MODULES=(virtio_blk)\nMODULES=($(x))\n';
+    const once = addMkinitcpioModules(made, ['virtio_blk']);
+    expect(once).toBe(`${made}MODULES+=(virtio_blk)\n`);
+    expect(addMkinitcpioModules(once, ['virtio_blk'])).toBe(once);
   });
 });
 

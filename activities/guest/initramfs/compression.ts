@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { constants, createGunzip, createGzip, createZstdCompress, createZstdDecompress } from 'node:zlib';
 import type { Transform } from 'node:stream';
 import { limitedCommand } from '../../host/tool.ts';
 import { MalformedArchive } from './byte-reader.ts';
@@ -12,18 +12,35 @@ export const magicBytes = 6;
 const memoryBytes = 1024 * 1024 * 1024;
 const cpuSeconds = 120;
 
-/** The compressions the kernel takes an initramfs in, by their magic numbers: lib/decompress.c. */
+/**
+ * The compressions the kernel takes an initramfs in, by their magic numbers: lib/decompress.c. What `pack`
+ * writes keeps to what the kernel reads: CRC32 and no other check of xz, the legacy frames of lz4.
+ */
 const compressions = [
   { name: 'gzip', magic: '1f8b' },
   { name: 'zstd', magic: '28b52ffd' },
-  { name: 'xz', magic: 'fd377a585a00', program: ['xz', '-dc'] },
-  { name: 'lz4', magic: '02214c18', program: ['lz4', '-dc'] },
-  { name: 'lz4', magic: '04224d18', program: ['lz4', '-dc'] },
-  { name: 'bzip2', magic: '425a68', program: ['bzip2', '-dc'] },
-  { name: 'lzma', magic: '5d0000', program: ['xz', '--format=lzma', '-dc'] },
+  {
+    name: 'xz',
+    magic: 'fd377a585a00',
+    unpack: ['xz', '-dc'],
+    pack: ['xz', '--check=crc32', '--lzma2=preset=3,dict=1MiB', '-T0', '-c'],
+  },
+  { name: 'lz4', magic: '02214c18', unpack: ['lz4', '-dc'], pack: ['lz4', '-l', '-6', '-c'] },
+  { name: 'lz4', magic: '04224d18', unpack: ['lz4', '-dc'], pack: ['lz4', '-l', '-6', '-c'] },
+  { name: 'bzip2', magic: '425a68', unpack: ['bzip2', '-dc'], pack: ['bzip2', '-c'] },
+  {
+    name: 'lzma',
+    magic: '5d0000',
+    unpack: ['xz', '--format=lzma', '-dc'],
+    pack: ['xz', '--format=lzma', '-3', '-c'],
+  },
 ] as const;
 
 export type Compression = (typeof compressions)[number];
+
+/** Close to what the tools of the distributions use, at a fraction of the time of the highest. */
+const gzipLevel = 6;
+const zstdLevel = 7;
 
 export function compressionOf(head: Buffer): Compression | undefined {
   return compressions.find(({ magic }) => head.toString('hex').startsWith(magic));
@@ -38,9 +55,21 @@ export function decompress(
   source: AsyncIterable<Buffer>,
   signal: AbortSignal,
 ): AsyncIterable<Buffer> {
-  return 'program' in compression
-    ? throughProgram(compression.program, source, signal)
+  return 'unpack' in compression
+    ? throughProgram(compression.unpack, source, signal)
     : throughZlib(compression.name === 'gzip' ? createGunzip() : createZstdDecompress(), source, signal);
+}
+
+/** Compresses a stream in the same way, so that the kernel it is for can read it. An error of `source` is thrown. */
+export function compress(
+  compression: Compression,
+  source: AsyncIterable<Buffer>,
+  signal: AbortSignal,
+): AsyncIterable<Buffer> {
+  if ('pack' in compression) return throughProgram(compression.pack, source, signal);
+  const zstd = { params: { [constants.ZSTD_c_compressionLevel]: zstdLevel } };
+  const transform = compression.name === 'gzip' ? createGzip({ level: gzipLevel }) : createZstdCompress(zstd);
+  return throughZlib(transform, source, signal);
 }
 
 async function* throughZlib(
@@ -55,6 +84,7 @@ async function* throughZlib(
     for await (const chunk of transform) yield chunk as Buffer;
   } catch (error) {
     signal.throwIfAborted();
+    if (error instanceof MalformedArchive) throw error;
     throw new MalformedArchive(`the compressed data is damaged: ${String(error)}`);
   } finally {
     transform.destroy();
@@ -77,12 +107,18 @@ async function* throughProgram(
     child.once('error', () => resolve(null));
     child.once('close', resolve);
   });
-  // A program that stops reading is judged by its exit code.
-  pipeline(Readable.from(source), child.stdin).catch(() => undefined);
+  // A program that stops reading is judged by its exit code; what cannot be read for it is thrown on.
+  let failure: unknown;
+  pipeline(Readable.from(source), child.stdin).catch((error: unknown) => {
+    const stopped =
+      error instanceof Error && 'code' in error && /^(EPIPE|ERR_STREAM_)/.test(String(error.code));
+    if (!stopped) failure = error;
+  });
   try {
     for await (const chunk of child.stdout) yield chunk as Buffer;
     const exitCode = await ended;
     signal.throwIfAborted();
+    if (failure !== undefined) throw failure;
     if (exitCode === 127) throw new MalformedArchive(`${program} is not installed on this host`);
     if (exitCode !== 0) throw new MalformedArchive(`${program} ended with ${exitCode ?? 'a signal'}`);
   } finally {
