@@ -99,6 +99,17 @@ export interface GuestFacts {
   timings: { launchSeconds: number; inspectSeconds: number };
 }
 
+/** An address the guest's configuration sets at boot, and the cards on which it is to be seen. */
+export interface ConfiguredAddress {
+  /** Cards of the VM: one, or those below the bridge, bond or VLAN that has the address. */
+  macs: string[];
+  /** As the configuration calls it: a name, a MAC. */
+  interface: string;
+  method: 'static' | 'dhcp';
+  /** `10.0.0.5/24`, `2001:db8::5/64`; of static ones only. */
+  address?: string;
+}
+
 export interface FixChange {
   /** Path in the guest, or a noun such as `initramfs`. */
   path: string;
@@ -115,6 +126,8 @@ export interface FixOutcome {
   changes: FixChange[];
   warnings: string[];
   seconds: number;
+  /** Addresses the guest is to come up with, as far as this fix knows; those of a later fix count. */
+  addresses?: ConfiguredAddress[];
 }
 
 /** A finished disk under its final name. */
