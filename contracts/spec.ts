@@ -111,6 +111,8 @@ const policyOptions = z.strictObject({
   verifyBoot: z.boolean().default(true),
   /** Time limit of the boot check in seconds; the default depends on the accelerator. */
   bootTimeoutSeconds: z.int().min(5).max(7200).optional(),
+  /** Fail the boot check of a guest that does not show the addresses it had at the source. */
+  verifyAddresses: z.boolean().default(true),
   /** Read the finished disks back and compare them with the source chain. */
   verifyCopy: z.boolean().default(false),
   /** What cancel and abort do with disks that were already converted whole. */

@@ -163,6 +163,18 @@ export interface DomainRef {
   nics: DomainNic[];
 }
 
+/** An address of the source's configuration beside what was seen of it in the boot check. */
+export interface AddressCheck extends ConfiguredAddress {
+  /** All that was seen on its cards. */
+  seen: string[];
+  /**
+   * `seen`: in use on its card; `answered`: the guest has it and nothing speaks against this card; `lease`: it
+   * asked by DHCP and took what it was offered; `elsewhere`: in use on another card, `seenOn`.
+   */
+  verdict: 'seen' | 'answered' | 'lease' | 'elsewhere' | 'missing';
+  seenOn?: string;
+}
+
 /** What proved that the guest came up. */
 export interface BootProof {
   sign: 'login-prompt' | 'guest-agent' | 'systemd-target';
@@ -172,6 +184,8 @@ export interface BootProof {
   accelerator: Accelerator;
   /** Addresses the guest was seen to use, by NIC. */
   addresses: { mac: string; address: string }[];
+  /** What it was to have, and what became of it. */
+  checks?: AddressCheck[];
   consoleLog: string;
   screenshot?: string;
 }

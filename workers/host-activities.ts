@@ -80,8 +80,8 @@ export function createHostActivities(
     convertDisk: (ctx, disk, directory) =>
       step('convert', (io) => convertDisk(ctx, disk, directory, { host, io })),
     defineDomain: (ctx, input) => step('define', (io) => defineDomain(ctx, input, { host }, io)),
-    verifyBoot: (ctx, domain, disks) =>
-      step('verify-boot', (io) => verifyBoot(ctx, domain, disks, { host }, io)),
+    verifyBoot: (ctx, domain, disks, expected) =>
+      step('verify-boot', (io) => verifyBoot(ctx, domain, disks, { host }, io, expected)),
     finish: (ctx, report) => step('report', () => finish(ctx, report, { host })),
     undefineDomain: (ctx) => step('report', (io) => undefineDomain(ctx, { host }, io)),
     discardWork: (ctx, wishes) =>

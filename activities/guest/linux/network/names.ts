@@ -145,8 +145,8 @@ function collectWanted(
       );
       continue;
     }
-    const { name: _, ...by } = entry;
-    wanted.set(name, { ...by, ...wanted.get(name) });
+    const { mac, path } = { ...entry, ...wanted.get(name) };
+    wanted.set(name, { ...(mac === undefined ? {} : { mac }), ...(path === undefined ? {} : { path }) });
   }
   return wanted;
 }
