@@ -5,6 +5,7 @@ import { initramfsFix } from './initramfs.ts';
 import { networkFix } from './network.ts';
 import { selinuxFix } from './selinux.ts';
 import { serialConsoleFix } from './serial-console.ts';
+import { staticAddressesFix } from './static-addresses.ts';
 
 /**
  * The repairs of a Linux guest in running order: the initramfs after all that it takes copies of, the labels
@@ -14,6 +15,7 @@ export const linuxFixes: readonly Fix[] = [
   fstabFix,
   bootConfigFix,
   networkFix,
+  staticAddressesFix,
   serialConsoleFix,
   initramfsFix,
   selinuxFix,
