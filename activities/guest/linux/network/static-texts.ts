@@ -147,32 +147,43 @@ export function suseRoutes(text: string | undefined, { name, gateways }: StaticS
  */
 export function editInterfaces(text: string, settings: StaticSettings, write: boolean): string {
   const { name = '' } = settings;
+  const lines = text.split('\n');
   const kept: string[] = [];
-  let at: number | undefined;
-  let inside = false;
-  for (const line of text.split('\n')) {
-    const [word = '', ...values] = line.trim().split(/\s+/);
-    if (/^(iface|auto|mapping|source|source-directory|rename|template)$|^allow-|^no-/.test(word)) {
-      inside = word === 'iface' && values[0]?.replace(/:.*$/, '') === name;
-      if (inside) at ??= kept.length;
-    } else if (word === '' || word.startsWith('#')) {
-      // What stands between stanzas belongs to the next one.
-      if (inside && kept.at(-1)?.trim() === '') continue;
-      kept.push(line);
+  let place: number | undefined;
+  for (let at = 0; at < lines.length; at++) {
+    const [word, interfaceName] = (lines[at] ?? '').trim().split(/\s+/);
+    if (word !== 'iface' || interfaceName?.replace(/:.*$/, '') !== name) {
+      kept.push(lines[at] ?? '');
       continue;
     }
-    if (!inside) kept.push(line);
+    place ??= kept.length;
+    at = lastOfStanza(lines, at);
   }
   if (!write) return kept.join('\n');
-  const started = text
-    .split('\n')
-    .some((line) => /^\s*(auto|allow-\S+)\s/.test(line) && line.trim().split(/\s+/).includes(name));
+  const started = kept.some((line) => {
+    const [word = '', ...names] = line.trim().split(/\s+/);
+    return /^(auto|allow-\S+)$/.test(word) && names.includes(name);
+  });
   const stanza = [...(started ? [] : [`auto ${name}`]), ...interfaceStanzas(settings)];
-  if (at === undefined) {
-    while (kept.at(-1)?.trim() === '') kept.pop();
-    return [...kept, '', ...stanza, ''].join('\n');
+  if (place !== undefined) return [...kept.slice(0, place), ...stanza, ...kept.slice(place)].join('\n');
+  while (kept.at(-1)?.trim() === '') kept.pop();
+  return [...kept, ...(kept.length === 0 ? [] : ['']), ...stanza, ''].join('\n');
+}
+
+/** The last option of the stanza that begins at a line; what comments and blank lines follow belongs to the next one. */
+function lastOfStanza(lines: readonly string[], start: number): number {
+  let last = start;
+  for (let at = start + 1; at < lines.length; at++) {
+    const line = (lines[at] ?? '').trim();
+    if (
+      /^(iface|auto|mapping|source|source-directory|rename|template)\b|^allow-|^no-auto-down|^no-scripts/.test(
+        line,
+      )
+    )
+      break;
+    if (line !== '' && !line.startsWith('#')) last = at;
   }
-  return [...kept.slice(0, at), ...stanza, ...kept.slice(at)].join('\n');
+  return last;
 }
 
 function interfaceStanzas({ name = '', addresses, gateways, dns }: StaticSettings): string[] {
