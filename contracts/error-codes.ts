@@ -66,6 +66,7 @@ export const errorCodes = {
   DOMAIN_DEFINE_FAILED: { retryable: false, summary: 'libvirt refused the domain' },
   DOMAIN_ACTIVE: { retryable: false, summary: 'The domain is running and must be shut off first' },
   BOOT_NOT_SEEN: { retryable: false, summary: 'The migrated VM gave no sign of life in time' },
+  BOOT_ADDRESS_MISSING: { retryable: false, summary: 'The migrated VM boots without its address' },
   BOOT_PANIC: { retryable: false, summary: 'The migrated VM stopped while booting' },
   // control plane
   TEMPORAL_UNREACHABLE: { retryable: true, summary: 'The Temporal server does not answer' },

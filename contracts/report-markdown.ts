@@ -1,5 +1,6 @@
+import { expectedAddresses } from './addresses.ts';
 import type { MigrationReport, MigrationStatus, StepState } from './steps.ts';
-import type { BootProof, FixOutcome, TargetDisk } from './values.ts';
+import type { AddressCheck, BootProof, ConfiguredAddress, FixOutcome, TargetDisk } from './values.ts';
 import { formatBytes, formatDuration, secondsBetween } from './units.ts';
 
 /**
@@ -14,6 +15,7 @@ export function renderReportMarkdown(report: MigrationReport): string {
     domain(report),
     disks(report.disks),
     boot(report),
+    network(report),
     guest(report),
     fixes(report.fixes),
     warnings(report),
@@ -164,6 +166,33 @@ function boot({ boot: proof }: MigrationReport): string {
     'It was booted on a throwaway overlay with an isolated network; the disks above were not written.',
   ];
   return section('Proof of boot', list(items));
+}
+
+const verdicts: Record<AddressCheck['verdict'], string> = {
+  seen: 'as at the source',
+  answered: 'as at the source (it answers for it)',
+  lease: 'asks by DHCP and takes what it is offered',
+  elsewhere: '**on another card**',
+  missing: '**missing**',
+};
+
+/** The addresses of the source's configuration, and what the boot check saw of each. */
+function network({ boot: proof, fixes: all, domain: ref }: MigrationReport): string {
+  const unchecked: (ConfiguredAddress & Partial<AddressCheck>)[] =
+    ref === undefined ? [] : expectedAddresses(all);
+  const expected = proof?.checks ?? unchecked;
+  if (expected.length === 0) return '';
+  const rows = expected.map(({ macs, interface: name, address, seen = [], seenOn, verdict }) => [
+    macs.map(code).join(' or '),
+    code(name),
+    address === undefined ? 'DHCP' : code(address),
+    [...seen.map(code), ...(seenOn === undefined ? [] : [`${code(address ?? '')} on ${code(seenOn)}`])].join(
+      ', ',
+    ),
+    verdict === undefined ? 'not checked' : verdicts[verdict],
+  ]);
+  const head = ['NIC', 'Interface', 'Address at the source', 'Seen in the boot check', 'Verdict'];
+  return section('Addresses', table(head, rows));
 }
 
 function guest({ facts }: MigrationReport): string {

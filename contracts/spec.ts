@@ -67,6 +67,16 @@ const imageSource = z.strictObject({
   memoryMiB: z.int().min(64).max(16_777_216).optional(),
 });
 
+const ipAddress = z.union([z.ipv4(), z.ipv6()], 'must be an IPv4 or IPv6 address');
+
+const staticAddress = z.strictObject({
+  /** Which card: the MAC address of one of the VM's NICs. */
+  mac: macAddress,
+  address: z.union([z.cidrv4(), z.cidrv6()], 'must look like 192.0.2.10/24 or 2001:db8::10/64'),
+  gateway: ipAddress.optional(),
+  dns: z.array(ipAddress).max(8).default([]),
+});
+
 const guestOptions = z.strictObject({
   /** `false` hands the disks over unchanged: nothing is mounted, nothing is fixed. */
   fix: z.boolean().default(true),
@@ -74,6 +84,8 @@ const guestOptions = z.strictObject({
   root: absolutePath.optional(),
   /** Make the guest usable on its serial port: a login there, and kernel messages. */
   serialConsole: z.boolean().default(true),
+  /** Addresses that take the place of what configured a card before; several for one card may be given. */
+  addresses: z.array(staticAddress).max(64).optional(),
   /** Keys for LUKS containers, tried in this order. */
   luksKeys: z
     .array(
@@ -114,6 +126,8 @@ const policyOptions = z.strictObject({
   verifyBoot: z.boolean().default(true),
   /** Time limit of the boot check in seconds; the default depends on the accelerator. */
   bootTimeoutSeconds: z.int().min(5).max(7200).optional(),
+  /** Fail the boot check of a guest that does not show the addresses it had at the source. */
+  verifyAddresses: z.boolean().default(true),
   /** Read the finished disks back and compare them with the source chain. */
   verifyCopy: z.boolean().default(false),
   /** What cancel and abort do with disks that were already converted whole. */
@@ -131,6 +145,12 @@ export const migrationSpec = z
     policy: policyOptions.prefault({}),
   })
   .check((ctx) => {
+    const { nics } = ctx.value.source;
+    for (const [index, { mac }] of (ctx.value.guest.addresses ?? []).entries()) {
+      if (nics.some((nic) => nic.mac === undefined || nic.mac === mac)) continue;
+      const message = 'is none of the MAC addresses in source.nics';
+      ctx.issues.push({ code: 'custom', input: mac, path: ['guest', 'addresses', index, 'mac'], message });
+    }
     const { directory, pool, format, compression } = ctx.value.target;
     const issue = (path: string[], message: string) =>
       ctx.issues.push({ code: 'custom', input: ctx.value, path, message });

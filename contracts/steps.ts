@@ -3,6 +3,7 @@ import type { MigrationSpec } from './spec.ts';
 import type {
   AcquiredDisk,
   BootProof,
+  ConfiguredAddress,
   DomainRef,
   FixOutcome,
   GuestFacts,
@@ -160,7 +161,13 @@ export interface HostActivities {
   /** One disk from overlay to final name. */
   convertDisk(ctx: StepContext, disk: AcquiredDisk, targetDirectory: string): Promise<TargetDisk>;
   defineDomain(ctx: StepContext, input: DefineInput): Promise<DomainRef>;
-  verifyBoot(ctx: StepContext, domain: DomainRef, disks: TargetDisk[]): Promise<BootProof>;
+  /** `expected`: addresses the guest is to show; see `expectedAddresses`. */
+  verifyBoot(
+    ctx: StepContext,
+    domain: DomainRef,
+    disks: TargetDisk[],
+    expected?: ConfiguredAddress[],
+  ): Promise<BootProof>;
   /** Keeps the report (JSON and Markdown) on the host and removes overlays and work files. */
   finish(ctx: StepContext, report: MigrationReport): Promise<{ reportPath: string }>;
   /** Compensation: undefines the domain if this run defined it. */

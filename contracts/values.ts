@@ -99,6 +99,17 @@ export interface GuestFacts {
   timings: { launchSeconds: number; inspectSeconds: number };
 }
 
+/** An address the guest's configuration sets at boot, and the cards on which it is to be seen. */
+export interface ConfiguredAddress {
+  /** Cards of the VM: one, or those below the bridge, bond or VLAN that has the address. */
+  macs: string[];
+  /** As the configuration calls it: a name, a MAC. */
+  interface: string;
+  method: 'static' | 'dhcp';
+  /** `10.0.0.5/24`, `2001:db8::5/64`; of static ones only. */
+  address?: string;
+}
+
 export interface FixChange {
   /** Path in the guest, or a noun such as `initramfs`. */
   path: string;
@@ -115,6 +126,8 @@ export interface FixOutcome {
   changes: FixChange[];
   warnings: string[];
   seconds: number;
+  /** Addresses the guest is to come up with, as far as this fix knows; those of a later fix count. */
+  addresses?: ConfiguredAddress[];
 }
 
 /** A finished disk under its final name. */
@@ -153,6 +166,18 @@ export interface DomainRef {
   warnings?: string[];
 }
 
+/** An address of the source's configuration beside what was seen of it in the boot check. */
+export interface AddressCheck extends ConfiguredAddress {
+  /** All that was seen on its cards. */
+  seen: string[];
+  /**
+   * `seen`: in use on its card; `answered`: the guest has it and nothing speaks against this card; `lease`: it
+   * asked by DHCP and took what it was offered; `elsewhere`: in use on another card, `seenOn`.
+   */
+  verdict: 'seen' | 'answered' | 'lease' | 'elsewhere' | 'missing';
+  seenOn?: string;
+}
+
 /** What proved that the guest came up. */
 export interface BootProof {
   sign: 'login-prompt' | 'guest-agent' | 'systemd-target';
@@ -162,6 +187,8 @@ export interface BootProof {
   accelerator: Accelerator;
   /** Addresses the guest was seen to use, by NIC. */
   addresses: { mac: string; address: string }[];
+  /** What it was to have, and what became of it. */
+  checks?: AddressCheck[];
   consoleLog: string;
   screenshot?: string;
 }

@@ -115,9 +115,9 @@ export function createHostActivities(
     convertDisk: (ctx, disk, directory) =>
       step('convert', (io) => convertDisk(ctx, disk, directory, { host, io })),
     defineDomain: (ctx, input) => step('define', (io) => defineDomain(ctx, input, { host }, io)),
-    verifyBoot: (ctx, domain, disks) =>
+    verifyBoot: (ctx, domain, disks, expected) =>
       step('verify-boot', (io) =>
-        withMachine(ctx, 'boot', io, () => verifyBoot(ctx, domain, disks, { host }, io)),
+        withMachine(ctx, 'boot', io, () => verifyBoot(ctx, domain, disks, { host }, io, expected)),
       ),
   };
   return { steps, undo, running: () => running, close: () => guest.close() };

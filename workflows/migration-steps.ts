@@ -1,3 +1,4 @@
+import { expectedAddresses } from '../contracts/addresses.ts';
 import type { Placement, StepContext, Tuning } from '../contracts/steps.ts';
 import type { AcquiredDisk, PreflightResult, RunRef, TargetDisk } from '../contracts/values.ts';
 import type { Compensations } from './compensations.ts';
@@ -81,7 +82,8 @@ export async function runMigration(migration: Migration): Promise<void> {
   if (state.spec.policy.verifyBoot) {
     facts.boot = await steps.run(
       'verify-boot',
-      () => host('boot a throwaway clone').verifyBoot(ctx(), domain, facts.disks),
+      () =>
+        host('boot a throwaway clone').verifyBoot(ctx(), domain, facts.disks, expectedAddresses(facts.fixes)),
       {
         note: ({ sign, seconds }) => `${sign} after ${Math.round(seconds)} s`,
       },

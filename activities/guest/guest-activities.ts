@@ -178,6 +178,7 @@ function fixContext(
     facts: inspection.facts,
     vm,
     options: ctx.spec.guest,
+    nicModel: ctx.spec.target.nicModel,
     scratchDir,
     signal: io.signal,
     log: io.log,

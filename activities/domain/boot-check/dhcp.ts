@@ -4,7 +4,7 @@
  */
 
 const prefix = [192, 0, 2];
-const serverAddress = Buffer.from([...prefix, 1]);
+export const serverAddress = Buffer.from([...prefix, 1]);
 const leaseSeconds = 3600;
 
 const ports = { server: 67, client: 68 } as const;
@@ -17,8 +17,8 @@ const ip = 20;
 const udp = 8;
 const bootp = 236;
 const optionsAt = ethernet + ip + udp + bootp + cookie.length;
-const serverMac = Buffer.from([0x02, 0, 0, 0, 0, 1]);
-const broadcastMac = Buffer.alloc(6, 0xff);
+export const serverMac = Buffer.from([0x02, 0, 0, 0, 0, 1]);
+export const broadcastMac = Buffer.alloc(6, 0xff);
 
 /** True for an address that only a lease of ours gives. */
 export const isLease = (address: string): boolean => address.startsWith(`${prefix.join('.')}.`);
@@ -51,6 +51,9 @@ export function dhcpAnswer(frame: Buffer, nicIndex: number): Buffer | undefined 
   ]);
   return udpFrame(Buffer.concat([fields, cookie, options]));
 }
+
+/** True for a frame by which a guest takes the lease that it was offered, and says so to this server. */
+export const takesLease = (frame: Buffer): boolean => requestIn(frame)?.type === messageTypes.request;
 
 function requestIn(frame: Buffer) {
   const isDhcp =
@@ -98,9 +101,10 @@ function udpFrame(payload: Buffer): Buffer {
 }
 
 /** RFC 1071. */
-function checksum(header: Buffer): number {
+export function checksum(header: Buffer): number {
   let sum = 0;
-  for (let at = 0; at < header.length; at += 2) sum += header.readUInt16BE(at);
+  for (let at = 0; at + 1 < header.length; at += 2) sum += header.readUInt16BE(at);
+  if (header.length % 2 === 1) sum += (header.at(-1) ?? 0) << 8;
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
   return ~sum & 0xffff;
 }

@@ -1,6 +1,51 @@
 /** EtherTypes, RFC 9542. */
-const etherType = { ipv4: 0x0800, arp: 0x0806, ipv6: 0x86dd } as const;
-const headerBytes = 14;
+export const etherType = {
+  ipv4: 0x0800,
+  arp: 0x0806,
+  ipv6: 0x86dd,
+  vlan: 0x8100,
+  serviceVlan: 0x88a8,
+} as const;
+export const headerBytes = 14;
+const tagBytes = 4;
+
+/** A frame without its VLAN tags (IEEE 802.1Q), at most two, and the tags; empty for an untagged one. */
+export function untagged(frame: Buffer): { frame: Buffer; tags: Buffer } {
+  let end = 12;
+  while (end < 12 + 2 * tagBytes && frame.length >= end + 2 + tagBytes) {
+    const type = frame.readUInt16BE(end);
+    if (type !== etherType.vlan && type !== etherType.serviceVlan) break;
+    end += tagBytes;
+  }
+  if (end === 12) return { frame, tags: Buffer.alloc(0) };
+  return {
+    frame: Buffer.concat([frame.subarray(0, 12), frame.subarray(end)]),
+    tags: frame.subarray(12, end),
+  };
+}
+
+/** The same frame in a VLAN. */
+export function tagged(frame: Buffer, tags: Buffer): Buffer {
+  return Buffer.concat([frame.subarray(0, 12), tags, frame.subarray(12)]);
+}
+
+/** An address as a guest showed it. */
+export interface Sighting {
+  address: string;
+  /**
+   * `used`: the guest sends from it, so it is on this very card. `answered`: it answered an ARP request for
+   * it, which Linux does on every card, wherever the address is (arp_ignore in the kernel's ip-sysctl).
+   */
+  how: 'used' | 'answered';
+}
+
+/** What an untagged frame from a guest shows of its addresses. */
+export function sightingIn(frame: Buffer): Sighting | undefined {
+  const address = addressIn(frame);
+  if (address === undefined) return undefined;
+  const isAnswer = frame.readUInt16BE(12) === etherType.arp && frame.readUInt16BE(headerBytes + 6) === 2;
+  return { address, how: isAnswer ? 'answered' : 'used' };
+}
 const icmpV6 = 58;
 const neighbourSolicitation = 135;
 

@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { LonghaulError } from '../../../contracts/errors.ts';
 import type { StepContext } from '../../../contracts/steps.ts';
-import type { BootProof, DomainRef, TargetDisk } from '../../../contracts/values.ts';
+import type { BootProof, ConfiguredAddress, DomainRef, TargetDisk } from '../../../contracts/values.ts';
 import { Virsh } from '../../host/libvirt.ts';
 import type { StepIo } from '../../host/step-io.ts';
 import { WorkDir } from '../../host/work-dir.ts';
@@ -12,11 +12,12 @@ import { type DomainDependencies, requireShutOff } from '../define.ts';
 import { ownerOf, sameRun } from '../identity.ts';
 import { cloneXml } from './clone.ts';
 import { Console } from './console.ts';
+import { addressFailure, watchAddresses } from './expected-addresses.ts';
 import { bootFailure, type Ending } from './failure.ts';
 import { keepScreenshot } from './screenshot.ts';
 import { createThrowaways, type ThrowawayFiles } from './throwaway.ts';
 import { TransientDomain } from './transient-domain.ts';
-import { hearAddresses, watchBoot } from './watch.ts';
+import { watchBoot } from './watch.ts';
 import { Wires } from './wires.ts';
 
 const defaultLimitSeconds = { kvm: 180, tcg: 900 } as const;
@@ -29,7 +30,8 @@ const maxMemoryMiB = 2048;
  * agent. The disks are only read, and no packet of the guest's leaves this process. Console log and
  * screenshot are kept; everything else is gone afterwards, the clone also when this process is killed.
  *
- * @throws LonghaulError BOOT_NOT_SEEN after the time limit, BOOT_PANIC when the guest gave up, HOST_IO when
+ * @param expected addresses it is to show, each on the NIC of its MAC
+ * @throws LonghaulError BOOT_ADDRESS_MISSING when it does not show them and the policy wants it, BOOT_NOT_SEEN after the time limit, BOOT_PANIC when the guest gave up, HOST_IO when
  *   QEMU paused it for a failing disk, DOMAIN_ACTIVE when the domain itself runs, DOMAIN_DEFINE_FAILED when
  *   the clone does not start; on abort, the signal's reason.
  */
@@ -39,6 +41,7 @@ export async function verifyBoot(
   disks: readonly TargetDisk[],
   { host }: DomainDependencies,
   io: StepIo,
+  expected: readonly ConfiguredAddress[] = [],
 ): Promise<BootProof> {
   const virsh = new Virsh(host.libvirtUri, io.signal);
   const workDir = new WorkDir(host.stateDir, ctx.run);
@@ -52,7 +55,7 @@ export async function verifyBoot(
 
   const files = await createThrowaways(domain.uuid, disks, workDir, io.signal);
   try {
-    const check: Check = { ctx, domain, definedXml, files, workDir, virsh, io };
+    const check: Check = { ctx, domain, definedXml, files, workDir, virsh, io, expected };
     return await bootClone(check, `${prefix}${randomUUID().slice(0, 8)}`, host.libvirtUri);
   } finally {
     await files.remove();
@@ -67,6 +70,7 @@ interface Check {
   workDir: WorkDir;
   virsh: Virsh;
   io: StepIo;
+  expected: readonly ConfiguredAddress[];
 }
 
 async function bootClone(check: Check, name: string, uri: string): Promise<BootProof> {
@@ -101,7 +105,7 @@ async function bootClone(check: Check, name: string, uri: string): Promise<BootP
 }
 
 async function proofOf(
-  { ctx, domain, workDir, virsh, io }: Check,
+  { ctx, domain, workDir, virsh, io, expected }: Check,
   uuid: string,
   serial: Console,
   wires: Wires,
@@ -109,7 +113,11 @@ async function proofOf(
 ): Promise<BootProof> {
   const limitSeconds = ctx.spec.policy.bootTimeoutSeconds ?? defaultLimitSeconds[domain.accelerator];
   const ending: Ending = await watchBoot({ virsh, uuid, reader: serial.reader, limitSeconds, io });
-  const addresses = ending.kind === 'alive' ? await hearAddresses({ virsh, uuid, domain, wires, io }) : [];
+  const { reader } = serial;
+  const network =
+    ending.kind === 'alive'
+      ? await watchAddresses({ virsh, uuid, domain, wires, reader, expected, io })
+      : { addresses: [], checks: [] };
   const draft = join(workDir.scratch, 'screen');
   const screenshot = await keepScreenshot(virsh, uuid, draft, workDir.kept('screen.png'));
   const kept = { consoleLog, ...(screenshot === undefined ? {} : { screenshot }) };
@@ -117,8 +125,11 @@ async function proofOf(
     throw bootFailure(domain, ending, { ...kept, tail: serial.reader.tail(20), limitSeconds });
   }
   const { sign, evidence, seconds } = ending;
+  const { addresses, checks } = network;
+  const missing = ctx.spec.policy.verifyAddresses ? addressFailure(domain.name, network, kept) : undefined;
+  if (missing !== undefined) throw missing;
   io.log.info({ domain: domain.name, sign, seconds, addresses }, 'the migrated VM boots');
-  return { sign, evidence, seconds, accelerator: domain.accelerator, addresses, ...kept };
+  return { sign, evidence, seconds, accelerator: domain.accelerator, addresses, checks, ...kept };
 }
 
 /** Ends clones that an earlier attempt of this run left, should libvirt have missed its end. */

@@ -1,19 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BootProof, DomainRef } from '../../../contracts/values.ts';
 import type { Virsh } from '../../host/libvirt.ts';
 import type { StepIo } from '../../host/step-io.ts';
-import { agentAddresses, agentAnswers } from './agent.ts';
+import { agentAnswers } from './agent.ts';
 import type { ConsoleReader } from './console-reader.ts';
-import { isLease } from './dhcp.ts';
 import type { Ending } from './failure.ts';
-import type { Wires } from './wires.ts';
 
 const pollMs = 250;
 const askLibvirtEveryMs = 2_000;
 const askAgentEveryMs = 6_000;
 const shownLength = 80;
-/** A guest claims its addresses about when its login prompt shows. */
-const listenMs = { kvm: 2_000, tcg: 5_000 } as const;
 
 export interface WatchOptions {
   virsh: Virsh;
@@ -69,28 +64,4 @@ function every(intervalMs: number): () => boolean {
     due = performance.now() + intervalMs;
     return true;
   };
-}
-
-/** Addresses a booted guest uses: what was heard on its wires, and what its agent names. */
-export async function hearAddresses(options: {
-  virsh: Virsh;
-  uuid: string;
-  domain: DomainRef;
-  wires: Wires;
-  io: StepIo;
-}): Promise<BootProof['addresses']> {
-  const { virsh, uuid, domain, wires, io } = options;
-  if (domain.nics.length === 0) return [];
-  const heard = () =>
-    domain.nics.flatMap(({ mac }, nic) => wires.addresses(nic).map((address) => ({ mac, address })));
-  const deadline = performance.now() + listenMs[domain.accelerator];
-  while (heard().length === 0 && performance.now() < deadline) {
-    await sleep(pollMs, undefined, { signal: io.signal }).catch(() => io.signal.throwIfAborted());
-  }
-  const ours = new Set(domain.nics.map(({ mac }) => mac));
-  const named = (await agentAddresses(virsh, uuid)).filter(
-    ({ mac, address }) => ours.has(mac) && !isLease(address) && !/^(169\.254\.|fe[89ab])/i.test(address),
-  );
-  const all = new Map([...heard(), ...named].map((entry) => [`${entry.mac} ${entry.address}`, entry]));
-  return [...all.values()];
 }

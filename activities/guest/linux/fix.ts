@@ -1,6 +1,6 @@
 import type { Log } from '../../host/step-io.ts';
-import type { FixChange, GuestFacts, SourceVm } from '../../../contracts/values.ts';
-import type { MigrationSpec } from '../../../contracts/spec.ts';
+import type { ConfiguredAddress, FixChange, GuestFacts, SourceVm } from '../../../contracts/values.ts';
+import type { MigrationSpec, NicModel } from '../../../contracts/spec.ts';
 import type { Guestfs } from '../session/guestfs.ts';
 
 /** What a fix works with. The guest's file systems are mounted at their places, writable unless planning. */
@@ -9,6 +9,8 @@ export interface FixContext {
   facts: GuestFacts;
   vm: SourceVm;
   options: MigrationSpec['guest'];
+  /** What the new VM's cards are; virtio when left out. */
+  nicModel?: NicModel;
   /** What the fixes before this one changed, or in a plan would change. */
   earlier: readonly FixChange[];
   /** An existing private directory on the host for files that are removed again. */
@@ -28,6 +30,8 @@ export interface FixPlan {
   changes: PlannedChange[];
   /** What was seen and left alone, each one sentence. */
   warnings: string[];
+  /** See FixOutcome. */
+  addresses?: ConfiguredAddress[];
 }
 
 /**

@@ -71,12 +71,13 @@ export function planText(file: GuestText, after: string, what: string): PlannedC
   };
 }
 
-/** Plans a file of our own: written when absent or different. Its folder is made. */
+/** Plans a file of our own: written when absent or different. Its folder is made; `mode` is 0644 when left out. */
 export async function planOwnFile(
   guest: Guestfs,
   path: string,
   content: string,
   what: string,
+  mode?: number,
 ): Promise<PlannedChange | undefined> {
   if (await guest.isFile(path)) {
     const { sizeBytes } = await guest.stat(path);
@@ -90,6 +91,7 @@ export async function planOwnFile(
     apply: async (session) => {
       await session.mkdirP(path.slice(0, path.lastIndexOf('/')) || '/');
       await session.replaceFile(path, content);
+      if (mode !== undefined) await session.chmod(mode, path);
     },
   };
 }

@@ -10,10 +10,11 @@ import { modprobeFix } from './modprobe.ts';
 import { networkFix } from './network.ts';
 import { selinuxFix } from './selinux.ts';
 import { serialConsoleFix } from './serial-console.ts';
+import { staticAddressesFix } from './static-addresses.ts';
 
 /**
- * The repairs of a Linux guest in running order: first what may refuse the guest, the initramfs after all that it takes copies of, the labels
- * after all that is written.
+ * The repairs of a Linux guest in running order: first what may refuse the guest, the initramfs after all that
+ * it takes copies of, the labels after all that is written.
  */
 export const linuxFixes: readonly Fix[] = [
   kernelChoiceFix,
@@ -22,6 +23,7 @@ export const linuxFixes: readonly Fix[] = [
   bootConfigFix,
   grubDisksFix,
   networkFix,
+  staticAddressesFix,
   modprobeFix,
   displayFix,
   serialConsoleFix,

@@ -1,110 +1,66 @@
 import type { Guestfs } from '../session/guestfs.ts';
+import type { NicModel } from '../../../contracts/spec.ts';
 import type { Fix, PlannedChange } from './fix.ts';
-import { planOwnFile, planText, readGuestText, type GuestText } from './guest-text.ts';
-import {
-  dropStaleRules,
-  readIfcfg,
-  readInterfaces,
-  readKeyfile,
-  readNetplan,
-  readNetworkd,
-  readPersistentRules,
-  replaceMacs,
-  type NamedInterfaces,
-} from './network-files.ts';
-import { assignNames, linkFile, udevRules } from './network-names.ts';
+import { planOwnFile, planText } from './guest-text.ts';
+import { cardFinder, configuredAddresses } from './network/addresses.ts';
+import { planCloudFreeze } from './network/cloud-init.ts';
+import { ownPrefix, readNetworkFiles, withKnownCards, type ReadFile } from './network/files.ts';
+import { effectiveFiles, enabledManagers } from './network/managers.ts';
+import { assignNames } from './network/names.ts';
+import { renew, renewDrivers } from './network/renewal.ts';
+import { dropStaleRules, linkFile, udevRules } from './network/rules.ts';
 
-type Reader = (text: string, fileName: string) => NamedInterfaces;
-
-/** `config` says what interfaces are wanted; `binder` only which card carries a name. */
-const places: { pattern: string; role: 'config' | 'binder'; read: Reader }[] = [
-  { pattern: '/etc/network/interfaces', role: 'config', read: readInterfaces },
-  { pattern: '/etc/network/interfaces.d/*', role: 'config', read: readInterfaces },
-  { pattern: '/etc/systemd/network/*.network', role: 'config', read: readNetworkd },
-  { pattern: '/etc/systemd/network/*.netdev', role: 'config', read: readNetworkd },
-  { pattern: '/etc/netplan/*.yaml', role: 'config', read: readNetplan },
-  { pattern: '/etc/NetworkManager/system-connections/*', role: 'config', read: readKeyfile },
-  {
-    pattern: '/etc/sysconfig/network-scripts/ifcfg-*',
-    role: 'config',
-    read: (text, name) => readIfcfg(name, text),
-  },
-  { pattern: '/etc/sysconfig/network/ifcfg-*', role: 'config', read: (text, name) => readIfcfg(name, text) },
-  { pattern: '/etc/systemd/network/*.link', role: 'binder', read: readNetworkd },
-  { pattern: '/etc/udev/rules.d/70-persistent-net.rules', role: 'binder', read: readPersistentRules },
-  { pattern: '/etc/udev/rules.d/*-net_persistent*.rules', role: 'binder', read: readPersistentRules },
-];
-
-const ownPrefix = '10-longhaul-';
+/** networkd and udev, netplan, NetworkManager, cloud-init. */
+const matchesDrivers = /\.(network|link|yaml|nmconnection|cfg)$|\/system-connections\//;
 const ownRules = '/etc/udev/rules.d/70-longhaul-net.rules';
-/** Backups that ifup and NetworkManager pass over, too. */
-const ignored = /(~|\.(bak|old|orig|rpmnew|rpmorig|rpmsave|dpkg-\w+))$|\/ifcfg-lo$/;
-const maxFiles = 200;
 
-interface ReadFile {
-  file: GuestText;
-  role: 'config' | 'binder';
-  found: NamedInterfaces;
-}
-
-/** Network configuration bound to an interface's old name or MAC keeps working on the card at its place. */
+/**
+ * Network configuration bound to an interface's old name or MAC keeps working on the card at its place. Its
+ * outcome says which addresses the guest is to be seen with.
+ */
 export const networkFix: Fix = {
   id: 'network',
   title: 'Keep network configuration working on the new cards',
   critical: false,
   applies: (facts) => facts.os === 'linux',
-  async plan({ guest, vm }) {
+  async plan({ guest, vm, nicModel = 'virtio' }) {
     const warnings: string[] = [];
-    const files = await readAll(guest, warnings);
+    const files = await readNetworkFiles(guest, warnings);
     const macs = vm.nics.map((nic) => nic.mac);
-    const configs = files.filter(({ role }) => role === 'config').map(({ found }) => found);
-    const binders = files.filter(({ role }) => role === 'binder').map(({ found }) => found);
+    const found = withKnownCards(files);
 
-    const plan = assignNames(withKnownMacs(configs, binders), macs);
-    warnings.push(...plan.warnings);
-    const changes = files.map(({ file, found }) => planRenewal(file, found, plan.renewedMacs, new Set(macs)));
+    const plan = assignNames(found, macs);
+    warnings.push(...plan.warnings, ...staleFileNames(files, plan.renewed));
+    const changes = files.map((file) => planRenewal(file, plan.renewed, new Set(macs), nicModel));
     const bound = boundNames(files);
     const names = plan.names.filter(({ name, mac }) => !bound.has(`${name} ${mac}`));
-    changes.push(...(await planNames(guest, names, warnings)));
-    return { changes: changes.filter((change) => change !== undefined), warnings };
+    changes.push(...(await planNames(guest, names, warnings)), await planCloudFreeze(guest, files));
+
+    const cardsOf = cardFinder(found, plan, macs);
+    const used = effectiveFiles(files, await enabledManagers(guest), cardsOf, warnings);
+    const addresses = configuredAddresses(
+      found,
+      plan,
+      macs,
+      used.flatMap((file) => file.found.addresses),
+    );
+    return { changes: changes.filter((change) => change !== undefined), warnings, addresses };
   },
 };
 
-async function readAll(guest: Guestfs, warnings: string[]): Promise<ReadFile[]> {
-  const files: ReadFile[] = [];
-  for (const { pattern, role, read } of places) {
-    const paths = pattern.includes('*') ? await guest.glob(pattern) : [pattern];
-    for (const path of paths.slice(0, maxFiles)) {
-      const name = path.slice(path.lastIndexOf('/') + 1);
-      if (name.startsWith(ownPrefix) || ignored.test(path)) continue;
-      const file = await readGuestText(guest, path, warnings);
-      if (file === undefined) continue;
-      try {
-        files.push({ file, role, found: read(file.text, name) });
-      } catch {
-        warnings.push(`${path} could not be understood and was left alone.`);
-      }
-    }
-  }
-  return files;
-}
-
-/** The configured names, with the MAC that a rule or link file knows for them. */
-function withKnownMacs(configs: NamedInterfaces[], binders: NamedInterfaces[]): NamedInterfaces[] {
-  const known = new Map(
-    binders.flatMap(({ physical }) => physical.map(({ name, mac }) => [name, mac] as const)),
-  );
-  return configs.map((found) => ({
-    ...found,
-    physical: found.physical.map((entry) => {
-      const mac = entry.mac ?? known.get(entry.name);
-      return mac === undefined ? entry : { name: entry.name, mac };
-    }),
-  }));
+/** SUSE's `ifcfg-eth-id-MAC` finds its card by the file's name, which is not changed. */
+function staleFileNames(files: readonly ReadFile[], renewed: ReadonlyMap<string, string>): string[] {
+  return files.flatMap(({ path }) => {
+    const mac = /\/ifcfg-eth-id-(.*)$/.exec(path)?.[1]?.toLowerCase();
+    const now = renewed.get(mac ?? '');
+    return now === undefined
+      ? []
+      : [`${path} is for a card that is gone; the one at its place is ${now}: rename the file.`];
+  });
 }
 
 /** Names that the guest itself gives to a card by its MAC: rules, link files, netplan's set-name. */
-function boundNames(files: ReadFile[]): Set<string> {
+function boundNames(files: readonly ReadFile[]): Set<string> {
   return new Set(
     files
       .filter(({ role, file }) => role === 'binder' || file.path.startsWith('/etc/netplan/'))
@@ -113,10 +69,10 @@ function boundNames(files: ReadFile[]): Set<string> {
 }
 
 function planRenewal(
-  file: GuestText,
-  found: NamedInterfaces,
-  renewedMacs: ReadonlyMap<string, string>,
+  { file, found }: ReadFile,
+  renewed: ReadonlyMap<string, string>,
   macs: ReadonlySet<string>,
+  model: NicModel,
 ): PlannedChange | undefined {
   if (file.path.startsWith('/etc/udev/')) {
     return planText(
@@ -125,11 +81,14 @@ function planRenewal(
       'Interface names of cards that are gone are forgotten.',
     );
   }
-  if (found.physical.length === 0 && found.macs.length === 0) return undefined;
+  const bound = found.physical.length + found.macs.length + found.paths.length > 0;
+  const text = bound ? renew(file.text, renewed) : file.text;
+  const what = 'The interface is found by the MAC of the card that is at its place now.';
+  const withDriver = matchesDrivers.test(file.path) ? renewDrivers(text, model) : text;
   return planText(
     file,
-    replaceMacs(file.text, renewedMacs),
-    'The interface is found by the new MAC of its card.',
+    withDriver,
+    withDriver === text ? what : 'The interface is found by what its new card has.',
   );
 }
 
@@ -159,30 +118,19 @@ async function planNames(
 }
 
 const linkFilesSince = 241;
-const sharedLibraries = ['/usr/lib', '/lib', '/usr/lib64', '/lib64', '/usr/lib/*', '/lib/*'].map(
-  (dir) => `${dir}/systemd/libsystemd-shared-*.so`,
-);
+const libraries = '{/usr/lib,/lib,/usr/lib64,/lib64}/{,*/}systemd/libsystemd-shared-*.so';
+const udevs =
+  '{/usr,}/lib/{systemd/systemd-udevd,udev/rules.d},{/usr,}/sbin/udevd,/etc/udev/rules.d/80-net-setup-link.rules';
 
 /**
  * How the guest's udev is told a name. From systemd 241 on a .link file is obeyed even when the initramfs
- * has already given the card another name; before that only a rule's NAME= is.
+ * has already given the card another name; before that only a rule's NAME= is, and the same holds where the
+ * rule that reads .link files was switched off to have names like eth0.
  */
 async function udevKind(guest: Guestfs): Promise<'links' | 'rules' | 'none'> {
-  for (const pattern of sharedLibraries) {
-    for (const path of await guest.glob(pattern)) {
-      const version = Number(/-shared-(\d{3})/.exec(path)?.[1] ?? 0);
-      if (version >= linkFilesSince) return 'links';
-    }
-  }
-  for (const path of [
-    '/lib/systemd/systemd-udevd',
-    '/usr/lib/systemd/systemd-udevd',
-    '/sbin/udevd',
-    '/usr/sbin/udevd',
-    '/lib/udev/rules.d',
-    '/usr/lib/udev/rules.d',
-  ]) {
-    if (await guest.exists(path)) return 'rules';
-  }
-  return 'none';
+  const paths = await guest.glob(`{${libraries},${udevs}}`);
+  const switchedOff = paths.some((path) => path.endsWith('/80-net-setup-link.rules'));
+  const versions = paths.map((path) => Number(/-shared-(\d{3})/.exec(path)?.[1] ?? 0));
+  if (!switchedOff && versions.some((version) => version >= linkFilesSince)) return 'links';
+  return paths.length > 0 ? 'rules' : 'none';
 }

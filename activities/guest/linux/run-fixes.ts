@@ -1,6 +1,6 @@
 import type { FixOutcome } from '../../../contracts/values.ts';
 import { LonghaulError, messageOf } from '../../../contracts/errors.ts';
-import type { Fix, FixContext, PlannedChange } from './fix.ts';
+import type { Fix, FixContext, FixPlan, PlannedChange } from './fix.ts';
 
 /**
  * Runs fixes in order, each planned on what the ones before it left behind. With `plan` nothing is written
@@ -30,9 +30,11 @@ async function runFix(fix: Fix, context: FixContext, mode: 'plan' | 'apply'): Pr
   const started = performance.now();
   const done: PlannedChange[] = [];
   const warnings: string[] = [];
+  let addresses: FixPlan['addresses'];
   try {
     const plan = await fix.plan(context);
     warnings.push(...plan.warnings);
+    ({ addresses } = plan);
     for (const change of plan.changes) {
       if (mode === 'apply') await change.apply(context.guest);
       done.push(change);
@@ -53,6 +55,7 @@ async function runFix(fix: Fix, context: FixContext, mode: 'plan' | 'apply'): Pr
     })),
     warnings,
     seconds: Math.round(performance.now() - started) / 1000,
+    ...(addresses === undefined ? {} : { addresses }),
   };
 }
 

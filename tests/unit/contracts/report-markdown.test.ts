@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { renderReportMarkdown } from '../../../contracts/report-markdown.ts';
+import type { AddressCheck, ConfiguredAddress } from '../../../contracts/values.ts';
 import type { MigrationReport } from '../../../contracts/steps.ts';
 
 const done = { status: 'done', startedAt: '2026-11-23T07:00:00Z', endedAt: '2026-11-23T07:00:30Z' } as const;
@@ -118,6 +119,51 @@ describe('the report of a migration that succeeded', () => {
     );
     expect(text).toContain('Nothing to do for: Virtio drivers.');
     expect(text).toContain('- Boot devices by UUID: swap on /dev/sdb1 was left as it is');
+  });
+});
+
+describe('the addresses in a report', () => {
+  const macs = ['52:54:00:11:22:33'];
+  const fixed: ConfiguredAddress = { macs, interface: 'ens192', method: 'static', address: '10.0.2.15/24' };
+  const dhcp: ConfiguredAddress = { macs: ['52:54:00:11:22:44'], interface: 'ens224', method: 'dhcp' };
+  const rows = (report: MigrationReport) =>
+    renderReportMarkdown(report)
+      .split('\n')
+      .filter((line) => line.startsWith('| `52:54'));
+
+  it('stand beside what was seen of them, with a verdict for each card', () => {
+    const { boot } = migrated;
+    if (boot === undefined) throw new TypeError('no boot in the sample');
+    const checks: AddressCheck[] = [
+      { ...fixed, seen: ['10.0.2.15'], verdict: 'seen' },
+      {
+        ...fixed,
+        address: '10.0.3.15/24',
+        seen: ['10.0.2.15'],
+        verdict: 'elsewhere',
+        seenOn: '52:54:00:11:22:44',
+      },
+      { ...dhcp, seen: [], verdict: 'missing' },
+    ];
+    expect(rows({ ...migrated, boot: { ...boot, checks } })).toEqual([
+      '| `52:54:00:11:22:33` | `ens192` | `10.0.2.15/24` | `10.0.2.15` | as at the source |',
+      '| `52:54:00:11:22:33` | `ens192` | `10.0.3.15/24` | `10.0.2.15`, `10.0.3.15/24` on `52:54:00:11:22:44` | **on another card** |',
+      '| `52:54:00:11:22:44` | `ens224` | DHCP |  | **missing** |',
+    ]);
+  });
+
+  it('are said not to have been checked when the boot was not', () => {
+    const fix = {
+      fix: 'network',
+      title: 'Network',
+      changes: [],
+      warnings: [],
+      seconds: 1,
+      addresses: [fixed],
+    };
+    expect(rows({ ...unproven, fixes: [fix] })).toEqual([
+      '| `52:54:00:11:22:33` | `ens192` | `10.0.2.15/24` |  | not checked |',
+    ]);
   });
 });
 

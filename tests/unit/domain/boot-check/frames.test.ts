@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { dhcpAnswer, isLease } from '../../../../activities/domain/boot-check/dhcp.ts';
-import { addressIn } from '../../../../activities/domain/boot-check/frames.ts';
+import { addressIn, sightingIn, tagged, untagged } from '../../../../activities/domain/boot-check/frames.ts';
 
 const guest = '525400123456';
 const hex = (...parts: string[]) => Buffer.from(parts.join('').replaceAll(' ', ''), 'hex');
@@ -67,6 +67,30 @@ function dhcpRequest(type: number): Buffer {
     Buffer.from([0x63, 0x82, 0x53, 0x63, 0, 12, 2, 65, 66, 53, 1, type, 255]),
   ]);
 }
+
+describe('frames in VLANs', () => {
+  it('are read and answered without their tags', () => {
+    const plain = arp('0001', 'c0a87a39', 'c0a87a01');
+    const tags = hex('88a8 0064 8100 0007');
+    const frame = tagged(plain, tags);
+    expect(addressIn(frame)).toBeUndefined();
+    expect(untagged(frame)).toEqual({ frame: plain, tags });
+    expect(untagged(plain)).toEqual({ frame: plain, tags: Buffer.alloc(0) });
+  });
+});
+
+describe('what an address was seen by', () => {
+  it('tells an answer, which may come from any card, from what the guest sends of itself', () => {
+    expect(sightingIn(arp('0002', 'c0a87a39', 'c0a87a01'))).toEqual({
+      address: '192.168.122.57',
+      how: 'answered',
+    });
+    expect(sightingIn(arp('0001', 'c0a87a39', 'c0a87a01'))).toEqual({
+      address: '192.168.122.57',
+      how: 'used',
+    });
+  });
+});
 
 describe('answering DHCP', () => {
   it.each([

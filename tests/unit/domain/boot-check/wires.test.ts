@@ -47,4 +47,42 @@ describe("a boot check's wires", () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(wires.addresses(1)).toHaveLength(16);
   });
+
+  /** The next frame that the guest's end of the second wire gets. */
+  async function received(): Promise<Buffer> {
+    const [frame] = (await once(guest, 'message')) as [Buffer];
+    return frame;
+  }
+
+  it('ask for an address, ping what answers, and know it for used when the ping comes back', async () => {
+    wires.ask(1, '10.0.0.7/24');
+    const request = await received();
+    expect(request.subarray(38, 42).join('.')).toBe('10.0.0.7');
+
+    const reply = Buffer.from(request);
+    reply.writeUInt16BE(2, 20);
+    Buffer.from('525400123456', 'hex').copy(reply, 22);
+    request.copy(reply, 28, 38, 42);
+    request.copy(reply, 32, 22, 32);
+    const ping = received();
+    send(guest, reply);
+    await vi.waitFor(() => expect(wires.sightings(1)).toEqual([{ address: '10.0.0.7', how: 'answered' }]));
+
+    const echo = Buffer.from(await ping);
+    echo.copy(echo, 26, 30, 34);
+    send(guest, echo);
+    await vi.waitFor(() => expect(wires.sightings(1)).toEqual([{ address: '10.0.0.7', how: 'used' }]));
+  });
+
+  it('speak with a guest in the VLAN it speaks in', async () => {
+    const tag = Buffer.from('81000064', 'hex');
+    const plain = announcement(7);
+    send(guest, Buffer.concat([plain.subarray(0, 12), tag, plain.subarray(12)]));
+    await vi.waitFor(() => expect(wires.addresses(1)).toEqual(['10.0.0.7']));
+    const frames: Buffer[] = [];
+    guest.on('message', (frame) => frames.push(frame));
+    wires.ask(1, '10.0.0.8/24');
+    await vi.waitFor(() => expect(frames).toHaveLength(2));
+    expect(frames[1]?.subarray(12, 18).toString('hex')).toBe('810000640806');
+  });
 });

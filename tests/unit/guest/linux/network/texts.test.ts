@@ -1,15 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  dropStaleRules,
-  readIfcfg,
-  readInterfaces,
-  readKeyfile,
-  readNetplan,
-  readNetworkd,
-  readPersistentRules,
-  replaceMacs,
-} from '../../../../activities/guest/linux/network-files.ts';
+import { readIfcfg } from '../../../../../activities/guest/linux/network/ifcfg.ts';
+import { readInterfaces } from '../../../../../activities/guest/linux/network/ifupdown.ts';
+import { readKeyfile } from '../../../../../activities/guest/linux/network/keyfile.ts';
+import { readNetplan } from '../../../../../activities/guest/linux/network/netplan.ts';
+import { readNetworkd } from '../../../../../activities/guest/linux/network/networkd.ts';
+import { renew } from '../../../../../activities/guest/linux/network/renewal.ts';
+import { dropStaleRules, readPersistentRules } from '../../../../../activities/guest/linux/network/rules.ts';
 
 const names = (found: { physical: { name: string }[] }) => [
   ...new Set(found.physical.map(({ name }) => name)),
@@ -165,14 +162,14 @@ describe('rules and addresses of cards that are gone', () => {
 
   it('are renewed where an interface is found by its MAC, not where it is given one', () => {
     const renewed = new Map([['00:50:56:aa:bb:cc', '52:54:00:00:00:01']]);
-    expect(replaceMacs('HWADDR="00:50:56:AA:BB:CC"\nMACADDR=00:50:56:aa:bb:cc\n', renewed)).toBe(
+    expect(renew('HWADDR="00:50:56:AA:BB:CC"\nMACADDR=00:50:56:aa:bb:cc\n', renewed)).toBe(
       'HWADDR="52:54:00:00:00:01"\nMACADDR=00:50:56:aa:bb:cc\n',
     );
     const network = '[Match]\nMACAddress=00:50:56:aa:bb:cc\n[Link]\nMACAddress=00:50:56:aa:bb:cc\n';
-    expect(replaceMacs(network, renewed)).toBe(
+    expect(renew(network, renewed)).toBe(
       '[Match]\nMACAddress=52:54:00:00:00:01\n[Link]\nMACAddress=00:50:56:aa:bb:cc\n',
     );
-    expect(replaceMacs('        macaddress: 00:50:56:aa:bb:cc\n', renewed)).toBe(
+    expect(renew('        macaddress: 00:50:56:aa:bb:cc\n', renewed)).toBe(
       '        macaddress: 52:54:00:00:00:01\n',
     );
   });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { assignNames, linkFile, udevRules } from '../../../../activities/guest/linux/network-names.ts';
+import { assignNames } from '../../../../../activities/guest/linux/network/names.ts';
+import { linkFile, udevRules } from '../../../../../activities/guest/linux/network/rules.ts';
 
 const [a, b, c] = ['52:54:00:00:00:0a', '52:54:00:00:00:0b', '52:54:00:00:00:0c'] as const;
 const file = (...entries: (string | [string, string])[]) => ({
@@ -9,6 +10,7 @@ const file = (...entries: (string | [string, string])[]) => ({
   ),
   virtual: [] as string[],
   macs: [] as string[],
+  paths: [] as string[],
 });
 
 describe('which card gets which configured name', () => {
@@ -31,7 +33,7 @@ describe('which card gets which configured name', () => {
     const plan = assignNames([file(['eth0', '00:50:56:00:00:01'])], [a]);
     expect(plan).toEqual({
       names: [{ name: 'eth0', mac: a }],
-      renewedMacs: new Map([['00:50:56:00:00:01', a]]),
+      renewed: new Map([['00:50:56:00:00:01', a]]),
       warnings: [],
     });
   });
@@ -49,9 +51,49 @@ describe('which card gets which configured name', () => {
     ]);
   });
 
-  it('warns of patterns that the new names may not match', () => {
-    expect(assignNames([file('en*')], [a])).toEqual({ names: [], renewedMacs: new Map(), warnings: [] });
-    expect(assignNames([file('ens*')], [a]).warnings[0]).toContain('"ens*"');
+  it('leaves cards to a pattern that new names match, and gives them a fitting name where they do not', () => {
+    expect(assignNames([file('en*')], [a])).toEqual({ names: [], renewed: new Map(), warnings: [] });
+    expect(assignNames([file('ens*')], [a, b])).toEqual({
+      names: [
+        { name: 'ens192', mac: a },
+        { name: 'ens224', mac: b },
+      ],
+      renewed: new Map(),
+      warnings: [],
+    });
+    expect(assignNames([file('e[no]s*')], [a]).warnings[0]).toContain('"e[no]s*"');
+  });
+
+  it('follows the slots of VMware, whose fourth card is ens161', () => {
+    const names = assignNames(
+      [file('ens161', 'ens192', 'ens224', 'ens256')],
+      [a, b, c, '52:54:00:00:00:0d'],
+    ).names;
+    expect(names.find(({ name }) => name === 'ens161')?.mac).toBe('52:54:00:00:00:0d');
+    expect(names.find(({ name }) => name === 'ens192')?.mac).toBe(a);
+  });
+
+  it("finds cards again that were told by their place on the old hardware's buses", () => {
+    const found = {
+      ...file(),
+      physical: [{ name: 'lan0', path: 'pci-0000:0b:00.0' }],
+      paths: ['pci-0000:13:00.0'],
+    };
+    const plan = assignNames([found], [a, b]);
+    expect(plan.names).toEqual([{ name: 'lan0', mac: a }]);
+    expect(Object.fromEntries(plan.renewed)).toEqual({ 'pci-0000:0b:00.0': a, 'pci-0000:13:00.0': b });
+  });
+
+  it('renews no MAC that a named interface of another file already has', () => {
+    const named = file(['eth0', a]);
+    expect(assignNames([named, { ...file(), macs: [a] }], [a, b]).renewed.size).toBe(0);
+  });
+
+  it("warns when names of the kernel's own would have to change places", () => {
+    expect(assignNames([file(['eth0', b], ['eth1', a])], [a, b]).warnings[0]).toContain(
+      `eth0 (${b}), eth1 (${a})`,
+    );
+    expect(assignNames([file(['eth0', a], ['eth1', b])], [a, b]).warnings).toEqual([]);
   });
 
   it('never puts a name into a file that could break out of it', () => {
