@@ -96,6 +96,7 @@ export const calls = {
   filesize: { args: ['string'], returns: 'int64' },
   pread: { args: ['string', 'int', 'int64'], returns: 'bytes' },
   download: { args: ['string', 'string'], returns: 'nothing' },
+  upload: { args: ['string', 'string'], returns: 'nothing' },
   write: { args: ['string', 'bytes'], returns: 'nothing' },
   write_append: { args: ['string', 'bytes'], returns: 'nothing' },
   mkdir_p: { args: ['string'], returns: 'nothing' },
@@ -113,6 +114,8 @@ export const calls = {
       ownership: { id: 3, kind: 'bool' },
     },
   },
+  lgetxattr: { args: ['string', 'string'], returns: 'bytes' },
+  lsetxattr: { args: ['string', 'string', 'int', 'string'], returns: 'nothing' },
   command: { args: ['strings'], returns: 'string' },
   sync: { args: [], returns: 'nothing' },
 } as const satisfies Record<string, CallShape>;

@@ -67,6 +67,8 @@ export interface Guestfs {
   readPart(path: string, count: number, offset: number): Promise<Buffer>;
   /** Copies a regular guest file to a host path that must not exist yet; refused above `maxBytes` (default 1 GiB). */
   download(path: string, hostPath: string, maxBytes?: number): Promise<void>;
+  /** Copies a host file into the guest: a new file, 0644 root; writes over one that is there, links followed. */
+  upload(hostPath: string, path: string): Promise<void>;
   /**
    * Writes a file in place of another, atomically by rename: same mode, owner and extended attributes when it
    * existed, else 0644 root. A symbolic link stays one; what it points to is replaced.
@@ -78,6 +80,9 @@ export interface Guestfs {
   mv(from: string, to: string): Promise<void>;
   chmod(mode: number, path: string): Promise<void>;
   chown(uid: number, gid: number, path: string): Promise<void>;
+  /** `security.selinux` of the file itself, not of what it links to; undefined when it has none. */
+  selinuxLabel(path: string): Promise<string | undefined>;
+  setSelinuxLabel(label: string, path: string): Promise<void>;
 
   // commands of the guest, chrooted in the appliance; no shell unless the caller names one
   command(argv: readonly string[], timeoutMs?: number): Promise<string>;
