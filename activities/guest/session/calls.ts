@@ -101,6 +101,7 @@ export const calls = {
   write_append: { args: ['string', 'bytes'], returns: 'nothing' },
   mkdir_p: { args: ['string'], returns: 'nothing' },
   ln_s: { args: ['string', 'string'], returns: 'nothing' },
+  rm_rf: { args: ['string'], returns: 'nothing' },
   rm_f: { args: ['string'], returns: 'nothing' },
   mv: { args: ['string', 'string'], returns: 'nothing' },
   chmod: { args: ['int', 'string'], returns: 'nothing' },

@@ -102,6 +102,7 @@ export class GuestSession implements Guestfs {
   glob = (pattern: string) => this.call('glob_expand', [pattern]);
   mkdirP = (path: string) => this.call('mkdir_p', [path]);
   symlink = (target: string, path: string) => this.call('ln_s', [target, path]);
+  rmRf = (path: string) => this.call('rm_rf', [path]);
   rmF = (path: string) => this.call('rm_f', [path]);
   mv = (from: string, to: string) => this.call('mv', [from, to]);
   chmod = (mode: number, path: string) => this.call('chmod', [mode, path]);

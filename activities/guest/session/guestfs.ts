@@ -77,6 +77,8 @@ export interface Guestfs {
   mkdirP(path: string): Promise<void>;
   symlink(target: string, path: string): Promise<void>;
   rmF(path: string): Promise<void>;
+  /** Removes a directory with all that lies in it. */
+  rmRf(path: string): Promise<void>;
   mv(from: string, to: string): Promise<void>;
   chmod(mode: number, path: string): Promise<void>;
   chown(uid: number, gid: number, path: string): Promise<void>;

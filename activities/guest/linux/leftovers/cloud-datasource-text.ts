@@ -37,13 +37,20 @@ export function datasourceSettings(configs: readonly CloudConfig[]): DatasourceS
 
 function listIn(text: string): string[] | undefined {
   try {
-    const value: unknown = parseDocument(text, { logLevel: 'silent', uniqueKeys: false }).toJS({ maxAliasCount: 10 });
+    const document = parseDocument(text, { logLevel: 'silent', uniqueKeys: false });
+    if (document.errors.length > 0) return undefined;
+    const value: unknown = document.toJS({ maxAliasCount: 10 });
     if (typeof value !== 'object' || value === null || !('datasource_list' in value)) return undefined;
     const list = value.datasource_list;
-    return Array.isArray(list) ? list.map((entry: unknown) => (entry === null ? 'None' : String(entry))) : undefined;
+    return Array.isArray(list) ? list.map(nameOf) : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** `None` may be written as the word or as YAML's null. */
+function nameOf(entry: unknown): string {
+  return typeof entry === 'string' ? entry : 'None';
 }
 
 export interface DatasourceFacts {

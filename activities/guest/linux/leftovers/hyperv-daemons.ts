@@ -11,6 +11,9 @@ export const hypervDaemonsFix: Fix = {
   async plan({ guest }) {
     const found = await guest.glob(daemons);
     if (found.length === 0) return { changes: [], warnings: [] };
-    return { changes: [], warnings: [`The daemons of Hyper-V stay (${found.join(', ')}): they start only on Hyper-V.`] };
+    return {
+      changes: [],
+      warnings: [`The daemons of Hyper-V stay (${found.join(', ')}): they start only on Hyper-V.`],
+    };
   },
 };

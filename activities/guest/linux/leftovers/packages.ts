@@ -100,7 +100,9 @@ async function objection(guest: Guestfs, argv: readonly string[]): Promise<strin
 function names(lines: string, nameIn: (line: string) => string | undefined): string[] {
   const found = lines.split('\n').map(nameIn);
   // They become arguments.
-  return [...new Set(found)].filter((name) => name !== undefined && /^[A-Za-z0-9][\w+.:-]*$/.test(name)) as string[];
+  return [...new Set(found)].filter(
+    (name) => name !== undefined && /^[A-Za-z0-9][\w+.:-]*$/.test(name),
+  ) as string[];
 }
 
 /** File lists of Debian name files where the package put them, on whichever side of a merged /usr. */

@@ -76,15 +76,13 @@ async function planProduct({ guest, facts }: FixContext, product: Software, plan
   if (uninstaller !== undefined) plan.changes.push(planUninstall(uninstaller, product));
   else {
     plan.changes.push(...services.changes);
-    plan.warnings.push(`${product.name} belongs to no package: its services are switched off, its files stay.`);
+    plan.warnings.push(
+      `${product.name} belongs to no package: its services are switched off, its files stay.`,
+    );
   }
 }
 
-function planRemoval(
-  manager: PackageManager,
-  packages: readonly string[],
-  product: Software,
-): PlannedChange {
+function planRemoval(manager: PackageManager, packages: readonly string[], product: Software): PlannedChange {
   const listed = packages.join(', ');
   const change: PlannedChange = {
     path: manager.database,

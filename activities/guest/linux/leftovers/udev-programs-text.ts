@@ -5,6 +5,8 @@ export function programsOf(rules: string): string[] {
   const lines = rules.replace(/\\\n/g, ' ').split('\n');
   const found = lines
     .filter((line) => !line.trimStart().startsWith('#'))
-    .flatMap((line) => [...line.matchAll(call)].map(([, command]) => /^\/[\w./+-]+/.exec(command ?? '')?.[0]));
+    .flatMap((line) =>
+      [...line.matchAll(call)].map(([, command]) => /^\/[\w./+-]+/.exec(command ?? '')?.[0]),
+    );
   return [...new Set(found)].filter((path) => path !== undefined);
 }

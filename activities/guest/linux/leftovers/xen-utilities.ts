@@ -4,7 +4,10 @@ import { leftoverFix } from './software.ts';
 export const xenUtilitiesFix = leftoverFix('xen-utilities', 'Remove the guest utilities of Xen', [
   {
     name: 'XenServer guest utilities',
-    signs: ['/usr/{bin,sbin}/{xe-daemon,xe-linux-distribution,xen-guest-agent}', '/etc/init.d/xe-{daemon,linux-distribution}'],
+    signs: [
+      '/usr/{bin,sbin}/{xe-daemon,xe-linux-distribution,xen-guest-agent}',
+      '/etc/init.d/xe-{daemon,linux-distribution}',
+    ],
     services: ['xe-daemon', 'xe-linux-distribution', 'xen-guest-agent'],
   },
 ]);

@@ -5,7 +5,6 @@ import {
   addInitramfsModules,
   addMkinitcpioModules,
 } from '../../../../activities/guest/linux/initramfs-tools-text.ts';
-import { selinuxMode } from '../../../../activities/guest/linux/selinux.ts';
 import { editInittab } from '../../../../activities/guest/linux/serial-console-text.ts';
 
 describe('/etc/inittab', () => {
@@ -50,14 +49,6 @@ describe('the modules of an initramfs', () => {
     );
     expect(addMkinitcpioModules('MODULES="ext4"\n', ['virtio_blk'])).toBe('MODULES="ext4 virtio_blk"\n');
     expect(addMkinitcpioModules('# MODULES=()\nMODULES=($(x))\n', ['virtio_blk'])).toBeUndefined();
-  });
-});
-
-describe('SELinux', () => {
-  it('counts as enforcing only when its configuration says so', () => {
-    expect(selinuxMode('# SELINUX=permissive\nSELINUX=enforcing\nSELINUXTYPE=targeted\n')).toBe('enforcing');
-    expect(selinuxMode('SELINUX=disabled\n')).toBe('disabled');
-    expect(selinuxMode('SELINUXTYPE=targeted\n')).toBe('disabled');
   });
 });
 
