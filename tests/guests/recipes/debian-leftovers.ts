@@ -65,7 +65,10 @@ async function installPackages(tree: string, names: readonly string[]): Promise<
   const policy = join(tree, 'usr/sbin/policy-rc.d');
   await writeFile(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
   const paths = debs.map((name) => `/var/cache/installed/${name}`);
-  await inGuest(tree, 'env', 'DEBIAN_FRONTEND=noninteractive', 'dpkg', '--install', ...paths);
+  const install = () => inGuest(tree, 'env', 'DEBIAN_FRONTEND=noninteractive', 'dpkg', '--install', ...paths);
+  // dpkg does not sort packages by what they depend on before they are unpacked; those of Python go two levels.
+  for (let level = 0; level < 2; level++) await install().catch(() => undefined);
+  await install();
   await rm(policy);
   await rm(archives, { recursive: true });
 }
