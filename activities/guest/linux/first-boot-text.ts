@@ -1,7 +1,7 @@
 /** Where the scripts of the first boot and what runs them lie until it is over. */
 export const firstBootDir = '/var/lib/longhaul/firstboot';
-export const firstBootLog = '/var/log/longhaul-firstboot.log';
-export const firstBootService = 'longhaul-firstboot';
+const firstBootLog = '/var/log/longhaul-firstboot.log';
+const firstBootService = 'longhaul-firstboot';
 
 const unit = `/etc/systemd/system/${firstBootService}.service`;
 const initScript = `/etc/init.d/${firstBootService}`;
@@ -21,8 +21,12 @@ home=${firstBootDir}
 log=${firstBootLog}
 console=/dev/console
 (: >"$console") 2>/dev/null || console=/dev/null
+# The kernel's last console is /dev/console: mostly the screen, and the serial port is what is recorded.
+serial=/dev/ttyS0
+case $(cat /sys/class/tty/console/active 2>/dev/null) in *ttyS0) serial=/dev/null ;; esac
+(: >"$serial") 2>/dev/null || serial=/dev/null
 (umask 077; : >>"$log")
-say() { echo "longhaul: $*" | tee -a "$log" >"$console"; }
+say() { echo "longhaul: $*" | tee -a "$log" "$serial" >"$console"; }
 cd "$home" || exit 0
 rm -rf running
 mkdir running || exit 1
@@ -32,7 +36,7 @@ for script in scripts/*; do
   mv "$script" "running/$name" || continue
   sync
   say "$name begins"
-  { "./running/$name" </dev/null 2>&1; echo $? >running/.status; } | tee -a "$log" >"$console"
+  { "./running/$name" </dev/null 2>&1; echo $? >running/.status; } | tee -a "$log" "$serial" >"$console"
   say "$name ended with $(cat running/.status)"
   rm -f "running/$name"
 done

@@ -77,7 +77,7 @@ describe('scripts of the first boot', () => {
 
   it('are run by a script that a POSIX shell takes', () => {
     const texts = [runner, ...initPieces('sysv').flatMap(({ text }) => text ?? [])];
-    for (const text of texts) expect(execFileSync('dash', ['-n'], { input: text }).toString()).toBe('');
+    for (const text of texts) expect(execFileSync('sh', ['-n'], { input: text }).toString()).toBe('');
   });
 });
 
