@@ -6,6 +6,7 @@ import type { Fix, FixPlan, PlannedChange } from './fix.ts';
 import { baseName, fittingPackages, wantedBy, type OfferedPackage } from './guest-agent-text.ts';
 import { readGuestText } from './guest-text.ts';
 import { findPackageManager, reasonOf, type PackageManager } from './leftovers/packages.ts';
+import { labelMade } from './selinux.ts';
 
 const programs = '/usr/{bin,sbin}/qemu-ga';
 const units = '{/usr,}/lib/systemd/system/qemu-guest-agent.service';
@@ -49,7 +50,7 @@ export const guestAgentFix: Fix = {
 
 function planInstallation(manager: PackageManager, packages: readonly OfferedPackage[]): PlannedChange {
   const change: PlannedChange = {
-    path: 'qemu-guest-agent',
+    path: manager.database,
     what: `The QEMU guest agent is installed by ${manager.program}.`,
     async apply(guest) {
       await guest.mkdirP(uploads);
@@ -62,7 +63,9 @@ function planInstallation(manager: PackageManager, packages: readonly OfferedPac
       const outcome = await installFirst(guest, manager, packages, (path) => inGuest.get(path) ?? path);
       if (outcome.installed !== undefined) {
         change.what = `The QEMU guest agent is installed by ${manager.program}: ${outcome.installed.map(baseName).join(', ')}.`;
+        const files = await manager.contents(guest, outcome.installed);
         await guest.rmRf(uploads);
+        await labelMade(guest, files);
         for (const enabling of await planEnabling(guest, [])) await enabling.apply(guest);
         return;
       }

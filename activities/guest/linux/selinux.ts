@@ -13,8 +13,8 @@ const maxFilesOfDirectory = 200;
 /**
  * Files written from outside carry no label: an enforcing guest would refuse to use them, and a permissive one
  * would the day it is made enforcing. Those that were replaced kept theirs; the others get what the guest's
- * own policy says. Where that cannot be asked, or packages were installed whose files nobody counted, the
- * guest labels everything at its first boot.
+ * own policy says. Where that cannot be asked, or a change names no file, the guest labels everything at its
+ * first boot.
  */
 export const selinuxFix: Fix = {
   id: 'selinux',
@@ -24,28 +24,38 @@ export const selinuxFix: Fix = {
   async plan({ guest, earlier }) {
     const warnings: string[] = [];
     if (earlier.length === 0) return { changes: [], warnings };
-    const config = await readGuestText(guest, '/etc/selinux/config', warnings);
-    const { mode, policy } = selinuxConfig(config?.text ?? '');
-    if (mode === 'disabled') return { changes: [], warnings };
-    const contexts = `/etc/selinux/${policy}/contexts/files/file_contexts`;
-    const counted = earlier.every(({ path }) => path.startsWith('/'));
-    if (!counted || !(await guest.isFile(contexts)) || !(await guest.isFile(lookup))) {
-      const change = await planOwnFile(guest, relabelFile, '', relabelWhat);
-      return { changes: change === undefined ? [] : [change], warnings };
-    }
+    const policy = await readPolicy(guest, warnings);
+    if (policy === undefined) return { changes: [], warnings };
     const paths = earlier.map(({ path }) => path);
-    return { changes: [planLabels(paths, contexts)], warnings };
+    if (policy.askable && paths.every((path) => path.startsWith('/')))
+      return { changes: [planLabels(paths, policy)], warnings };
+    const change = await planOwnFile(guest, relabelFile, '', relabelWhat);
+    return { changes: change === undefined ? [] : [change], warnings };
   },
 };
 
-function planLabels(paths: readonly string[], contexts: string): PlannedChange {
+interface Policy {
+  /** Its table of labels by path. */
+  contexts: string;
+  /** Table and program are there to ask for the label of a path. */
+  askable: boolean;
+}
+
+/** The policy in force; undefined where SELinux is off. */
+async function readPolicy(guest: Guestfs, warnings: string[]): Promise<Policy | undefined> {
+  const config = await readGuestText(guest, '/etc/selinux/config', warnings);
+  const { mode, policy } = selinuxConfig(config?.text ?? '');
+  if (mode === 'disabled') return undefined;
+  const contexts = `/etc/selinux/${policy}/contexts/files/file_contexts`;
+  return { contexts, askable: (await guest.isFile(contexts)) && (await guest.isFile(lookup)) };
+}
+
+function planLabels(paths: readonly string[], { contexts }: Policy): PlannedChange {
   const change: PlannedChange = {
     path: contexts,
     what: 'Files that were made get their labels by this policy.',
     async apply(guest) {
-      const bare = await unlabelled(guest, paths);
-      if (bare.length === 0) return;
-      const failure = await label(guest, bare);
+      const failure = await labelBare(guest, paths);
       if (failure === undefined) return;
       await guest.replaceFile(relabelFile, '');
       change.path = relabelFile;
@@ -53,6 +63,20 @@ function planLabels(paths: readonly string[], contexts: string): PlannedChange {
     },
   };
   return change;
+}
+
+/** Labels files that a program of the guest made, and no change names: at once, or at the first boot. */
+export async function labelMade(guest: Guestfs, paths: readonly string[]): Promise<void> {
+  const policy = await readPolicy(guest, []);
+  if (policy === undefined) return;
+  const failure = policy.askable ? await labelBare(guest, paths) : 'nobody to ask';
+  if (failure !== undefined) await guest.replaceFile(relabelFile, '');
+}
+
+/** Gives labels to those of the paths that have none. @returns why that could not be done */
+async function labelBare(guest: Guestfs, paths: readonly string[]): Promise<string | undefined> {
+  const bare = await unlabelled(guest, paths);
+  return bare.length === 0 ? undefined : label(guest, bare);
 }
 
 /** The changed files and new directories above them that have no label; of a changed directory, its files. */

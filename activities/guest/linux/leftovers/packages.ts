@@ -15,6 +15,8 @@ export interface PackageManager {
   remove(guest: Guestfs, names: readonly string[]): Promise<void>;
   /** Why the package files cannot be installed together; undefined when they can. Changes nothing. */
   installObjection(guest: Guestfs, files: readonly string[]): Promise<string | undefined>;
+  /** The files and directories that lie in package files. */
+  contents(guest: Guestfs, files: readonly string[]): Promise<string[]>;
   /** Installs package files of the guest. @throws LonghaulError GUESTFS_FAILED with the manager's words. */
   install(guest: Guestfs, files: readonly string[]): Promise<void>;
 }
@@ -45,6 +47,12 @@ const dpkg: PackageManager = {
   removalObjection: (guest, packages) => objection(guest, ['dpkg', '--no-act', '--purge', ...packages]),
   remove: (guest, packages) => withoutServices(guest, () => run(guest, ['dpkg', '--purge', ...packages])),
   installObjection: (guest, files) => objection(guest, ['dpkg', '--no-act', '--install', ...files]),
+  async contents(guest, files) {
+    const lists = await Promise.all(files.map((file) => output(guest, ['dpkg-deb', '--contents', file])));
+    return [...lists.join('\n').matchAll(/^\S.* \.(\/[^\n]*?)\/?(?: -> .*)?$/gm)].map(
+      ([, path]) => path ?? '',
+    );
+  },
   install: (guest, files) => withoutServices(guest, () => run(guest, ['dpkg', '--install', ...files])),
 };
 
@@ -60,6 +68,10 @@ function rpm(database: string): PackageManager {
     removalObjection: (guest, packages) => objection(guest, ['rpm', '-e', '--test', ...packages]),
     remove: (guest, packages) => withoutServices(guest, () => run(guest, ['rpm', '-e', ...packages])),
     installObjection: (guest, files) => objection(guest, ['rpm', '-U', '--test', ...files]),
+    async contents(guest, files) {
+      const lines = await output(guest, ['rpm', '-qlp', ...files]);
+      return lines.split('\n').filter((line) => line.startsWith('/'));
+    },
     install: (guest, files) => withoutServices(guest, () => run(guest, ['rpm', '-U', ...files])),
   };
 }
@@ -74,7 +86,9 @@ export function reasonOf(error: LonghaulError): string {
 export function run(guest: Guestfs, argv: readonly string[], environment: readonly string[] = []) {
   const path = 'PATH=/usr/sbin:/usr/bin:/sbin:/bin';
   const fixed = [path, 'LC_ALL=C', 'DEBIAN_FRONTEND=noninteractive', 'SYSTEMD_OFFLINE=1'];
-  return guest.command(['/usr/bin/env', ...fixed, ...environment, 'timeout', String(limitSeconds), ...argv]);
+  const argvFor = ['/usr/bin/env', ...fixed, ...environment, 'timeout', String(limitSeconds), ...argv];
+  // A little longer than its own limit, which leaves the appliance alive.
+  return guest.command(argvFor, (limitSeconds + 120) * 1000);
 }
 
 async function output(guest: Guestfs, argv: readonly string[]): Promise<string> {
