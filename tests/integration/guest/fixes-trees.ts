@@ -182,7 +182,7 @@ async function writeTree(root: string, tree: SystemTree): Promise<void> {
   for (const name of tree.programs ?? []) {
     const program = join('/usr/bin', name);
     const libraries = (await run('ldd', [program])).match(/\/\S+/g) ?? [];
-    await mkdir(join(root, 'usr/bin'), { recursive: true });
+    for (const folder of ['usr/bin', 'usr/lib']) await mkdir(join(root, folder), { recursive: true });
     await copyFile(program, join(root, program));
     for (const library of libraries)
       await copyFile(library, join(root, 'usr/lib', library.slice(library.lastIndexOf('/') + 1)));

@@ -133,7 +133,8 @@ export const rhel9: SystemTree = {
     ...systemd,
     'etc/os-release': 'ID=rhel\nVERSION_ID="9.4"\n',
     'etc/fstab': `UUID=${uuid(5)} / ext4 defaults 0 1\n`,
-    'usr/lib/rpm/macros': '%_dbpath /var/lib/rpm\n%_db_backend sqlite\n',
+    'usr/lib/rpm/macros':
+      '%_dbpath /var/lib/rpm\n%_db_backend sqlite\n%_rpmlock_path %{_dbpath}/.rpm.lock\n%_pkgverify_level digest\n',
     'home/ada/.bashrc': '',
   },
   links: merged,
