@@ -1,6 +1,18 @@
 import { execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { initPieces, runner, scriptName } from '../../../../activities/guest/linux/first-boot-text.ts';
 import { fittingPackages, wantedBy } from '../../../../activities/guest/linux/guest-agent-text.ts';
 import { renameInHosts, renameInSysconfig } from '../../../../activities/guest/linux/hostname-text.ts';
@@ -74,6 +86,44 @@ describe('scripts of the first boot', () => {
       }
     },
   );
+
+  it('run once each in their order, whatever they end with, and then all is gone but the log', () => {
+    const root = mkdtempSync(join(tmpdir(), 'first-boot-'));
+    onTestFinished(() => {
+      rmSync(root, { recursive: true, force: true });
+    });
+    const home = join(root, 'var/lib/longhaul/firstboot');
+    for (const folder of ['var/log', 'dev', 'etc/init.d', 'etc/rc3.d', 'var/lib/longhaul/firstboot/scripts'])
+      mkdirSync(join(root, folder), { recursive: true });
+    writeFileSync(join(root, 'dev/console'), '');
+    writeFileSync(join(root, 'etc/init.d/longhaul-firstboot'), '');
+    symlinkSync('../init.d/longhaul-firstboot', join(root, 'etc/rc3.d/S99longhaul-firstboot'));
+    const script = (name: string, lines: string) => {
+      writeFileSync(join(home, 'scripts', name), `#!/bin/sh\n${lines}\n`, { mode: 0o700 });
+    };
+    script('0001-fails', 'echo one; echo to-stderr >&2; exit 3');
+    script('0002-reads', 'cat; echo two');
+    // One that a restart cut short is not run again.
+    mkdirSync(join(home, 'running'));
+    writeFileSync(join(home, 'running/0000-restarts'), '#!/bin/sh\necho again\n', { mode: 0o700 });
+
+    const moved = runner.replace(/(?<![\w/])\/(var|etc|dev(?!\/null))\//g, `${root}/$1/`);
+    execFileSync('sh', ['-c', moved]);
+    const log = readFileSync(join(root, 'var/log/longhaul-firstboot.log'), 'utf8');
+    expect(log.split('\n')).toEqual([
+      'longhaul: 0001-fails begins',
+      'one',
+      'to-stderr',
+      'longhaul: 0001-fails ended with 3',
+      'longhaul: 0002-reads begins',
+      'two',
+      'longhaul: 0002-reads ended with 0',
+      'longhaul: the first boot is over',
+      '',
+    ]);
+    expect(existsSync(join(root, 'var/lib/longhaul'))).toBe(false);
+    expect(readdirSync(join(root, 'etc'), { recursive: true }).sort()).toEqual(['init.d', 'rc3.d']);
+  });
 
   it('are run by a script that a POSIX shell takes', () => {
     const texts = [runner, ...initPieces('sysv').flatMap(({ text }) => text ?? [])];
