@@ -25,6 +25,10 @@ export const errorCodes = {
   POOL_UNUSABLE: { retryable: false, summary: 'The libvirt storage pool cannot be used' },
   NETWORK_UNMAPPED: { retryable: false, summary: 'A source network has no usable target network' },
   LIBVIRT_UNREACHABLE: { retryable: true, summary: 'libvirt does not answer' },
+  GUEST_FILE_UNUSABLE: {
+    retryable: false,
+    summary: 'A file on this host that the spec names for the guest cannot be used',
+  },
   // source images
   SOURCE_NOT_FOUND: { retryable: false, summary: 'A source image does not exist' },
   SOURCE_UNREADABLE: { retryable: false, summary: 'A source image cannot be read' },

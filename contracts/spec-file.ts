@@ -93,9 +93,26 @@ function withDefaults(value: unknown, baseDir: string): unknown {
     spec.source = source;
     spec.name ??= nameOfFirst(source.disks);
   }
+  if (isRecord(spec.guest)) spec.guest = guestPaths(spec.guest, absolute);
   if (isRecord(spec.target) && 'directory' in spec.target)
     spec.target = { ...spec.target, directory: absolute(spec.target.directory) };
   return spec;
+}
+
+function guestPaths(
+  guest: Record<string, unknown>,
+  absolute: (path: unknown) => unknown,
+): Record<string, unknown> {
+  const made = { ...guest };
+  for (const key of ['agentPackages', 'firstBoot']) {
+    const paths = guest[key];
+    if (Array.isArray(paths)) made[key] = paths.map(absolute);
+  }
+  if (Array.isArray(guest.sshKeys))
+    made.sshKeys = guest.sshKeys.map((entry: unknown) =>
+      isRecord(entry) && 'keyFile' in entry ? { ...entry, keyFile: absolute(entry.keyFile) } : entry,
+    );
+  return made;
 }
 
 function nameOfFirst(disks: unknown): string | undefined {

@@ -136,8 +136,8 @@ function shapeOf(issue: Issue): string {
 
 /** A value as it may be shown: short, control characters escaped, and never what may be a secret. */
 function shown(value: unknown, path: readonly PropertyKey[]): string {
-  if (path.includes('luksKeys') && typeof value !== 'object')
-    return 'something that is not shown, as it may be a secret';
+  const secret = path.includes('luksKeys') || (path.includes('sshKeys') && path.at(-1) === 'key');
+  if (secret && typeof value !== 'object') return 'something that is not shown, as it may be a secret';
   if (Array.isArray(value)) return 'a list';
   if (isRecord(value)) return 'a mapping';
 

@@ -76,6 +76,37 @@ const staticAddress = z.strictObject({
   gateway: ipAddress.optional(),
   dns: z.array(ipAddress).max(8).default([]),
 });
+const hostName = z
+  .string()
+  .max(253)
+  .regex(
+    /^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/,
+    'must be a host name: labels of letters, digits and inner dashes, separated by dots',
+  );
+
+/** One line of authorized_keys without options, sshd(8). */
+const publicKey = z
+  .string()
+  .max(16_384)
+  .regex(
+    /^(ssh-(rsa|ed25519)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com) [A-Za-z0-9+/]{16,}={0,3}( [ -~\u00a0-\uffff]*)?$/,
+    'must be a public key as in an id_ed25519.pub file: type, key and perhaps a comment in one line',
+  );
+
+const sshKey = z
+  .strictObject({
+    /** A user that the guest has. */
+    user: z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,31}$/, 'must be the name of a user'),
+    key: publicKey.optional(),
+    /** A file on the KVM host with public keys, one a line. */
+    keyFile: absolutePath.optional(),
+  })
+  .check((ctx) => {
+    const { key, keyFile } = ctx.value;
+    if ((key === undefined) !== (keyFile === undefined)) return;
+    const message = 'must have either key or keyFile';
+    ctx.issues.push({ code: 'custom', input: ctx.value, path: [], message });
+  });
 
 const guestOptions = z.strictObject({
   /** `false` hands the disks over unchanged: nothing is mounted, nothing is fixed. */
@@ -96,6 +127,15 @@ const guestOptions = z.strictObject({
       }),
     )
     .default([]),
+  // Specs of migrations that were under way before these keys existed have none of them.
+  /** Packages of the QEMU guest agent, or directories of them, on the KVM host; never from the network. */
+  agentPackages: z.array(absolutePath).max(32).optional(),
+  /** The guest's new host name. */
+  hostname: hostName.optional(),
+  /** Scripts on the KVM host that the guest runs once, in this order, at its first boot. */
+  firstBoot: z.array(absolutePath).max(64).optional(),
+  /** Public keys that users of the guest may log in with. */
+  sshKeys: z.array(sshKey).max(64).optional(),
 });
 
 const targetOptions = z.strictObject({

@@ -20,6 +20,6 @@ appliance_kernel_package=linux-image-cloud-amd64
 # To build the guests of the demo and the tests, and to check the scripts.
 build_packages=(
   mmdebstrap guestfish grub-pc-bin grub-efi-amd64-bin grub-common
-  e2fsprogs dosfstools mtools lvm2 fdisk cpio busybox-static
+  rpm e2fsprogs dosfstools mtools lvm2 fdisk cpio busybox-static
   iproute2 procps git shellcheck
 )

@@ -95,7 +95,10 @@ export async function undefineAbandoned(run: RunRef, { host }: DomainDependencie
   const state = await virsh.state(uuid);
   // libvirt remembers how a machine ended until it is restarted itself; the log stays.
   if (state !== 'shut off (unknown)' || (await isThere(join(machineLogs, `${name}.log`)))) {
-    log.warn({ domain: name, uuid, state }, 'the domain of a run that was given up has been started; it stays');
+    log.warn(
+      { domain: name, uuid, state },
+      'the domain of a run that was given up has been started; it stays',
+    );
     return;
   }
   await virsh.undefine(uuid);

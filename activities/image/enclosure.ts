@@ -52,11 +52,7 @@ export class Enclosure {
     this.seen.set(key, path);
   }
 
-  private outside(
-    owner: string,
-    name: string,
-    why = `which is not a file in ${this.directory}`,
-  ): Error {
+  private outside(owner: string, name: string, why = `which is not a file in ${this.directory}`): Error {
     return imageError(
       'IMAGE_REFERENCE_OUTSIDE',
       owner,

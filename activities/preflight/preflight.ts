@@ -4,6 +4,7 @@ import type { StepIo } from '../host/step-io.ts';
 import { freeSpace } from '../host/space.ts';
 import { sourceOf } from '../sources/registry.ts';
 import { type Check, findingsOf, type PreflightDeps, type Subject } from './check.ts';
+import { checkGuestFiles } from './guest-files-check.ts';
 import { checkDomainName, checkNetworks } from './libvirt-checks.ts';
 import { checkSpace, neededBytes } from './space-check.ts';
 import { checkTargetDirectory, checkTargetFiles, resolveTargetDirectory } from './target.ts';
@@ -18,6 +19,7 @@ const checks: readonly { doing: string; check: Check }[] = [
   { doing: 'measuring the free space', check: checkSpace },
   { doing: 'looking for the networks', check: checkNetworks },
   { doing: 'resolving the secrets', check: checkSecrets },
+  { doing: 'looking at the files for the guest', check: checkGuestFiles },
   { doing: 'looking at the accelerator', check: checkAccelerator },
   { doing: 'comparing the VM with the host', check: checkCapacity },
 ];

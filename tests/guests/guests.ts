@@ -6,6 +6,7 @@ import { run, type Say } from './lib/run.ts';
 import { rawDisk, type Recipe } from './recipes/recipe.ts';
 import { data } from './recipes/data.ts';
 import { debianBios, debianBiosNoVirtio } from './recipes/debian-bios.ts';
+import { debianLeftovers } from './recipes/debian-leftovers.ts';
 import { debianUefiLvm, debianUefiLvmNoFallback } from './recipes/debian-uefi-lvm.ts';
 import { tinyData } from './recipes/tiny-data.ts';
 import { tiny } from './recipes/tiny.ts';
@@ -16,6 +17,7 @@ const recipes = {
   data,
   'debian-bios': debianBios,
   'debian-bios-novirtio': debianBiosNoVirtio,
+  'debian-leftovers': debianLeftovers,
   'debian-uefi-lvm': debianUefiLvm,
   'debian-uefi-lvm-nofallback': debianUefiLvmNoFallback,
 } as const satisfies Record<string, Recipe>;

@@ -21,7 +21,10 @@ export interface FixContext {
   report(doing: string): void;
 }
 
-/** A change a fix intends: what people are told, and how to make it. */
+/**
+ * A change a fix intends: what people are told, and how to make it. Where it went another way than planned,
+ * `apply` corrects its own `what`.
+ */
 export interface PlannedChange extends FixChange {
   apply(guest: Guestfs): Promise<void>;
 }

@@ -1,25 +1,109 @@
-import type { Fix } from './fix.ts';
+import { isGuestfsFailure } from '../guest-errors.ts';
+import type { Guestfs } from '../session/guestfs.ts';
+import type { Fix, PlannedChange } from './fix.ts';
 import { planOwnFile, readGuestText } from './guest-text.ts';
+import { reasonOf, run } from './leftovers/packages.ts';
+import { labelsIn, selinuxConfig, withParents } from './selinux-text.ts';
 
-/** SELinux's state from its configuration file; `disabled` when there is none. */
-export function selinuxMode(text: string): 'enforcing' | 'permissive' | 'disabled' {
-  const mode = /^[ \t]*SELINUX=[ \t]*(enforcing|permissive)\b/m.exec(text)?.[1];
-  return mode === 'enforcing' || mode === 'permissive' ? mode : 'disabled';
-}
+const lookup = '/usr/sbin/matchpathcon';
+const relabelFile = '/.autorelabel';
+const relabelWhat = 'SELinux labels all files anew at the first boot, which then restarts once.';
+const maxFilesOfDirectory = 200;
 
-/** Files written from outside carry no label, and an enforcing guest would refuse to use them. */
+/**
+ * Files written from outside carry no label: an enforcing guest would refuse to use them, and a permissive one
+ * would the day it is made enforcing. Those that were replaced kept theirs; the others get what the guest's
+ * own policy says. Where that cannot be asked, or a change names no file, the guest labels everything at its
+ * first boot.
+ */
 export const selinuxFix: Fix = {
   id: 'selinux',
-  title: 'Have SELinux label the changed files at the next boot',
+  title: 'Have SELinux labels on the changed files',
   critical: false,
   applies: (facts) => facts.os === 'linux',
   async plan({ guest, earlier }) {
     const warnings: string[] = [];
     if (earlier.length === 0) return { changes: [], warnings };
-    const config = await readGuestText(guest, '/etc/selinux/config', warnings);
-    if (config === undefined || selinuxMode(config.text) !== 'enforcing') return { changes: [], warnings };
-    const what = 'SELinux labels all files anew at the first boot, which then restarts once.';
-    const change = await planOwnFile(guest, '/.autorelabel', '', what);
+    const policy = await readPolicy(guest, warnings);
+    if (policy === undefined) return { changes: [], warnings };
+    const paths = earlier.map(({ path }) => path);
+    if (policy.askable && paths.every((path) => path.startsWith('/')))
+      return { changes: [planLabels(paths, policy)], warnings };
+    const change = await planOwnFile(guest, relabelFile, '', relabelWhat);
     return { changes: change === undefined ? [] : [change], warnings };
   },
 };
+
+interface Policy {
+  /** Its table of labels by path. */
+  contexts: string;
+  /** Table and program are there to ask for the label of a path. */
+  askable: boolean;
+}
+
+/** The policy in force; undefined where SELinux is off. */
+async function readPolicy(guest: Guestfs, warnings: string[]): Promise<Policy | undefined> {
+  const config = await readGuestText(guest, '/etc/selinux/config', warnings);
+  const { mode, policy } = selinuxConfig(config?.text ?? '');
+  if (mode === 'disabled') return undefined;
+  const contexts = `/etc/selinux/${policy}/contexts/files/file_contexts`;
+  return { contexts, askable: (await guest.isFile(contexts)) && (await guest.isFile(lookup)) };
+}
+
+function planLabels(paths: readonly string[], { contexts }: Policy): PlannedChange {
+  const change: PlannedChange = {
+    path: contexts,
+    what: 'Files that were made get their labels by this policy.',
+    async apply(guest) {
+      const failure = await labelBare(guest, paths);
+      if (failure === undefined) return;
+      await guest.replaceFile(relabelFile, '');
+      change.path = relabelFile;
+      change.what = `${relabelWhat} Labels could not be set from outside: ${failure}.`;
+    },
+  };
+  return change;
+}
+
+/** Labels files that a program of the guest made, and no change names: at once, or at the first boot. */
+export async function labelMade(guest: Guestfs, paths: readonly string[]): Promise<void> {
+  const policy = await readPolicy(guest, []);
+  if (policy === undefined) return;
+  const failure = policy.askable ? await labelBare(guest, paths) : 'nobody to ask';
+  if (failure !== undefined) await guest.replaceFile(relabelFile, '');
+}
+
+/** Gives labels to those of the paths that have none. @returns why that could not be done */
+async function labelBare(guest: Guestfs, paths: readonly string[]): Promise<string | undefined> {
+  const bare = await unlabelled(guest, paths);
+  return bare.length === 0 ? undefined : label(guest, bare);
+}
+
+/** The changed files and new directories above them that have no label; of a changed directory, its files. */
+async function unlabelled(guest: Guestfs, paths: readonly string[]): Promise<string[]> {
+  const inside: string[] = [];
+  for (const path of paths) {
+    if ((await guest.isSymlink(path)) || !(await guest.isDir(path))) continue;
+    const names = (await guest.ls(path)).slice(0, maxFilesOfDirectory);
+    inside.push(...names.map((name) => `${path}/${name}`));
+  }
+  const bare: string[] = [];
+  for (const path of withParents([...paths, ...inside])) {
+    const there = (await guest.exists(path)) || (await guest.isSymlink(path));
+    if (there && (await guest.selinuxLabel(path)) === undefined) bare.push(path);
+  }
+  return bare;
+}
+
+/** matchpathcon(8) reads the policy's file contexts, and needs no kernel with SELinux as restorecon(8) does. */
+async function label(guest: Guestfs, paths: readonly string[]): Promise<string | undefined> {
+  try {
+    const labels = labelsIn(await run(guest, [lookup, ...paths]));
+    if (labels.size === 0) return 'the policy has no label for any of them';
+    for (const [path, value] of labels) await guest.setSelinuxLabel(value, path);
+    return undefined;
+  } catch (error) {
+    if (!isGuestfsFailure(error)) throw error;
+    return reasonOf(error);
+  }
+}

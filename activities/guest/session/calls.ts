@@ -103,6 +103,7 @@ export const calls = {
   write_append: { args: ['string', 'bytes'], returns: 'nothing' },
   mkdir_p: { args: ['string'], returns: 'nothing' },
   ln_s: { args: ['string', 'string'], returns: 'nothing' },
+  rm_rf: { args: ['string'], returns: 'nothing' },
   rm_f: { args: ['string'], returns: 'nothing' },
   mv: { args: ['string', 'string'], returns: 'nothing' },
   chmod: { args: ['int', 'string'], returns: 'nothing' },
@@ -116,6 +117,8 @@ export const calls = {
       ownership: { id: 3, kind: 'bool' },
     },
   },
+  lgetxattr: { args: ['string', 'string'], returns: 'bytes' },
+  lsetxattr: { args: ['string', 'string', 'int', 'string'], returns: 'nothing' },
   command: { args: ['strings'], returns: 'string' },
   sync: { args: [], returns: 'nothing' },
 } as const satisfies Record<string, CallShape>;

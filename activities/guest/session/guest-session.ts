@@ -17,6 +17,7 @@ const defaultMaxReadBytes = 4 * 1024 * 1024;
 const defaultMaxDownloadBytes = 1024 * 1024 * 1024;
 /** libguestfs messages hold at most 4 MiB, guestfs(3) "PROTOCOL LIMITS". */
 const chunkBytes = 2 * 1024 * 1024;
+const selinuxAttribute = 'security.selinux';
 
 /** A running appliance with its disks. Made by `openSession`; `close` it, whatever happened. */
 export class GuestSession implements Guestfs {
@@ -104,11 +105,24 @@ export class GuestSession implements Guestfs {
   symlink = (target: string, path: string) => this.call('ln_s', [target, path]);
   upload = (hostPath: string, path: string) => this.call('upload', [hostPath, path]);
   copyFile = (from: string, to: string) => this.call('cp', [from, to]);
+  rmRf = (path: string) => this.call('rm_rf', [path]);
   rmF = (path: string) => this.call('rm_f', [path]);
   mv = (from: string, to: string) => this.call('mv', [from, to]);
   chmod = (mode: number, path: string) => this.call('chmod', [mode, path]);
   chown = (uid: number, gid: number, path: string) => this.call('chown', [uid, gid, path]);
+  setSelinuxLabel = (label: string, path: string) =>
+    this.call('lsetxattr', [selinuxAttribute, label, Buffer.byteLength(label), path]);
   sync = () => this.call('sync', []);
+
+  async selinuxLabel(path: string): Promise<string | undefined> {
+    try {
+      const label = Buffer.from(await this.call('lgetxattr', [path, selinuxAttribute])).toString('latin1');
+      return label.replace(/\0+$/, '');
+    } catch (error) {
+      if (!(error instanceof LonghaulError) || error.code !== 'GUESTFS_FAILED') throw error;
+      return undefined;
+    }
+  }
 
   mount(device: string, mountpoint: string, options: string): Promise<undefined> {
     return this.call('mount_options', [options, device, mountpoint]);

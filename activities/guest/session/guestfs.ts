@@ -81,9 +81,14 @@ export interface Guestfs {
   mkdirP(path: string): Promise<void>;
   symlink(target: string, path: string): Promise<void>;
   rmF(path: string): Promise<void>;
+  /** Removes a directory with all that lies in it. */
+  rmRf(path: string): Promise<void>;
   mv(from: string, to: string): Promise<void>;
   chmod(mode: number, path: string): Promise<void>;
   chown(uid: number, gid: number, path: string): Promise<void>;
+  /** `security.selinux` of the file itself, not of what it links to; undefined when it has none. */
+  selinuxLabel(path: string): Promise<string | undefined>;
+  setSelinuxLabel(label: string, path: string): Promise<void>;
 
   // commands of the guest, chrooted in the appliance; no shell unless the caller names one
   command(argv: readonly string[], timeoutMs?: number): Promise<string>;

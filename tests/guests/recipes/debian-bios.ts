@@ -17,7 +17,7 @@ const root = { offsetBytes: MiB, sizeBytes: diskBytes - 258 * MiB };
 const extended = { offsetBytes: root.offsetBytes + root.sizeBytes, sizeBytes: 257 * MiB };
 const swap = { offsetBytes: extended.offsetBytes + MiB, sizeBytes: 256 * MiB };
 
-interface Variant {
+export interface Variant {
   hostname: string;
   address: string;
   /** What grub.cfg says for root=. */
@@ -58,7 +58,7 @@ export const debianBiosNoVirtio: Recipe = {
     }),
 };
 
-async function buildBios(dir: string, say: Say, variant: Variant): Promise<void> {
+export async function buildBios(dir: string, say: Say, variant: Variant): Promise<void> {
   const tree = join(dir, 'root');
   await unpackDebian(tree, say);
   const version = await kernelVersion(tree);

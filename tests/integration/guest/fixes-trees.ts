@@ -13,6 +13,8 @@ export interface SystemTree {
   links?: Readonly<Record<string, string>>;
   /** Programs of the host in /usr/bin, with the C library they need. */
   programs?: readonly string[];
+  /** What programs of the host do to the tree when its files are there. */
+  prepare?: (root: string) => Promise<void>;
 }
 
 export const swapUuid = 'cafe0000-0000-4000-8000-000000000009';
@@ -180,7 +182,7 @@ async function writeTree(root: string, tree: SystemTree): Promise<void> {
   for (const name of tree.programs ?? []) {
     const program = join('/usr/bin', name);
     const libraries = (await run('ldd', [program])).match(/\/\S+/g) ?? [];
-    await mkdir(join(root, 'usr/bin'), { recursive: true });
+    for (const folder of ['usr/bin', 'usr/lib']) await mkdir(join(root, folder), { recursive: true });
     await copyFile(program, join(root, program));
     for (const library of libraries)
       await copyFile(library, join(root, 'usr/lib', library.slice(library.lastIndexOf('/') + 1)));
@@ -190,6 +192,7 @@ async function writeTree(root: string, tree: SystemTree): Promise<void> {
     await mkdir(dirname(join(root, path)), { recursive: true });
     await symlink(target, join(root, path));
   }
+  await tree.prepare?.(root);
 }
 
 /** An initramfs with just these modules. */

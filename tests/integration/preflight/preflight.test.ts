@@ -101,6 +101,24 @@ describe('preflight', () => {
     expect({ image: digest(made.image), files: readdirSync(made.root, { recursive: true }) }).toEqual(before);
   });
 
+  it('looks at every file that is to go into the guest', async () => {
+    const made = setting();
+    const script = join(made.root, 'join.sh');
+    writeFileSync(script, 'echo no interpreter\n');
+    const guest = {
+      agentPackages: [join(made.root, 'gone.deb')],
+      firstBoot: [script],
+      sshKeys: [{ user: 'root', keyFile: join(made.root, 'gone.pub') }],
+    };
+    const result = await run({ ...made, spec: { ...made.spec, guest } });
+    const blockers = result.findings.filter(({ severity }) => severity === 'blocker');
+    expect(blockers.map(({ code, found }) => `${code} ${found}`)).toEqual([
+      `GUEST_FILE_UNUSABLE ${join(made.root, 'gone.deb')}: it does not exist`,
+      `GUEST_FILE_UNUSABLE ${script}: it does not begin with #!`,
+      `GUEST_FILE_UNUSABLE ${join(made.root, 'gone.pub')}: it does not exist`,
+    ]);
+  });
+
   it('says everything that is wrong at once, not only the first', async () => {
     const made = setting('tcg');
     writeFileSync(join(made.target, `${made.spec.name}-disk1.qcow2`), 'somebody else');

@@ -25,6 +25,17 @@ describe('a spec file that is right', () => {
     expect(spec.target.directory).toBe('/specs/out');
   });
 
+  it('counts paths of files for the guest from the directory of the file, too', () => {
+    const { guest } = parse(
+      'source: {kind: image, disks: [a]}\nguest:\n  agentPackages: [agent]\n  firstBoot: [x.sh]\n  sshKeys: [{user: root, keyFile: ops.pub}]\n',
+    );
+    expect(guest).toMatchObject({
+      agentPackages: ['/specs/agent'],
+      firstBoot: ['/specs/x.sh'],
+      sshKeys: [{ user: 'root', keyFile: '/specs/ops.pub' }],
+    });
+  });
+
   it('may be JSON, and gets every default filled in', () => {
     const spec = parse('{"name": "web01", "source": {"kind": "image", "disks": ["/a.img"]}}');
     expect(spec.target).toMatchObject({ format: 'qcow2', firmware: 'auto', host: 'any' });
@@ -117,6 +128,28 @@ policy:
       'vm.yaml:4:20: guest.luksKeys[0].key: must be env:NAME, file:/PATH or cred:NAME',
     );
     expect(refusal(text)).not.toMatch(/hunter/);
+  });
+
+  it('says what a host name, a public key and a user must look like, and never repeats a private key', () => {
+    const text = `name: x
+source: {kind: image, disks: [a]}
+guest:
+  hostname: -web_1
+  firstBoot: [~/x.sh]
+  sshKeys:
+    - {user: ada}
+    - {user: ada, key: "-----BEGIN OPENSSH PRIVATE KEY----- b3BlbnNz"}
+    - {user: "a b", keyFile: /k.pub}
+`;
+    const found = refusal(text);
+    expect(found).toContain('vm.yaml:4:13: guest.hostname: must be a host name');
+    expect(found).toContain('vm.yaml:5:15: guest.firstBoot[0]: must be an absolute path (found "~/x.sh")');
+    expect(found).toContain('vm.yaml:7:7: guest.sshKeys[0]: must have either key or keyFile');
+    expect(found).toContain(
+      'vm.yaml:8:24: guest.sshKeys[1].key: must be a public key as in an id_ed25519.pub file',
+    );
+    expect(found).toContain('vm.yaml:9:14: guest.sshKeys[2].user: must be the name of a user (found "a b")');
+    expect(found).not.toContain('b3BlbnNz');
   });
 
   it('does not let aliases exhaust memory', () => {

@@ -15,9 +15,12 @@ const since = (started: number) => performance.now() - started;
 describe('a program that is run', () => {
   it('is killed when its time is up', async () => {
     const started = performance.now();
-    await expect(shell('echo almost done >&2; exec sleep 60', { limits: { wallMs: 500 } })).rejects.toMatchObject(
-      { code: 'TOOL_TIMEOUT', found: expect.stringContaining('almost done') as string },
-    );
+    await expect(
+      shell('echo almost done >&2; exec sleep 60', { limits: { wallMs: 500 } }),
+    ).rejects.toMatchObject({
+      code: 'TOOL_TIMEOUT',
+      found: expect.stringContaining('almost done') as string,
+    });
     expect(since(started)).toBeLessThan(5_000);
   });
 
@@ -76,7 +79,10 @@ describe('a program that is run', () => {
         limits: { wallMs: 20_000 },
         env: { GIVEN: 'yes' },
       });
-      const names = stdout.trim().split('\n').map((line) => line.split('=')[0]);
+      const names = stdout
+        .trim()
+        .split('\n')
+        .map((line) => line.split('=')[0]);
       expect(names.toSorted()).toEqual(['GIVEN', 'LANG', 'LC_ALL', 'PATH']);
     } finally {
       delete process.env['LONGHAUL_TEST_SECRET'];

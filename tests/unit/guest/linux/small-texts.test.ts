@@ -5,7 +5,6 @@ import {
   addInitramfsModules,
   addMkinitcpioModules,
 } from '../../../../activities/guest/linux/initramfs-tools-text.ts';
-import { selinuxMode } from '../../../../activities/guest/linux/selinux.ts';
 import { editInittab, editSecuretty } from '../../../../activities/guest/linux/serial-console-text.ts';
 
 describe('/etc/inittab', () => {
@@ -69,14 +68,6 @@ describe('the modules of an initramfs', () => {
     const once = addMkinitcpioModules(made, ['virtio_blk']);
     expect(once).toBe(`${made}MODULES+=(virtio_blk)\n`);
     expect(addMkinitcpioModules(once, ['virtio_blk'])).toBe(once);
-  });
-});
-
-describe('SELinux', () => {
-  it('counts as enforcing only when its configuration says so', () => {
-    expect(selinuxMode('# SELINUX=permissive\nSELINUX=enforcing\nSELINUXTYPE=targeted\n')).toBe('enforcing');
-    expect(selinuxMode('SELINUX=disabled\n')).toBe('disabled');
-    expect(selinuxMode('SELINUXTYPE=targeted\n')).toBe('disabled');
   });
 });
 
