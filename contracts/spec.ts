@@ -78,9 +78,12 @@ const luksKey = z
     /** Ask the TPM or Tang servers that the container is bound to; true or left out. */
     clevis: z.literal(true).optional(),
   })
-  .refine(({ key, keyFile, clevis }) => [key, keyFile, clevis].filter((way) => way !== undefined).length === 1, {
-    message: 'must have exactly one of key, keyFile and clevis',
-  });
+  .refine(
+    ({ key, keyFile, clevis }) => [key, keyFile, clevis].filter((way) => way !== undefined).length === 1,
+    {
+      message: 'must have exactly one of key, keyFile and clevis',
+    },
+  );
 
 const guestOptions = z.strictObject({
   /** `false` hands the disks over unchanged: nothing is mounted, nothing is fixed. */
@@ -90,10 +93,7 @@ const guestOptions = z.strictObject({
   /** The root file system when there is more than one operating system; see docs/spec.md. */
   root: z
     .string()
-    .regex(
-      /^(btrfsvol:)?\/dev\/[^\0]+$/,
-      'must be a device like /dev/sda2, or btrfsvol:/dev/sda2/SUBVOLUME',
-    )
+    .regex(/^(btrfsvol:)?\/dev\/[^\0]+$/, 'must be a device like /dev/sda2, or btrfsvol:/dev/sda2/SUBVOLUME')
     .optional(),
   /** Make the guest usable on its serial port: a login there, and kernel messages. */
   serialConsole: z.boolean().default(true),

@@ -6,12 +6,7 @@ import { refuseFull } from './inspector/free-space.ts';
 import { readText } from './inspector/guest-text-files.ts';
 import { findKernels } from './inspector/kernels.ts';
 import { distroAt } from './inspector/linux-system.ts';
-import {
-  refuseHibernated,
-  refuseHibernatedFile,
-  refuseReadOnly,
-  whyNoSystem,
-} from './inspector/refusals.ts';
+import { refuseHibernated, refuseHibernatedFile, refuseReadOnly, whyNoSystem } from './inspector/refusals.ts';
 import { chooseRoot } from './inspector/root-choice.ts';
 import { findRoots, type RootSearch } from './inspector/root-search.ts';
 import { describeLocked, guestLocked, type UnlockResult } from './luks-handler.ts';
@@ -50,8 +45,7 @@ export interface Inspection {
 export async function inspectGuest(options: InspectOptions): Promise<Inspection> {
   const { guest, unlocked, report } = options;
   const started = performance.now();
-  const finished = (facts: Omit<GuestFacts, 'timings'>) =>
-    withTimings(facts, options.launchSeconds, started);
+  const finished = (facts: Omit<GuestFacts, 'timings'>) => withTimings(facts, options.launchSeconds, started);
   report('looking for file systems');
   const devices = new BlockDevices(guest, unlocked.layout);
   if (options.passthrough) return { facts: finished(await unchangedFacts(guest, devices, passedThrough)) };
@@ -69,15 +63,17 @@ export async function inspectGuest(options: InspectOptions): Promise<Inspection>
   report(`mounting the guest's file systems`);
   const isMounted = search.mounted === root;
   let mounted = await mountGuest({ guest, devices, root, unlocked, mounted: isMounted });
-  refuseReadOnly(devices, mounted.mountpoints.filter(({ path }) => isEssential(path)));
+  refuseReadOnly(
+    devices,
+    mounted.mountpoints.filter(({ path }) => isEssential(path)),
+  );
   await refuseHibernatedFile(guest, mounted.fstab);
   const warnings = [...besideTheSystem(unlocked, search, devices), ...mounted.warnings];
   report('reading the operating system');
   const system = await readSystem(options, mounted, warnings);
   await refuseFull(guest, system);
   const { firmware, remount } = await findFirmware(guest, devices, mounted.mountpoints);
-  if (remount)
-    mounted = await mountGuest({ guest, devices, root: mounted.root, unlocked, mounted: false });
+  if (remount) mounted = await mountGuest({ guest, devices, root: mounted.root, unlocked, mounted: false });
   return { facts: finished({ os: 'linux', ...system, firmware, warnings }), mounted };
 }
 
@@ -87,10 +83,14 @@ function besideTheSystem(unlocked: UnlockResult, search: RootSearch, devices: Bl
     ...unlocked.locked.map((locked) => `${describeLocked(locked)}; it stayed locked.`),
     ...search.damaged.map(({ found }) => `${found}.`),
     ...devices.ofType('unreadable').map((device) => `${device} cannot be read; it is copied as it is.`),
-    ...devices.ofType('BitLocker').map((device) => `${device} is encrypted by BitLocker; it is copied as it is.`),
+    ...devices
+      .ofType('BitLocker')
+      .map((device) => `${device} is encrypted by BitLocker; it is copied as it is.`),
     ...search.windows
       .filter(({ hibernated }) => hibernated)
-      .map(({ device }) => `Windows on ${device} is hibernated; wake it up and shut it down in the source VM.`),
+      .map(
+        ({ device }) => `Windows on ${device} is hibernated; wake it up and shut it down in the source VM.`,
+      ),
   ];
 }
 

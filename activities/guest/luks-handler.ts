@@ -91,10 +91,7 @@ export function describeLocked({ device, uuid, tried, reasons }: LockedContainer
   return `LUKS container ${uuid} on ${device}: ${[keys, ...reasons].join('; ')}`;
 }
 
-async function unlock(
-  unlocking: Unlocking,
-  container: { device: string; uuid: string },
-): Promise<void> {
+async function unlock(unlocking: Unlocking, container: { device: string; uuid: string }): Promise<void> {
   const { guest, keys, result } = unlocking;
   const { device, uuid } = container;
   const name = `luks-${uuid.toLowerCase()}`;

@@ -69,13 +69,13 @@ export async function writeLinuxTree(root: string, tree: LinuxTree): Promise<voi
 export async function ext4Disk(
   path: string,
   populate: (root: string) => Promise<void>,
-  { sizeMiB = 48, offsetMiB = 0, label = '' } = {},
+  { sizeMiB = 48, offsetMiB = 0, label = '', inodes = 0 } = {},
 ): Promise<void> {
   const root = await mkdtemp(`${path}.tree-`);
   await populate(root);
   await run('truncate', ['-s', `${sizeMiB + offsetMiB}M`, path]);
   const where = ['-E', `offset=${offsetMiB * 1024 * 1024},nodiscard`, '-d', root];
-  const named = label === '' ? [] : ['-L', label];
+  const named = [...(label === '' ? [] : ['-L', label]), ...(inodes === 0 ? [] : ['-N', String(inodes)])];
   await run('mke2fs', ['-q', '-F', '-t', 'ext4', ...named, ...where, path, `${sizeMiB}m`]);
   await rm(root, { recursive: true });
 }

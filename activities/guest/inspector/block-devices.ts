@@ -42,7 +42,9 @@ export class BlockDevices {
 
   /** The partition-table entry of a volume; undefined for what is no partition. */
   partition(device: string): PartitionEntry | undefined {
-    const disk = this.disks.find((name) => device.startsWith(name) && /^\d+$/.test(device.slice(name.length)));
+    const disk = this.disks.find(
+      (name) => device.startsWith(name) && /^\d+$/.test(device.slice(name.length)),
+    );
     if (disk === undefined) return undefined;
     const number = Number(device.slice(disk.length));
     return this.table(disk).partitions.find((entry) => entry.number === number);
@@ -95,7 +97,8 @@ export class BlockDevices {
   /** The array with this UUID, in mdadm's four groups. */
   async arrayByUuid(uuid: string): Promise<string | undefined> {
     for (const { device } of this.volumes) {
-      if (device.startsWith('/dev/md') && (await this.arrayDetails(device)).get('uuid') === uuid) return device;
+      if (device.startsWith('/dev/md') && (await this.arrayDetails(device)).get('uuid') === uuid)
+        return device;
     }
     return undefined;
   }

@@ -30,7 +30,12 @@ export async function btrfsRoots(guest: Guestfs, device: string): Promise<Root[]
     const prefix = path === undefined ? '' : `/${path}`;
     const system = await systemAt(guest, prefix);
     if (system === undefined) return false;
-    found.set(path, { device, fsType: 'btrfs', ...(path === undefined ? {} : { subvolume: path }), ...system });
+    found.set(path, {
+      device,
+      fsType: 'btrfs',
+      ...(path === undefined ? {} : { subvolume: path }),
+      ...system,
+    });
     systems.push({ path, fstabSubvolume: fstabSubvolume(await readText(guest, [`${prefix}/etc/fstab`])) });
     return true;
   };

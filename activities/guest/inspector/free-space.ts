@@ -19,19 +19,28 @@ const MiB = 1024 * 1024;
  *
  * @param initramfsBytes sizes of the initramfs images that will be made again
  */
-export function spaceNeeds(mountpoints: readonly Mountpoint[], initramfsBytes: readonly number[]): SpaceNeed[] {
+export function spaceNeeds(
+  mountpoints: readonly Mountpoint[],
+  initramfsBytes: readonly number[],
+): SpaceNeed[] {
   const needs: SpaceNeed[] = [
     { path: '/', bytes: 10 * MiB, inodes: 100, why: 'changed configuration' },
     { path: '/boot', bytes: MiB, inodes: 10, why: 'changed boot configuration' },
   ];
   for (const { path, fsType } of mountpoints) {
-    if (fsType === 'vfat') needs.push({ path, bytes: MiB, inodes: 0, why: 'a boot loader for the new firmware' });
+    if (fsType === 'vfat')
+      needs.push({ path, bytes: MiB, inodes: 0, why: 'a boot loader for the new firmware' });
   }
   const largest = Math.max(0, ...initramfsBytes);
   if (largest > 0) {
     const image = Math.ceil(largest * 1.5) + 8 * MiB;
     needs.push({ path: '/boot', bytes: image, inodes: 4, why: 'a new initramfs beside the old one' });
-    needs.push({ path: '/var/tmp', bytes: largest * 4, inodes: 2000, why: 'the contents of a new initramfs' });
+    needs.push({
+      path: '/var/tmp',
+      bytes: largest * 4,
+      inodes: 2000,
+      why: 'the contents of a new initramfs',
+    });
   }
   return needs;
 }
@@ -59,7 +68,9 @@ export async function refuseFull(
   guest: Guestfs,
   { mountpoints, kernels }: Pick<GuestFacts, 'mountpoints' | 'kernels'>,
 ): Promise<void> {
-  const rebuilt = await Promise.all(kernels.filter(needsRebuild).map(async ({ initramfs = '' }) => (await guest.stat(initramfs)).sizeBytes));
+  const rebuilt = await Promise.all(
+    kernels.filter(needsRebuild).map(async ({ initramfs = '' }) => (await guest.stat(initramfs)).sizeBytes),
+  );
   const short: string[] = [];
   const details: Record<string, unknown>[] = [];
   for (const [path, needs] of needsByMountpoint(spaceNeeds(mountpoints, rebuilt), mountpoints)) {
@@ -72,7 +83,8 @@ export async function refuseFull(
       short.push(`${path} has ${freeBytes} bytes free, the fixes may need ${neededBytes} (${why})`);
     // File systems that make inodes as they go (btrfs, FAT) count none.
     const fewInodes = files > 0 && filesFree < neededInodes;
-    if (fewInodes) short.push(`${path} has ${filesFree} inodes free, the fixes may need ${neededInodes} (${why})`);
+    if (fewInodes)
+      short.push(`${path} has ${filesFree} inodes free, the fixes may need ${neededInodes} (${why})`);
     if (freeBytes < neededBytes || fewInodes)
       details.push({ path, freeBytes, neededBytes, freeInodes: filesFree, neededInodes });
   }

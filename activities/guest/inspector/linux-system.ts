@@ -41,10 +41,7 @@ export async function distroAt(guest: Guestfs, prefix: string): Promise<GuestFac
   return debianVersion === undefined ? undefined : distroOf({ debianVersion });
 }
 
-async function oneOf(
-  paths: readonly string[],
-  there: (path: string) => Promise<boolean>,
-): Promise<boolean> {
+async function oneOf(paths: readonly string[], there: (path: string) => Promise<boolean>): Promise<boolean> {
   for (const path of paths) if (await there(path)) return true;
   return false;
 }

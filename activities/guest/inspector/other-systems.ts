@@ -51,7 +51,8 @@ export function otherSystemOf(devices: BlockDevices): string | undefined {
   const [boot] = devices.disks;
   if (boot === undefined) return undefined;
   const { active, hasBootCode, partitions } = devices.table(boot);
-  if (active && hasBootCode) return `${boot} has boot code and an active partition, but no system that is known`;
+  if (active && hasBootCode)
+    return `${boot} has boot code and an active partition, but no system that is known`;
   const esp = partitions.find(({ type }) => efiSystemPartition.includes(type));
   if (esp !== undefined)
     return `${boot} has an EFI system partition (number ${esp.number}), but no system that is known`;

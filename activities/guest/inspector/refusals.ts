@@ -76,7 +76,9 @@ export async function whyNoSystem(guest: Guestfs, devices: BlockDevices): Promis
     return noOs(`the first disk (${sizeBytes} bytes) cannot be read and no other disk holds a file system`);
   if (devices.table(boot).blank)
     return noOs(`the first disk (${sizeBytes} bytes) is blank and no other disk holds a file system`);
-  return noOs(`the first disk (${sizeBytes} bytes) holds no file system that is known, and no other disk does`);
+  return noOs(
+    `the first disk (${sizeBytes} bytes) holds no file system that is known, and no other disk does`,
+  );
 }
 
 function noOs(found: string): LonghaulError {

@@ -50,8 +50,7 @@ async function wantedRoot(
   devices: BlockDevices,
   wanted: string,
 ): Promise<Root | undefined> {
-  for (const root of roots)
-    if (`btrfsvol:${root.device}/${root.subvolume ?? ''}` === wanted) return root;
+  for (const root of roots) if (`btrfsvol:${root.device}/${root.subvolume ?? ''}` === wanted) return root;
   const device = await devices.resolve(wanted);
   const there = roots.filter((root) => root.device === device);
   return there.length === 1 ? there[0] : undefined;

@@ -52,7 +52,11 @@ const formats: readonly Format[] = [
   // md superblocks of version 1.1 and 1.2; older ones stand at the end of the device.
   ...[0, 4096].map((at) => ({
     magic: [[at, '\xfc\x4e\x2b\xa9'] as const],
-    read: (head: Buffer) => ({ type: 'linux_raid_member', uuid: uuidAt(head, at + 16), ...labelled(head, at + 32, 32) }),
+    read: (head: Buffer) => ({
+      type: 'linux_raid_member',
+      uuid: uuidAt(head, at + 16),
+      ...labelled(head, at + 32, 32),
+    }),
   })),
   { magic: [[510, '\x55\xaa'], [82, 'FAT32   ']], read: (head) => readFat(head, 67, 71) }, // prettier-ignore
   { magic: [[510, '\x55\xaa'], [54, 'FAT16   ']], read: (head) => readFat(head, 39, 43) }, // prettier-ignore

@@ -26,7 +26,7 @@ export function passesAsText(key: Uint8Array): boolean {
 }
 
 /** As libguestfs names disks after their order, and the kernel of the appliance in whatever order it finds them. */
-const realDevice = 'awk -v where=/sysroot \'$2 == where { found = $1 } END { print found }\' /proc/mounts';
+const realDevice = "awk -v where=/sysroot '$2 == where { found = $1 } END { print found }' /proc/mounts";
 
 /**
  * Opens a container with a key of any bytes: it is written to a tmpfs in the appliance's memory, which is
@@ -81,7 +81,10 @@ export async function checkFileSystem(
 /** The kernel's own name of what is mounted, from proc(5) mounts; spaces in paths are octal there. */
 async function mountedDevice(call: ApplianceCalls, mountpoint: string): Promise<string | undefined> {
   const path = mountpoint === '/' ? '/sysroot' : `/sysroot${mountpoint}`;
-  const written = path.replace(/[\\ \t\n]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`);
+  const written = path.replace(
+    /[\\ \t\n]/g,
+    (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`,
+  );
   for (const line of (await call('debug', ['sh', ['cat /proc/mounts']])).split('\n').reverse()) {
     const [device = '', at] = line.split(' ');
     if (at === written && /^\/dev\/[A-Za-z0-9/_.+-]+$/.test(device)) return device;
@@ -93,7 +96,9 @@ async function mountedDevice(call: ApplianceCalls, mountpoint: string): Promise<
 function wordsOf(lines: readonly string[]): string {
   const telling = lines
     .map((line) => line.replace(/\p{Cc}+/gu, ' ').trim())
-    .filter((line) => line !== '' && !/^(e2fsck \d|Warning|Pass \d|Phase \d|- |\d+ \w+ .*%|No modify)/.test(line));
+    .filter(
+      (line) => line !== '' && !/^(e2fsck \d|Warning|Pass \d|Phase \d|- |\d+ \w+ .*%|No modify)/.test(line),
+    );
   return telling.slice(0, 4).join('; ').slice(0, saidChars);
 }
 
