@@ -30,11 +30,16 @@ export function quietIo(overrides: Partial<StepIo> = {}): StepIo {
   };
 }
 
-export async function run(program: string, args: readonly string[], input?: string): Promise<string> {
+export async function run(
+  program: string,
+  args: readonly string[],
+  input?: string,
+  wallMs = 300_000,
+): Promise<string> {
   const call = {
     program,
     args,
-    limits: { wallMs: 300_000 },
+    limits: { wallMs },
     env: { LIBGUESTFS_BACKEND: 'direct', LIBGUESTFS_BACKEND_SETTINGS: 'force_tcg' },
   };
   return (await runTool(input === undefined ? call : { ...call, input })).stdout;

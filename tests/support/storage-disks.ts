@@ -39,8 +39,20 @@ const builder = 'builder';
 const sector = 512;
 const lvmContainer = { start: 67_584, end: 407_551 };
 
+/** A hundred and fifty commands, each of them a good part of a second under emulation. */
+const buildLimitMs = 15 * 60_000;
+
 /** Makes them in `dir`; gives each disk's path. */
 export async function storageDisks(dir: string): Promise<Record<StorageDisk, string>> {
+  const { paths, args } = await prepareStorage(dir);
+  await run('guestfish', args, undefined, buildLimitMs);
+  return paths;
+}
+
+/** Empty disks, the containers, and the arguments of the guestfish(1) that makes guests of them. */
+export async function prepareStorage(
+  dir: string,
+): Promise<{ paths: Record<StorageDisk, string>; args: string[] }> {
   const paths = Object.fromEntries(order.map((name) => [name, join(dir, `${name}.raw`)])) as Record<
     StorageDisk,
     string
@@ -48,15 +60,10 @@ export async function storageDisks(dir: string): Promise<Record<StorageDisk, str
   for (const name of order) await run('truncate', ['-s', `${sizesMiB[name]}M`, paths[name]]);
   const sources = await luksSources(dir);
   const script = join(dir, 'storage.fish');
-  const commands = ['run', ...(await buildCommands(dir)), ''];
-  await writeFile(script, commands.join('\n'));
-  const drives = [...order.map((name) => paths[name]), ...sources].flatMap((path) => [
-    '--format=raw',
-    '-a',
-    path,
-  ]);
-  await run('guestfish', ['--keys-from-stdin', ...drives, '-f', script]);
-  return paths;
+  await writeFile(script, ['run', ...(await buildCommands(dir)), ''].join('\n'));
+  const disks = [...order.map((name) => paths[name]), ...sources];
+  const drives = disks.flatMap((path) => ['--format=raw', '-a', path]);
+  return { paths, args: ['--keys-from-stdin', ...drives, '-f', script] };
 }
 
 /** Containers made on the host, where key derivation is not emulated; the appliance copies them into place. */

@@ -111,12 +111,12 @@ function searchProcesses(): void {
 describe('keys of encrypted disks', () => {
   it('are seen in no argument, environment, file, log, history or report, under umask 0', async () => {
     const luksKeys = `guest.luksKeys=[{key: "file:${keyFiles.wrong}"}, {keyFile: "file:${keyFiles.binary}"}]`;
-    let ended = false;
+    const course = { ended: false };
     const migration = host
       .migrate('sealed', [image], ['--set', luksKeys, '--set', 'policy.verifyBoot=false'])
-      .finally(() => (ended = true));
+      .finally(() => (course.ended = true));
     let rounds = 0;
-    while (!ended) {
+    while (!course.ended) {
       searchProcesses();
       searchFiles(host.directory, 4 * 1024 * 1024);
       rounds++;

@@ -2,9 +2,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fstabFix } from '../../../activities/guest/linux/fstab.ts';
+import { initramfsFix } from '../../../activities/guest/linux/initramfs.ts';
+import { planOffline } from '../../../activities/guest/offline-fixer.ts';
+import { migrationSpec } from '../../../contracts/spec.ts';
 import type { Mountpoint } from '../../../contracts/values.ts';
 import { GuestBench } from '../../support/guest-bench.ts';
 import { run } from '../../support/guest-trees.ts';
+import { silentLog } from '../../support/io.ts';
 import {
   binaryKey,
   containers,
@@ -131,6 +136,31 @@ describe('a guest with LVM on LUKS2', () => {
       session.blkid('/dev/mapper/sda2_crypt'),
     );
     expect(held.get('TYPE')).toBe('LVM2_member');
+  });
+
+  it('unlocks itself afterwards: crypttab by UUID under the same name, and an initramfs that has it so', async () => {
+    const planned = await bench.open(
+      { disks: ['lvmOnLuks'], groups: ['vgc'], guest, secrets },
+      ({ facts }, session) =>
+        planOffline({
+          fixes: [fstabFix, initramfsFix],
+          context: {
+            guest: session,
+            facts,
+            vm: { name: 'vm', nics: [] },
+            options: migrationSpec.shape.guest.parse({}),
+            scratchDir: dir,
+            signal: new AbortController().signal,
+            log: silentLog,
+            report: () => undefined,
+          },
+        }),
+    );
+    const changes = planned.flatMap((outcome) => outcome.changes);
+    expect(changes.find(({ path }) => path === '/etc/crypttab')?.after).toContain(
+      `sda2_crypt UUID=${containers.lvm} none luks,discard`,
+    );
+    expect(changes.find(({ path }) => path.startsWith('/boot/initrd.img-'))?.what).toMatch(/^Rebuilt by /);
   });
 });
 
