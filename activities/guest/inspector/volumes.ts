@@ -116,7 +116,10 @@ async function probeVolume(guest: Guestfs, device: string, mayBeMember: boolean)
 /** Undefined when the device is not there or fails to read. */
 async function readHead(guest: Guestfs, device: string): Promise<Buffer | undefined> {
   try {
-    return await guest.preadDevice(device, signatureBytes, 0);
+    const head = await guest.preadDevice(device, signatureBytes, 0);
+    // A read ends where the device does, or before the first sector that fails.
+    const whole = head.length === signatureBytes || head.length === (await guest.blockdevGetSize64(device));
+    return whole ? head : undefined;
   } catch (error) {
     if (!isGuestfsFailure(error)) throw error;
     return undefined;

@@ -122,7 +122,9 @@ describe('keys of encrypted disks', () => {
       rounds++;
       await Promise.race([sleep(50), migration.catch(() => undefined)]);
     }
-    const report: MigrationReport = await migration;
+    const report: MigrationReport = await migration.catch((error: unknown) => {
+      throw new Error(`the migration failed: ${host.printed.slice(-4000)}`, { cause: error });
+    });
     expect(report.status).toBe('completed');
     expect(report.facts).toMatchObject({ hostname: 'sealed', root: { device: '/dev/mapper/sda_crypt' } });
     expect(rounds).toBeGreaterThan(20);

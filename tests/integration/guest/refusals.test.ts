@@ -55,7 +55,7 @@ describe('a hibernated guest', () => {
 describe('disks without a Linux system', () => {
   it.each([
     ['bitlocker', 'GUEST_BITLOCKER', '1 is encrypted by BitLocker'],
-    ['freebsd', 'GUEST_UNSUPPORTED', 'partition 1 of /dev/sd. has the type of FreeBSD'],
+    ['freebsd', 'GUEST_UNSUPPORTED', 'has the type of FreeBSD'],
     ['noise', 'GUEST_NO_OS', 'the first disk (4194304 bytes) holds no file system that is known'],
   ] as const)('are refused with a way on: %s', async (disk, code, found) => {
     await expect(bench.inspect({ disks: [disk] })).rejects.toMatchObject({
