@@ -76,6 +76,7 @@ const staticAddress = z.strictObject({
   gateway: ipAddress.optional(),
   dns: z.array(ipAddress).max(8).default([]),
 });
+
 const hostName = z
   .string()
   .max(253)
@@ -108,25 +109,42 @@ const sshKey = z
     ctx.issues.push({ code: 'custom', input: ctx.value, path: [], message });
   });
 
+const luksKey = z
+  .strictObject({
+    /** UUID of the container, its device, or `all`. */
+    device: z.string().min(1).default('all'),
+    /** A passphrase: one line end at its end is not part of it. */
+    key: secretRef.optional(),
+    /** A key file: every byte of it counts. */
+    keyFile: secretRef.optional(),
+    /** Ask the TPM or Tang servers that the container is bound to; true or left out. */
+    clevis: z.literal(true).optional(),
+  })
+  .refine(
+    ({ key, keyFile, clevis }) => [key, keyFile, clevis].filter((way) => way !== undefined).length === 1,
+    {
+      message: 'must have exactly one of key, keyFile and clevis',
+    },
+  );
+
 const guestOptions = z.strictObject({
   /** `false` hands the disks over unchanged: nothing is mounted, nothing is fixed. */
   fix: z.boolean().default(true),
-  /** The root file system when there is more than one operating system, as `/dev/sda2` or `/dev/vg/lv`. */
-  root: absolutePath.optional(),
+  /** Hands the disks over unchanged, whatever they hold; the VM is still defined and boot-checked. */
+  passthrough: z.boolean().default(false),
+  /** The root file system when there is more than one operating system; see docs/spec.md. */
+  root: z
+    .string()
+    .regex(/^(btrfsvol:)?\/dev\/[^\0]+$/, 'must be a device like /dev/sda2, or btrfsvol:/dev/sda2/SUBVOLUME')
+    .optional(),
   /** Make the guest usable on its serial port: a login there, and kernel messages. */
   serialConsole: z.boolean().default(true),
   /** Addresses that take the place of what configured a card before; several for one card may be given. */
   addresses: z.array(staticAddress).max(64).optional(),
   /** Keys for LUKS containers, tried in this order. */
-  luksKeys: z
-    .array(
-      z.strictObject({
-        /** UUID of the container, its device, or `all`. */
-        device: z.string().min(1).default('all'),
-        key: secretRef,
-      }),
-    )
-    .default([]),
+  luksKeys: z.array(luksKey).default([]),
+  /** What a container that stays locked means when the root is open: a warning, or the end. */
+  lockedDisks: z.enum(['warn', 'fail']).default('warn'),
   // Specs of migrations that were under way before these keys existed have none of them.
   /** Packages of the QEMU guest agent, or directories of them, on the KVM host; never from the network. */
   agentPackages: z.array(absolutePath).max(32).optional(),
@@ -209,4 +227,5 @@ export type SourceKind = MigrationSpec['source']['kind'];
 export type SecretRef = z.output<typeof secretRef>;
 export type ImageFormat = (typeof imageFormats)[number];
 export type DiskBus = (typeof diskBuses)[number];
+export type LuksKey = z.output<typeof luksKey>;
 export type NicModel = (typeof nicModels)[number];

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import type { StepContext } from '../../contracts/steps.ts';
 import type { AcquiredDisk, FixOutcome, GuestFacts, RunRef, SourceVm } from '../../contracts/values.ts';
 import type { Host } from '../host/host.ts';
+import type { ResolveSecret } from '../host/secrets.ts';
 import type { StepIo } from '../host/step-io.ts';
 import { WorkDir } from '../host/work-dir.ts';
 import {
@@ -14,7 +15,7 @@ import {
 import { boundedFacts, boundedOutcomes } from './bounded-words.ts';
 import { inspectGuest, type Inspection } from './inspector.ts';
 import type { Fix, FixContext } from './linux/fix.ts';
-import { unlockContainers, type ResolveSecret } from './luks-handler.ts';
+import { unlockContainers } from './luks-handler.ts';
 import { fixOffline, planOffline } from './offline-fixer.ts';
 import { SessionPool } from './session-pool.ts';
 import type { GuestSession } from './session/guest-session.ts';
@@ -81,16 +82,21 @@ export function createGuestActivities(dependencies: GuestDependencies): GuestAct
       // A killed worker cannot remove it; the janitor does.
       onSocketDirectory: (path) => workDir.note(path),
       ...(options.luksKeys.length > 0 ? { memoryMiB: memoryForLuksMiB } : {}),
+      // Clevis asks Tang servers. Nobody else needs the appliance to have a network.
+      network: options.luksKeys.some(({ clevis }) => clevis === true),
     });
     try {
       const report = (doing: string) => session.report(doing);
       report('unlocking encrypted disks');
-      const unlocked = await unlockContainers(session, options.luksKeys, dependencies.resolveSecret);
+      const keys = options.passthrough ? [] : options.luksKeys;
+      const unlocked = await unlockContainers(session, keys, dependencies.resolveSecret);
       const inspection = await inspectGuest({
         guest: session,
         launchSeconds: session.launchSeconds,
         unlocked,
         ...(options.root === undefined ? {} : { root: options.root }),
+        passthrough: options.passthrough,
+        lockedDisks: options.lockedDisks,
         scratchDir: workDir.scratch,
         signal: io.signal,
         report,
@@ -105,7 +111,9 @@ export function createGuestActivities(dependencies: GuestDependencies): GuestAct
   async function inspect(ctx: StepContext, disks: AcquiredDisk[], io: StepIo): Promise<GuestFacts> {
     await pool.discard(ctx.run);
     const guest = await openGuest(ctx, disks, io);
-    await pool.put(ctx.run, await overlayIdentity(host.stateDir, ctx.run, disks), guest);
+    // Without a system there is nothing to fix, and nobody will come for the session.
+    if (guest.inspection.mounted === undefined) await guest.session.close();
+    else await pool.put(ctx.run, await overlayIdentity(host.stateDir, ctx.run, disks), guest);
     return boundedFacts(guest.inspection.facts);
   }
 

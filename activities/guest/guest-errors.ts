@@ -13,6 +13,20 @@ export function looksDamaged(error: LonghaulError): boolean {
   return damage.test(error.found);
 }
 
+/** What mount(8) says of a file system that the kernel will read but not write. */
+export function isReadOnly(error: LonghaulError): boolean {
+  return /read-only file system|write-protected|read-only/i.test(error.found);
+}
+
+export function onlyReadOnly(device: string, type: string, why: string): LonghaulError {
+  return new LonghaulError('GUEST_READ_ONLY', {
+    found: `${device} holds ${type} that can only be mounted read-only: ${why}`,
+    remedy:
+      'Make it writable in the source VM (tune2fs -O ^read-only, or a repair) and migrate again; guest.passthrough=true migrates the disks as they are.',
+    details: { device, type },
+  });
+}
+
 export function fileSystemDamaged(device: string, type: string, error: LonghaulError): LonghaulError {
   return new LonghaulError(
     'GUEST_FILESYSTEM_DAMAGED',

@@ -1,14 +1,16 @@
-import { LonghaulError } from '../../contracts/errors.ts';
 import type { GuestFacts } from '../../contracts/values.ts';
-import { isGuestfsFailure } from './guest-errors.ts';
 import { BlockDevices } from './inspector/block-devices.ts';
 import { findBootloader, findFirmware, findInitramfsTool } from './inspector/boot.ts';
 import { elfArchitecture, elfHeaderBytes } from './inspector/elf.ts';
+import { refuseFull } from './inspector/free-space.ts';
+import { readText } from './inspector/guest-text-files.ts';
 import { findKernels } from './inspector/kernels.ts';
-import { distroOf } from './inspector/os-release.ts';
-import { chooseRoot, findRoots } from './inspector/root-choice.ts';
-import { guestLocked, type UnlockResult } from './luks-handler.ts';
-import { mountGuest, type MountedGuest } from './mount-manager.ts';
+import { distroAt } from './inspector/linux-system.ts';
+import { refuseHibernated, refuseHibernatedFile, refuseReadOnly, whyNoSystem } from './inspector/refusals.ts';
+import { chooseRoot } from './inspector/root-choice.ts';
+import { findRoots, type RootSearch } from './inspector/root-search.ts';
+import { describeLocked, guestLocked, type UnlockResult } from './luks-handler.ts';
+import { isEssential, mountGuest, type MountedGuest } from './mount-manager.ts';
 import type { Guestfs } from './session/guestfs.ts';
 
 export interface InspectOptions {
@@ -16,8 +18,10 @@ export interface InspectOptions {
   launchSeconds: number;
   /** What `unlockContainers` opened and did not. */
   unlocked: UnlockResult;
-  /** The spec's guest.root. */
+  /** The spec's guest.root, guest.passthrough and guest.lockedDisks. */
   root?: string;
+  passthrough?: boolean;
+  lockedDisks?: 'warn' | 'fail';
   /** An existing private directory on the host. */
   scratchDir: string;
   signal: AbortSignal;
@@ -30,56 +34,74 @@ export interface Inspection {
   mounted?: MountedGuest;
 }
 
-const maxTextBytes = 64 * 1024;
-
 /**
  * Looks at the disks and says what is on them; changes nothing. Before: containers that can be opened are
  * open, nothing is mounted. After: the guest is mounted read-only at its places, if there is one.
  *
- * @throws LonghaulError GUEST_MULTIPLE_ROOTS, GUEST_LOCKED, GUEST_NO_OS, GUEST_UNSUPPORTED,
- *   GUEST_FILESYSTEM_DAMAGED, GUEST_DISK_MISSING, and the session's own
+ * @throws LonghaulError GUEST_MULTIPLE_ROOTS, GUEST_LOCKED, GUEST_NO_OS, GUEST_UNSUPPORTED, GUEST_BITLOCKER,
+ *   GUEST_HIBERNATED, GUEST_READ_ONLY, GUEST_NO_SPACE, GUEST_FILESYSTEM_DAMAGED, GUEST_DISK_MISSING, and the
+ *   session's own
  */
 export async function inspectGuest(options: InspectOptions): Promise<Inspection> {
   const { guest, unlocked, report } = options;
   const started = performance.now();
+  const finished = (facts: Omit<GuestFacts, 'timings'>) => withTimings(facts, options.launchSeconds, started);
   report('looking for file systems');
-  const devices = await BlockDevices.of(guest, unlocked.volumes);
+  const devices = new BlockDevices(guest, unlocked.layout);
+  if (options.passthrough) return { facts: finished(await unchangedFacts(guest, devices, passedThrough)) };
+  if (options.lockedDisks === 'fail' && unlocked.locked.length > 0) throw guestLocked(unlocked.locked);
   const search = await findRoots(guest, devices);
   const root = await chooseRoot(search, devices, options.root);
   if (root === undefined) {
     if (unlocked.locked.length > 0) throw guestLocked(unlocked.locked);
     const [damaged] = search.damaged;
-    if (damaged !== undefined) throw damaged;
-    const facts = await dataFacts(guest, devices);
-    return { facts: withTimings(facts, options.launchSeconds, started) };
+    const refusal = damaged ?? (await whyNoSystem(guest, devices));
+    if (refusal !== undefined) throw refusal;
+    return { facts: finished(await unchangedFacts(guest, devices, 'No operating system was found')) };
   }
   refuseHibernated(devices);
   report(`mounting the guest's file systems`);
-  let mounted = await mountGuest(guest, devices, root);
-  const warnings = [
-    ...unlocked.locked.map(({ uuid, device }) => `LUKS container ${uuid} on ${device} stayed locked.`),
-    ...search.damaged.map(({ found }) => `${found}.`),
-    ...mounted.warnings,
-  ];
+  const isMounted = search.mounted === root;
+  let mounted = await mountGuest({ guest, devices, root, unlocked, mounted: isMounted });
+  refuseReadOnly(
+    devices,
+    mounted.mountpoints.filter(({ path }) => isEssential(path)),
+  );
+  await refuseHibernatedFile(guest, mounted.fstab);
+  const warnings = [...besideTheSystem(unlocked, search, devices), ...mounted.warnings];
   report('reading the operating system');
   const system = await readSystem(options, mounted, warnings);
+  await refuseFull(guest, system);
   const { firmware, remount } = await findFirmware(guest, devices, mounted.mountpoints);
-  if (remount) mounted = await mountGuest(guest, devices, root);
-  const facts: Omit<GuestFacts, 'timings'> = { os: 'linux', ...system, firmware, warnings };
-  return { facts: withTimings(facts, options.launchSeconds, started), mounted };
+  if (remount) mounted = await mountGuest({ guest, devices, root: mounted.root, unlocked, mounted: false });
+  return { facts: finished({ os: 'linux', ...system, firmware, warnings }), mounted };
+}
+
+/** Disks that a system can do without: said, not refused. */
+function besideTheSystem(unlocked: UnlockResult, search: RootSearch, devices: BlockDevices): string[] {
+  return [
+    ...unlocked.locked.map((locked) => `${describeLocked(locked)}; it stayed locked.`),
+    ...search.damaged.map(({ found }) => `${found}.`),
+    ...devices.ofType('unreadable').map((device) => `${device} cannot be read; it is copied as it is.`),
+    ...devices
+      .ofType('BitLocker')
+      .map((device) => `${device} is encrypted by BitLocker; it is copied as it is.`),
+    ...search.windows
+      .filter(({ hibernated }) => hibernated)
+      .map(
+        ({ device }) => `Windows on ${device} is hibernated; wake it up and shut it down in the source VM.`,
+      ),
+  ];
 }
 
 async function readSystem(
   { guest, scratchDir, signal, report }: InspectOptions,
-  { mountpoints }: MountedGuest,
+  { mountpoints, root: chosen }: MountedGuest,
   warnings: string[],
 ): Promise<Omit<GuestFacts, 'os' | 'firmware' | 'warnings' | 'timings'>> {
   const [root] = mountpoints;
-  const distro = distroOf({
-    ...text('osRelease', await readText(guest, ['/etc/os-release', '/usr/lib/os-release'])),
-    ...text('redhatRelease', await readText(guest, ['/etc/redhat-release'])),
-    ...text('debianVersion', await readText(guest, ['/etc/debian_version'])),
-  });
+  // On a separate /usr it could not be read before.
+  const distro = chosen.distro ?? (await distroAt(guest, ''));
   const arch = await findArchitecture(guest);
   const hostname = hostnameIn(await readText(guest, ['/etc/hostname', '/etc/HOSTNAME']));
   return {
@@ -96,38 +118,27 @@ async function readSystem(
   };
 }
 
-/** Disks without a system are passed on as they are; a VM whose boot disk is empty is a mistake. */
-async function dataFacts(guest: Guestfs, devices: BlockDevices): Promise<Omit<GuestFacts, 'timings'>> {
-  const [boot] = devices.disks;
-  const known = devices.volumes.filter(({ type }) => type !== 'unknown');
-  const blank = boot !== undefined && known.length === 0 && (await devices.table(boot)).blank;
-  if (blank) {
-    throw new LonghaulError('GUEST_NO_OS', {
-      found: `the first disk (${await guest.blockdevGetSize64(boot)} bytes) is blank and no other disk holds a file system`,
-      remedy:
-        'Check that source.disks names the right images, the boot disk first; guest.fix=false migrates blank disks.',
-    });
-  }
+const passedThrough = 'The spec says guest.passthrough';
+
+/** Disks without a system, or with one that is not to be touched, are passed on as they are. */
+async function unchangedFacts(
+  guest: Guestfs,
+  devices: BlockDevices,
+  why: string,
+): Promise<Omit<GuestFacts, 'timings'>> {
+  const known = devices.volumes.filter(({ type }) => type !== 'unknown' && type !== 'unreadable');
   const holds = known.map(({ device, type }) => `${device} (${type})`).join(', ');
+  const { firmware } = await findFirmware(guest, devices, []);
   return {
     os: 'none',
-    firmware: 'bios',
+    firmware,
     mountpoints: [],
     kernels: [],
     warnings: [
-      `No operating system was found; the disks are handed over unchanged. They hold ${holds === '' ? 'no known file system' : holds}.`,
+      `${why}; the disks are handed over unchanged. They hold ${holds === '' ? 'no known file system' : holds}.`,
+      ...devices.ofType('unreadable').map((device) => `${device} cannot be read; it is copied as it is.`),
     ],
   };
-}
-
-/** A hibernated system would wake up on other hardware, with file systems changed behind its back. */
-function refuseHibernated(devices: BlockDevices): void {
-  const [device] = devices.ofType('swsuspend');
-  if (device === undefined) return;
-  throw new LonghaulError('GUEST_UNSUPPORTED', {
-    found: `the guest is hibernated: ${device} holds its memory`,
-    remedy: 'Start the source VM, shut it down normally, and migrate again.',
-  });
 }
 
 async function findArchitecture(guest: Guestfs): Promise<string | undefined> {
@@ -135,17 +146,6 @@ async function findArchitecture(guest: Guestfs): Promise<string | undefined> {
     if (!(await guest.isFile(path))) continue;
     const arch = elfArchitecture(await guest.readPart(path, elfHeaderBytes, 0));
     if (arch !== undefined) return arch;
-  }
-  return undefined;
-}
-
-async function readText(guest: Guestfs, paths: readonly string[]): Promise<string | undefined> {
-  for (const path of paths) {
-    try {
-      if (await guest.isFile(path)) return (await guest.readFile(path, maxTextBytes)).toString();
-    } catch (error) {
-      if (!isGuestfsFailure(error)) throw error;
-    }
   }
   return undefined;
 }

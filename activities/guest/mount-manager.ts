@@ -1,48 +1,110 @@
 import { LonghaulError } from '../../contracts/errors.ts';
 import type { Mountpoint } from '../../contracts/values.ts';
-import { fileSystemDamaged, isGuestfsFailure, looksDamaged } from './guest-errors.ts';
+import {
+  fileSystemDamaged,
+  isGuestfsFailure,
+  isReadOnly,
+  looksDamaged,
+  onlyReadOnly,
+} from './guest-errors.ts';
 import type { BlockDevices } from './inspector/block-devices.ts';
 import { localEntries, type FstabEntry } from './inspector/fstab.ts';
-import { rootOptions, type Root } from './inspector/root-choice.ts';
+import {
+  addArrayNames,
+  containersToRename,
+  renameContainers,
+  type NameTables,
+} from './inspector/guest-names.ts';
+import { readText } from './inspector/guest-text-files.ts';
+import type { Root } from './inspector/linux-system.ts';
+import { rootOptions } from './inspector/root-search.ts';
+import { guestLocked, type UnlockResult } from './luks-handler.ts';
 import type { Guestfs } from './session/guestfs.ts';
 
 export interface MountedGuest {
   root: Root;
   /** Parents before children; the first is `/`. */
   mountpoints: Mountpoint[];
+  /** /etc/fstab as it was read; empty when there is none. */
+  fstab: string;
   warnings: string[];
 }
 
 /** Without these a Linux system does not start, or its kernels cannot be found. */
-const essentialPaths = ['/usr', '/boot', '/etc', '/var'];
+const essentialPaths = ['/', '/usr', '/boot', '/etc', '/var'];
+
+/** Whether the guest needs what is mounted there to boot, or to be fixed. */
+export function isEssential(path: string): boolean {
+  return essentialPaths.includes(path);
+}
+
 const maxTableBytes = 1024 * 1024;
+
+export interface MountOptions {
+  guest: Guestfs;
+  devices: BlockDevices;
+  root: Root;
+  unlocked: Pick<UnlockResult, 'opened' | 'locked'>;
+  /** The root is mounted at `/` already, read-only. */
+  mounted: boolean;
+}
 
 /**
  * Mounts the root and everything in its fstab that lies on the VM's own disks, read-only. Before: containers
- * that can be opened are open. After: the guest's tree stands as it does when the guest runs.
+ * that can be opened are open. After: the guest's tree stands as it does when the guest runs, and its
+ * containers have the names that the guest gives them.
  *
- * @throws LonghaulError GUEST_FILESYSTEM_DAMAGED, GUEST_DISK_MISSING; for what is not needed to boot both
- *   are warnings.
+ * @throws LonghaulError GUEST_FILESYSTEM_DAMAGED, GUEST_DISK_MISSING, GUEST_LOCKED; for what is not needed to
+ *   boot these are warnings.
  */
-export async function mountGuest(guest: Guestfs, devices: BlockDevices, root: Root): Promise<MountedGuest> {
-  await guest.umountAll();
-  await guest.mount(root.device, '/', rootOptions(root, 'ro'));
-  await addCrypttabNames(guest, devices);
+export async function mountGuest(options: MountOptions): Promise<MountedGuest> {
+  const { guest, devices } = options;
+  let { root } = options;
+  if (!options.mounted) await mountRoot(guest, root);
+  const fstab = await readTable(guest, '/etc/fstab');
+  const tables = await nameTables(options, fstab);
+  const renamings = await containersToRename(devices, tables, options.unlocked.opened);
+  const warnings: string[] = [];
+  if (renamings.length > 0) {
+    const held = renamings.find(({ container }) => container.mapped === root.device)?.container;
+    await guest.umountAll();
+    warnings.push(...(await renameContainers(guest, devices, renamings)));
+    if (held !== undefined) root = { ...root, device: held.mapped };
+    await mountRoot(guest, root);
+  }
+  await addArrayNames(devices, tables);
   const mounted: MountedGuest = {
     root,
     mountpoints: [mountpoint(devices, '/', root.device, root.fsType)],
-    warnings: [],
+    fstab,
+    warnings,
   };
-  for (const entry of localEntries(await readTable(guest, '/etc/fstab'))) {
-    if (entry.path !== '/') await mountEntry(guest, devices, entry, mounted);
+  for (const entry of localEntries(fstab)) {
+    if (entry.path !== '/') await mountEntry(options, entry, mounted);
   }
   return mounted;
+}
+
+/** Read only where they can matter: most guests have neither containers nor arrays. */
+async function nameTables({ guest, unlocked }: MountOptions, fstab: string): Promise<NameTables> {
+  return {
+    crypttab: unlocked.opened.length === 0 ? '' : await readTable(guest, '/etc/crypttab'),
+    mdadmConf: fstab.includes('/dev/md')
+      ? await readTable(guest, '/etc/mdadm/mdadm.conf', '/etc/mdadm.conf')
+      : '',
+  };
+}
+
+async function mountRoot(guest: Guestfs, root: Root): Promise<void> {
+  await guest.umountAll();
+  await guest.mount(root.device, '/', rootOptions(root, 'ro'));
 }
 
 /**
  * Makes the mounted file systems writable.
  *
- * @throws LonghaulError GUEST_FILESYSTEM_DAMAGED when one refuses: the kernel found errors in it.
+ * @throws LonghaulError GUEST_READ_ONLY when one cannot be written at all, GUEST_FILESYSTEM_DAMAGED when the
+ *   kernel found errors in it.
  */
 export async function makeWritable(guest: Guestfs, { mountpoints }: MountedGuest): Promise<void> {
   for (const { path, device, fsType } of mountpoints) {
@@ -50,22 +112,24 @@ export async function makeWritable(guest: Guestfs, { mountpoints }: MountedGuest
       await guest.remount(path, true);
     } catch (error) {
       if (!isGuestfsFailure(error)) throw error;
-      throw fileSystemDamaged(device, fsType, error);
+      throw isReadOnly(error)
+        ? onlyReadOnly(device, fsType, error.found)
+        : fileSystemDamaged(device, fsType, error);
     }
   }
 }
 
 async function mountEntry(
-  guest: Guestfs,
-  devices: BlockDevices,
+  { guest, devices, unlocked }: MountOptions,
   entry: FstabEntry,
   mounted: MountedGuest,
 ): Promise<void> {
-  const essential = essentialPaths.includes(entry.path) && !entry.options.includes('nofail');
+  const essential = isEssential(entry.path) && !entry.options.includes('nofail');
   const device = await devices.resolve(entry.device);
   const type = device === undefined ? undefined : devices.volume(device)?.type;
   if (device === undefined || type === undefined || type === 'swap') {
     const found = `${entry.path} of /etc/fstab (${entry.device}) lies on no disk of this VM`;
+    if (essential && unlocked.locked.length > 0) throw guestLocked(unlocked.locked, found);
     if (essential) throw diskMissing(found, devices.disks.length);
     mounted.warnings.push(`${found}; it was not mounted.`);
     return;
@@ -103,18 +167,8 @@ function mountpoint(devices: BlockDevices, path: string, device: string, fsType:
   return { path, device, fsType, ...(uuid === undefined ? {} : { uuid }) };
 }
 
-/** /dev/mapper names of opened containers: ours carry the container's UUID, the guest's are its own. */
-async function addCrypttabNames(guest: Guestfs, devices: BlockDevices): Promise<void> {
-  const table = await readTable(guest, '/etc/crypttab');
-  for (const [, name, uuid] of table.matchAll(/^\s*([^\s#]\S*)\s+UUID="?([0-9a-fA-F-]{36})/gm)) {
-    if (name === undefined || uuid === undefined) continue;
-    const opened = `/dev/mapper/luks-${uuid.toLowerCase()}`;
-    if (devices.volume(opened) !== undefined) devices.addAlias(`/dev/mapper/${name}`, opened);
-  }
-}
-
-async function readTable(guest: Guestfs, path: string): Promise<string> {
-  return (await guest.isFile(path)) ? (await guest.readFile(path, maxTableBytes)).toString() : '';
+async function readTable(guest: Guestfs, ...paths: string[]): Promise<string> {
+  return (await readText(guest, paths, maxTableBytes)) ?? '';
 }
 
 function diskMissing(found: string, diskCount: number): LonghaulError {

@@ -1,5 +1,6 @@
 import { messageOf } from '../../contracts/errors.ts';
 import type { FixOutcome } from '../../contracts/values.ts';
+import { checkFileSystems } from './file-system-check.ts';
 import { isGuestfsFailure } from './guest-errors.ts';
 import type { Fix, FixContext } from './linux/fix.ts';
 import { runFixes } from './linux/run-fixes.ts';
@@ -16,17 +17,19 @@ export interface OfflineFix {
 const trimmable = ['ext3', 'ext4', 'xfs', 'btrfs', 'f2fs', 'vfat'];
 
 /**
- * Applies the fixes in their order, then gives back the space the guest does not use and unmounts. Before:
+ * Checks the file systems, applies the fixes in their order, then gives back the space the guest does not use and unmounts. Before:
  * the guest is mounted read-only by the mount manager. After: everything is written and nothing mounted.
  *
- * @throws LonghaulError GUEST_FIX_FAILED, GUEST_FILESYSTEM_DAMAGED, and the session's own; the disks are
- *   half changed then, and their overlays must be made again.
+ * @throws LonghaulError GUEST_FILESYSTEM_DAMAGED and GUEST_READ_ONLY before anything is changed;
+ *   GUEST_FIX_FAILED and the session's own: the disks are half changed then, and their
+ *   overlays must be made again.
  */
 export async function fixOffline({ fixes, mounted, context }: OfflineFix): Promise<FixOutcome[]> {
   const { guest } = context;
-  await makeWritable(guest, mounted);
-  const outcomes = await runFixes(fixes, context, 'apply');
-  outcomes.push(await trim(guest, mounted, context.report));
+  const { sound, outcome: check } = await checkFileSystems(guest, mounted, context.report);
+  await makeWritable(guest, sound);
+  const outcomes = [check, ...(await runFixes(fixes, context, 'apply'))];
+  outcomes.push(await trim(guest, sound, context.report));
   context.report('writing the changes to the disks');
   await guest.sync();
   await guest.umountAll();

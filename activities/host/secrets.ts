@@ -15,27 +15,33 @@ export interface SecretSources {
 const maxSecretBytes = 8 * 1024 * 1024;
 
 /**
+ * Gives the bytes that a reference stands for; they belong to the caller, who overwrites them after use.
+ * `line`: without one line end at the end of a file or credential; `bytes`: all of it.
+ */
+export type ResolveSecret = (reference: SecretRef, form?: 'line' | 'bytes') => Promise<Buffer>;
+
+/**
  * Resolves references to secrets: `env:NAME`, `file:/PATH`, `cred:NAME`. Files are read as bytes. One line
- * end at the end of a file or credential is not part of the secret, because editors and `echo` write one;
- * a key that ends in a line end needs two.
+ * end at the end of a file or credential is not part of a passphrase, because editors and `echo` write one;
+ * a passphrase that ends in a line end needs two. Key files are taken as they are.
  *
  * @returns a function that throws LonghaulError SECRET_UNRESOLVED, naming the reference and never the secret;
  *   its result belongs to the caller, who overwrites it after use.
  */
-export function createSecretResolver(sources: SecretSources): (reference: SecretRef) => Promise<Buffer> {
-  return async (reference) => {
+export function createSecretResolver(sources: SecretSources): ResolveSecret {
+  return async (reference, form = 'line') => {
     const [, kind, name = ''] = /^(env|file|cred):(.+)$/s.exec(reference) ?? [];
     switch (kind) {
       case 'env':
         return fromEnvironment(sources.environment[name], reference);
       case 'file':
-        return fromFile(name, reference);
+        return fromFile(name, reference, form);
       case 'cred': {
         const { credentialsDirectory } = sources;
         if (credentialsDirectory === undefined || /[/\0]|^\.\.?$/.test(name)) {
           throw unresolved(reference, 'this worker was given no systemd credential of that name');
         }
-        return fromFile(join(credentialsDirectory, name), reference);
+        return fromFile(join(credentialsDirectory, name), reference, form);
       }
       case undefined:
       default:
@@ -51,7 +57,7 @@ function fromEnvironment(value: string | undefined, reference: SecretRef): Buffe
   return Buffer.from(value);
 }
 
-async function fromFile(path: string, reference: SecretRef): Promise<Buffer> {
+async function fromFile(path: string, reference: SecretRef, form: 'line' | 'bytes'): Promise<Buffer> {
   let file;
   try {
     // Non-blocking: a FIFO without a writer would hold the worker for ever.
@@ -60,7 +66,7 @@ async function fromFile(path: string, reference: SecretRef): Promise<Buffer> {
     if (!info.isFile()) throw unresolved(reference, 'it is not a regular file');
     if (info.size > maxSecretBytes) throw unresolved(reference, `it is larger than ${maxSecretBytes} bytes`);
     const content = await file.readFile();
-    const secret = content.subarray(0, content.length - lineEndBytes(content));
+    const secret = form === 'bytes' ? content : content.subarray(0, content.length - lineEndBytes(content));
     if (secret.length === 0) throw unresolved(reference, 'it is empty');
     return secret;
   } catch (error) {

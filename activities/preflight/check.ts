@@ -1,8 +1,9 @@
 import type { ErrorCode } from '../../contracts/error-codes.ts';
 import { LonghaulError, messageOf } from '../../contracts/errors.ts';
-import type { MigrationSpec, SecretRef } from '../../contracts/spec.ts';
+import type { MigrationSpec } from '../../contracts/spec.ts';
 import type { Accelerator, AcquiredDisk, Finding, RunRef, SourceVm } from '../../contracts/values.ts';
 import type { Host } from '../host/host.ts';
+import type { ResolveSecret } from '../host/secrets.ts';
 import type { StepIo } from '../host/step-io.ts';
 
 /** What preflight asks of the host. */
@@ -16,7 +17,7 @@ export interface PreflightDeps {
   /** Whether that domain was defined by this very run, which then may define it again. */
   readonly ownsDomain: (name: string, run: RunRef) => Promise<boolean>;
   /** Throws LonghaulError SECRET_UNRESOLVED. */
-  readonly resolveSecret: (reference: SecretRef) => Promise<Buffer>;
+  readonly resolveSecret: ResolveSecret;
 }
 
 /** What the checks stand on: the spec, and what was found out before they are made. */

@@ -85,9 +85,12 @@ export const checkCapacity: Check = ({ spec, vm }) => {
 
 export const checkSecrets: Check = async ({ spec, deps }) => {
   const findings = [];
-  for (const { device, key } of spec.guest.luksKeys) {
+  for (const { device, key, keyFile } of spec.guest.luksKeys) {
+    const reference = key ?? keyFile;
+    // Clevis keys are nowhere on this host.
+    if (reference === undefined) continue;
     try {
-      (await deps.resolveSecret(key)).fill(0);
+      (await deps.resolveSecret(reference, keyFile === undefined ? 'line' : 'bytes')).fill(0);
     } catch (error) {
       const reason = error instanceof LonghaulError ? error.found : 'it cannot be resolved';
       findings.push(

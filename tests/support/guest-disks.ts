@@ -126,7 +126,7 @@ export async function applianceDisks(
   return disks;
 }
 
-async function treeArchive(dir: string, tree: LinuxTree): Promise<string> {
+export async function treeArchive(dir: string, tree: LinuxTree): Promise<string> {
   const root = await mkdtemp(join(dir, 'tree-'));
   await writeLinuxTree(root, tree);
   const archive = join(dir, `${tree.hostname}.tar`);
@@ -135,7 +135,7 @@ async function treeArchive(dir: string, tree: LinuxTree): Promise<string> {
   return archive;
 }
 
-async function patch(path: string, position: number, bytes: Buffer): Promise<void> {
+export async function patch(path: string, position: number, bytes: Buffer): Promise<void> {
   const file = await open(path, 'r+');
   await file.write(bytes, 0, bytes.length, position);
   await file.close();

@@ -30,11 +30,16 @@ export function quietIo(overrides: Partial<StepIo> = {}): StepIo {
   };
 }
 
-export async function run(program: string, args: readonly string[], input?: string): Promise<string> {
+export async function run(
+  program: string,
+  args: readonly string[],
+  input?: string,
+  wallMs = 300_000,
+): Promise<string> {
   const call = {
     program,
     args,
-    limits: { wallMs: 300_000 },
+    limits: { wallMs },
     env: { LIBGUESTFS_BACKEND: 'direct', LIBGUESTFS_BACKEND_SETTINGS: 'force_tcg' },
   };
   return (await runTool(input === undefined ? call : { ...call, input })).stdout;
@@ -69,13 +74,13 @@ export async function writeLinuxTree(root: string, tree: LinuxTree): Promise<voi
 export async function ext4Disk(
   path: string,
   populate: (root: string) => Promise<void>,
-  { sizeMiB = 48, offsetMiB = 0, label = '' } = {},
+  { sizeMiB = 48, offsetMiB = 0, label = '', inodes = 0 } = {},
 ): Promise<void> {
   const root = await mkdtemp(`${path}.tree-`);
   await populate(root);
   await run('truncate', ['-s', `${sizeMiB + offsetMiB}M`, path]);
   const where = ['-E', `offset=${offsetMiB * 1024 * 1024},nodiscard`, '-d', root];
-  const named = label === '' ? [] : ['-L', label];
+  const named = [...(label === '' ? [] : ['-L', label]), ...(inodes === 0 ? [] : ['-N', String(inodes)])];
   await run('mke2fs', ['-q', '-F', '-t', 'ext4', ...named, ...where, path, `${sizeMiB}m`]);
   await rm(root, { recursive: true });
 }

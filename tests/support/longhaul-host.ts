@@ -36,6 +36,11 @@ export class LonghaulHost {
     return new LonghaulHost(directory, up, address);
   }
 
+  /** All that it has printed, its log above all. */
+  get printed(): string {
+    return this.#up.printed;
+  }
+
   /** Process that runs the worker. */
   get pid(): number {
     return this.#up.pid;

@@ -1,27 +1,24 @@
 import { isGuestfsFailure } from '../guest-errors.ts';
 import { parseDeviceName } from '../linux/device-map.ts';
 import type { Guestfs } from '../session/guestfs.ts';
-import { parsePartitionTable, partitionTableBytes, type PartitionTable } from './partition-table.ts';
-import type { Volume } from './volumes.ts';
+import { parsePartitionTable, type PartitionEntry, type PartitionTable } from './partition-table.ts';
+import type { DiskLayout, Volume } from './volumes.ts';
 
 /** What the disks hold, and the devices that the guest's names for it mean. */
 export class BlockDevices {
   /** Disks in guest order, for example /dev/sda. */
-  readonly disks: string[];
+  readonly disks: readonly string[];
   readonly volumes: readonly Volume[];
   private readonly guest: Guestfs;
+  private readonly tables: readonly PartitionTable[];
   private readonly aliases = new Map<string, string>();
-  private readonly tables = new Map<string, Promise<PartitionTable>>();
 
-  private constructor(guest: Guestfs, disks: string[], volumes: readonly Volume[]) {
+  /** @param layout what the disks hold once the containers that can be opened are open */
+  constructor(guest: Guestfs, { disks, tables, volumes }: DiskLayout) {
     this.guest = guest;
     this.disks = disks;
+    this.tables = tables;
     this.volumes = volumes;
-  }
-
-  /** @param volumes what the disks hold once the containers that can be opened are open */
-  static async of(guest: Guestfs, volumes: readonly Volume[]): Promise<BlockDevices> {
-    return new BlockDevices(guest, await guest.listDevices(), volumes);
   }
 
   /** Devices of the given types, in the order of the disks. */
@@ -38,10 +35,19 @@ export class BlockDevices {
     this.aliases.set(guestName, device);
   }
 
-  table(disk: string): Promise<PartitionTable> {
-    const known = this.tables.get(disk) ?? this.readTable(disk);
-    this.tables.set(disk, known);
-    return known;
+  /** The partition table of a disk. */
+  table(disk: string): PartitionTable {
+    return this.tables[this.disks.indexOf(disk)] ?? parsePartitionTable(Buffer.alloc(0));
+  }
+
+  /** The partition-table entry of a volume; undefined for what is no partition. */
+  partition(device: string): PartitionEntry | undefined {
+    const disk = this.disks.find(
+      (name) => device.startsWith(name) && /^\d+$/.test(device.slice(name.length)),
+    );
+    if (disk === undefined) return undefined;
+    const number = Number(device.slice(disk.length));
+    return this.table(disk).partitions.find((entry) => entry.number === number);
   }
 
   /**
@@ -55,10 +61,55 @@ export class BlockDevices {
     if (this.volume(real) !== undefined) return real;
     const mapped = this.volumes.find(({ device }) => mapperName(device) === real)?.device;
     if (mapped !== undefined) return mapped;
+    if (/^\/dev\/md\b|^\/dev\/md\d/.test(real)) return this.byArrayName(real);
     const parsed = parseDeviceName(real);
-    if (parsed?.kind !== 'place') return undefined;
+    if (parsed === undefined) return undefined;
+    if (parsed.kind === 'path') return this.onlyPartition(parsed.partition);
     const device = `${this.disks[parsed.disk] ?? ''}${parsed.partition ?? ''}`;
     return this.volume(device)?.device;
+  }
+
+  /** A container under the name that the guest uses for it. */
+  rename(device: string, guestName: string): void {
+    const volume = this.volume(device);
+    if (volume !== undefined) volume.device = guestName;
+  }
+
+  /** Of a name by bus or serial number only the partition's number survives the move: enough on a single disk. */
+  private onlyPartition(number: number | undefined): string | undefined {
+    const [disk, ...others] = this.disks;
+    if (disk === undefined || others.length > 0) return undefined;
+    return this.volume(`${disk}${number ?? ''}`)?.device;
+  }
+
+  /** Arrays get other numbers here; their superblocks keep the name they were made under, `host:0`. */
+  private async byArrayName(name: string): Promise<string | undefined> {
+    const wanted = /^\/dev\/md\/?(.+)$/.exec(name)?.[1];
+    for (const { device } of this.volumes) {
+      if (!device.startsWith('/dev/md')) continue;
+      const details = await this.arrayDetails(device);
+      const known = details.get('name')?.replace(/^.*:/, '');
+      if (known === wanted || details.get('devname') === wanted) return device;
+    }
+    return undefined;
+  }
+
+  /** The array with this UUID, in mdadm's four groups. */
+  async arrayByUuid(uuid: string): Promise<string | undefined> {
+    for (const { device } of this.volumes) {
+      if (device.startsWith('/dev/md') && (await this.arrayDetails(device)).get('uuid') === uuid)
+        return device;
+    }
+    return undefined;
+  }
+
+  private async arrayDetails(device: string): Promise<Map<string, string>> {
+    try {
+      return await this.guest.mdDetail(device);
+    } catch (error) {
+      if (!isGuestfsFailure(error)) throw error;
+      return new Map();
+    }
   }
 
   private async byTag(tag: string, value: string): Promise<string | undefined> {
@@ -66,7 +117,7 @@ export class BlockDevices {
     if (tag === 'UUID') return this.volumes.find(({ uuid }) => uuid?.toLowerCase() === wanted)?.device;
     if (tag === 'PARTUUID') {
       for (const disk of this.disks) {
-        const { partitions } = await this.table(disk);
+        const { partitions } = this.table(disk);
         const entry = partitions.find(({ partUuid }) => partUuid === wanted);
         if (entry !== undefined) return `${disk}${entry.number}`;
       }
@@ -88,10 +139,6 @@ export class BlockDevices {
       }
     }
     return undefined;
-  }
-
-  private async readTable(disk: string): Promise<PartitionTable> {
-    return parsePartitionTable(await this.guest.preadDevice(disk, partitionTableBytes, 0));
   }
 }
 

@@ -52,8 +52,8 @@ export async function findFirmware(
   devices: BlockDevices,
   mountpoints: readonly Mountpoint[],
 ): Promise<{ firmware: Firmware; remount: boolean }> {
-  const esps = await efiPartitions(devices);
-  const hasBiosCode = await offersBios(devices);
+  const esps = efiPartitions(devices);
+  const hasBiosCode = offersBios(devices);
   if (esps.length === 0) return { firmware: 'bios', remount: false };
   const mounted = mountpoints.filter(({ device }) => esps.includes(device));
   let efi: EfiLoaders = { any: false, fallback: false };
@@ -73,23 +73,16 @@ export async function findFirmware(
 }
 
 /** FAT file systems on partitions of the EFI type. */
-async function efiPartitions(devices: BlockDevices): Promise<string[]> {
-  const found: string[] = [];
-  for (const device of devices.ofType('vfat')) {
-    const disk = devices.disks.find(
-      (name) => device.startsWith(name) && /^\d+$/.test(device.slice(name.length)),
-    );
-    if (disk === undefined) continue;
-    const number = Number(device.slice(disk.length));
-    const entry = (await devices.table(disk)).partitions.find((partition) => partition.number === number);
-    if (entry !== undefined && efiSystemPartition.includes(entry.type)) found.push(device);
-  }
-  return found;
+function efiPartitions(devices: BlockDevices): string[] {
+  return devices.ofType('vfat').filter((device) => {
+    const entry = devices.partition(device);
+    return entry !== undefined && efiSystemPartition.includes(entry.type);
+  });
 }
 
-async function offersBios(devices: BlockDevices): Promise<boolean> {
+function offersBios(devices: BlockDevices): boolean {
   const [boot] = devices.disks;
-  return boot !== undefined && (await devices.table(boot)).hasBootCode;
+  return boot !== undefined && devices.table(boot).hasBootCode;
 }
 
 /** FAT knows no case: names are compared without. */

@@ -19,12 +19,31 @@ export interface PartitionTable {
   blank: boolean;
   /** Primary partitions only for MBR. */
   partitions: PartitionEntry[];
+  /** There are partitions that are not in the list: logical ones of MBR, or those of a table with odd entries. */
+  hasMore: boolean;
+  /** A primary partition of MBR is marked as the one to boot from. */
+  active: boolean;
 }
 
 /** How much of a disk `parsePartitionTable` wants: GPT with 128 entries on 4096-byte sectors. */
 export const partitionTableBytes = 32 * 1024;
 
 export const efiSystemPartition = ['C12A7328-F81F-11D2-BA4B-00A0C93EC93B', '0xef'];
+
+const extended = ['0x05', '0x0f', '0x85'];
+/** Extended, GPT protection, BIOS boot, PReP and Microsoft's reserved partition: nothing is mounted from them. */
+const withoutFileSystem = [
+  ...extended,
+  '0xee',
+  '0x41',
+  '21686148-6449-6E6F-744E-656564454649',
+  '9E1A2D38-C612-4316-AA26-8B49521E5A8B',
+  'E3C9E316-0B5C-4DB8-817D-F92DF00215AE',
+];
+
+export function holdsNoFileSystem(type: string): boolean {
+  return withoutFileSystem.includes(type);
+}
 
 const bootCodeBytes = 440;
 const mbrEntries = 446;
@@ -37,11 +56,17 @@ export function parsePartitionTable(head: Buffer): PartitionTable {
   const blank = head.every((byte) => byte === 0);
   for (const sectorBytes of [512, 4096]) {
     const partitions = gptPartitions(head, sectorBytes);
-    if (partitions !== undefined) return { kind: 'gpt', hasBootCode, blank, partitions };
+    if (partitions === undefined) continue;
+    return { kind: 'gpt', hasBootCode, blank, partitions, hasMore: partitions.length === 0, active: false };
   }
   const partitions = hasSignature ? mbrPartitions(head) : undefined;
-  if (partitions !== undefined) return { kind: 'mbr', hasBootCode, blank, partitions };
-  return { kind: 'none', hasBootCode, blank, partitions: [] };
+  if (partitions !== undefined) {
+    // Protection without a GPT behind it: its header is damaged, and the kernel has its own view of that.
+    const hasMore = partitions.some(({ type }) => extended.includes(type) || type === '0xee');
+    const active = [0, 1, 2, 3].some((index) => head[mbrEntries + index * 16] === 0x80);
+    return { kind: 'mbr', hasBootCode, blank, partitions, hasMore, active };
+  }
+  return { kind: 'none', hasBootCode, blank, partitions: [], hasMore: false, active: false };
 }
 
 function gptPartitions(head: Buffer, sectorBytes: number): PartitionEntry[] | undefined {

@@ -7,6 +7,7 @@ const beforeLaunch: readonly string[] = [
   'set_backend_setting',
   'set_tmpdir',
   'set_memsize',
+  'set_network',
   'add_drive_opts',
 ];
 

@@ -31,6 +31,7 @@ export const calls = {
   set_backend_setting: { args: ['string', 'string'], returns: 'nothing' },
   set_tmpdir: { args: ['string'], returns: 'nothing' },
   set_memsize: { args: ['int'], returns: 'nothing' },
+  set_network: { args: ['bool'], returns: 'nothing' },
   add_drive_opts: {
     args: ['string'],
     returns: 'nothing',
@@ -67,9 +68,16 @@ export const calls = {
   cryptsetup_open: { args: ['string', 'key', 'string'], returns: 'nothing', options: {} },
   cryptsetup_close: { args: ['string'], returns: 'nothing' },
   luks_uuid: { args: ['string'], returns: 'string' },
+  md_detail: { args: ['string'], returns: 'hash' },
+  feature_available: { args: ['strings'], returns: 'bool' },
+  /** Since libguestfs 1.50; asked for only where the feature `clevisluks` is there. */
+  clevis_luks_unlock: { args: ['string', 'string'], returns: 'nothing' },
+  /** A shell in the appliance, outside the guest; the text is made here, nothing of a guest goes into it. */
+  debug: { args: ['string', 'strings'], returns: 'string' },
 
   // mounting
   mount_options: { args: ['string', 'string', 'string'], returns: 'nothing' },
+  mount_vfs: { args: ['string', 'string', 'string', 'string'], returns: 'nothing' },
   remount: { args: ['string'], returns: 'nothing', options: { rw: { id: 0, kind: 'bool' } } },
   umount: { args: ['string'], returns: 'nothing', options: {} },
   umount_all: { args: [], returns: 'nothing' },

@@ -2,6 +2,13 @@ import { open } from 'node:fs/promises';
 import { LonghaulError } from '../../../contracts/errors.ts';
 import type { StepIo } from '../../host/step-io.ts';
 import type { ApplianceProcess } from './appliance-process.ts';
+import {
+  checkFileSystem,
+  openWithKeyFile,
+  passesAsText,
+  renameMapped,
+  type ApplianceCalls,
+} from './appliance-tools.ts';
 import type { Arguments, CallName, Options, Returned } from './calls.ts';
 import type { Guestfs } from './guestfs.ts';
 
@@ -12,6 +19,9 @@ export interface TimeLimits {
   commandMs: number;
 }
 
+/** inode(7). */
+const fileTypeMask = 0o170000;
+const regularFile = 0o100000;
 const heartbeatMs = 5_000;
 const defaultMaxReadBytes = 4 * 1024 * 1024;
 const defaultMaxDownloadBytes = 1024 * 1024 * 1024;
@@ -30,6 +40,8 @@ export class GuestSession implements Guestfs {
   private io: StepIo;
   private devices: Promise<string[]> | undefined;
   private doing = 'working in the guest';
+  /** For what libguestfs has no call of its own. */
+  private readonly shell: ApplianceCalls = (name, args, limitMs) => this.call(name, args, {}, limitMs);
 
   constructor(process: ApplianceProcess, limits: TimeLimits, io: StepIo, launchSeconds: number) {
     this.process = process;
@@ -89,6 +101,8 @@ export class GuestSession implements Guestfs {
   btrfsSubvolumeGetDefault = (mountpoint: string) => this.call('btrfs_subvolume_get_default', [mountpoint]);
   cryptsetupClose = (device: string) => this.call('cryptsetup_close', [device]);
   luksUuid = (device: string) => this.call('luks_uuid', [device]);
+  clevisUnlock = (device: string, name: string) => this.call('clevis_luks_unlock', [device, name]);
+  mdDetail = async (array: string) => new Map(await this.call('md_detail', [array]));
   remount = (mountpoint: string, writable: boolean) => this.call('remount', [mountpoint], { rw: writable });
   umount = (mountpoint: string) => this.call('umount', [mountpoint]);
   umountAll = () => this.call('umount_all', []);
@@ -130,14 +144,23 @@ export class GuestSession implements Guestfs {
 
   async cryptsetupOpen(device: string, key: string | Uint8Array, name: string): Promise<void> {
     const bytes = typeof key === 'string' ? Buffer.from(key) : key;
-    if (bytes.includes(0)) {
-      throw new LonghaulError('GUESTFS_FAILED', {
-        found: `the key for ${device} contains a NUL byte, which libguestfs cannot take`,
-        remedy: 'Add a passphrase without NUL bytes to the container with `cryptsetup luksAddKey`.',
-      });
-    }
-    await this.call('cryptsetup_open', [device, bytes, name]);
+    if (passesAsText(bytes)) await this.call('cryptsetup_open', [device, bytes, name]);
+    else await openWithKeyFile(this.shell, device, bytes, name);
   }
+
+  async featureAvailable(group: string): Promise<boolean> {
+    try {
+      return await this.call('feature_available', [[group]]);
+    } catch (error) {
+      // A group that this libguestfs never heard of is an error to it.
+      if (error instanceof LonghaulError && error.code === 'GUESTFS_FAILED') return false;
+      throw error;
+    }
+  }
+
+  renameMapped = (name: string, newName: string) => renameMapped(this.shell, name, newName);
+  checkFileSystem = (mountpoint: string, fsType: string, limitSeconds: number) =>
+    checkFileSystem(this.shell, { mountpoint, fsType, limitSeconds });
 
   async statvfs(path: string) {
     const { bsize, blocks, bavail, files, favail } = await this.call('statvfs', [path]);
@@ -200,8 +223,8 @@ export class GuestSession implements Guestfs {
   }
 
   private async regularFileSize(path: string, maxBytes: number): Promise<number> {
-    if (!(await this.isFile(path))) throw refused(`${path} does not exist or is not a regular file`);
-    const sizeBytes = await this.call('filesize', [path]);
+    const { mode, size: sizeBytes } = await this.call('statns', [path]);
+    if ((mode & fileTypeMask) !== regularFile) throw refused(`${path} is not a regular file`);
     if (sizeBytes > maxBytes)
       throw refused(`${path} has ${sizeBytes} bytes, more than the ${maxBytes} allowed`);
     return sizeBytes;

@@ -1,3 +1,9 @@
+export interface FileSystemCheck {
+  verdict: 'sound' | 'damaged' | 'unchecked';
+  /** Words of the program, shortened. */
+  said: string;
+}
+
 /**
  * The calls of libguestfs that Longhaul uses, guestfs(3). An implementation talks to one running appliance;
  * nothing of the guest touches the host kernel. Paths are guest paths, absolute, and are resolved inside the
@@ -31,10 +37,26 @@ export interface Guestfs {
   preadDevice(device: string, count: number, offset: number): Promise<Buffer>;
   btrfsSubvolumeList(device: string): Promise<{ id: number; path: string }[]>;
   btrfsSubvolumeGetDefault(mountpoint: string): Promise<number>;
-  /** Opens a LUKS1/LUKS2 container as /dev/mapper/`name`. The key goes through memory only. */
+  /**
+   * Opens a LUKS1/LUKS2 container as /dev/mapper/`name`. The key is any bytes and goes through memory only.
+   * Before, for keys that hold NUL or are larger than 1 MiB: nothing is mounted.
+   */
   cryptsetupOpen(device: string, key: string | Uint8Array, name: string): Promise<void>;
+  /** Opens a container by the Clevis pins it is bound to; only where `featureAvailable('clevisluks')`. */
+  clevisUnlock(device: string, name: string): Promise<void>;
+  /** Gives an opened container another name under /dev/mapper. Both are names, not paths. */
+  renameMapped(name: string, newName: string): Promise<void>;
   cryptsetupClose(device: string): Promise<void>;
   luksUuid(device: string): Promise<string>;
+  /** What mdadm(8) --detail --export says of an array: `uuid`, `name`, `level` ... */
+  mdDetail(array: string): Promise<Map<string, string>>;
+  /** Whether this libguestfs has a group of guestfs(3) "AVAILABILITY"; false for one it never heard of. */
+  featureAvailable(group: string): Promise<boolean>;
+  /**
+   * Looks through a mounted file system without changing it, e2fsck(8) and xfs_repair(8) with -n. Before: it
+   * is mounted read-only. Types without such a program are `unchecked`, and what takes longer than the limit.
+   */
+  checkFileSystem(mountpoint: string, fsType: string, limitSeconds: number): Promise<FileSystemCheck>;
 
   // mounting
   mount(device: string, mountpoint: string, options: string): Promise<void>;

@@ -117,9 +117,14 @@ export class NativeHandle {
       ...(shape.returns === 'bytes' ? ['_Out_ size_t *'] : []),
       ...(shape.options === undefined ? [] : ['...']),
     ];
-    const bound = this.bind(`${returnTypes[shape.returns]} guestfs_${name}(${parameters.join(', ')})`);
-    this.functions.set(name, bound);
-    return bound;
+    try {
+      const bound = this.bind(`${returnTypes[shape.returns]} guestfs_${name}(${parameters.join(', ')})`);
+      this.functions.set(name, bound);
+      return bound;
+    } catch (error) {
+      // koffi's words for a symbol that an older library lacks.
+      throw new GuestfsCallError(`this libguestfs has no guestfs_${name}: ${String(error)}`, 0);
+    }
   }
 
   private listen(events: NativeEvents): void {

@@ -22,6 +22,8 @@ export interface SessionOptions {
   onSocketDirectory?: (path: string) => Promise<void>;
   /** Memory of the appliance; the default is libguestfs's own (about 1.2 GiB). */
   memoryMiB?: number;
+  /** Gives the appliance QEMU's user network, by which it reaches what the host reaches; default: none. */
+  network?: boolean;
 }
 
 /** Emulation runs 10 to 20 times slower than KVM, and hosts are shared. */
@@ -56,6 +58,7 @@ export async function openSession(options: SessionOptions): Promise<GuestSession
     if (accelerator === 'tcg') await call('set_backend_setting', ['force_tcg', '1']);
     await call('set_tmpdir', [tmpDir]);
     if (options.memoryMiB !== undefined) await call('set_memsize', [options.memoryMiB]);
+    if (options.network === true) await call('set_network', [true]);
     for (const { path, format } of options.disks) {
       await call('add_drive_opts', [path], {
         format,

@@ -100,6 +100,7 @@ describe('inspecting and fixing a guest', () => {
     expect(launches).toBe(2);
     expect(await completeOverlay(workDir.scratch, 0)).toBe(overlay);
     expect(outcomes.map(({ fix, changes, warnings }) => [fix, changes.length, warnings])).toEqual([
+      ['check', 0, []],
       ['append', 1, []],
       ['trim', 0, []],
     ]);

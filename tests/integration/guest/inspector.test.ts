@@ -79,16 +79,31 @@ interface Given {
   secrets?: Record<string, string>;
 }
 
+/** Names of the calls made while looking at guests. */
+const calls: string[] = [];
+const counted = (guest: GuestSession): GuestSession =>
+  new Proxy(guest, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      // The session's own parts of a question are not counted again.
+      const isOwn = name === 'call' || name === 'regularFileSize';
+      if (typeof value === 'function' && !isOwn) calls.push(String(name));
+      return value;
+    },
+  });
+
 /** Unlocks and inspects as for a VM that has only the given disks, in that order. */
 async function inspect({ disks, guest = {}, secrets = {} }: Given): Promise<Inspection> {
   const options = migrationSpec.shape.guest.parse(guest);
   const devices = disks.map(device);
   await session.umountAll();
-  const view = Object.assign(Object.create(session) as GuestSession, {
-    listDevices: () => Promise.resolve(devices),
-    listPartitions: async () =>
-      (await session.listPartitions()).filter((name) => devices.some((disk) => name.startsWith(disk))),
-  });
+  const view = counted(
+    Object.assign(Object.create(session) as GuestSession, {
+      listDevices: () => Promise.resolve(devices),
+      listPartitions: async () =>
+        (await session.listPartitions()).filter((name) => devices.some((disk) => name.startsWith(disk))),
+    }),
+  );
   const resolve = (reference: string) => Promise.resolve(Buffer.from(secrets[reference] ?? 'wrong'));
   const unlocked = await unlockContainers(view, options.luksKeys, resolve);
   try {
@@ -145,6 +160,12 @@ describe('inspecting a Linux guest', () => {
     expect(facts.timings.inspectSeconds).toBeLessThan(Math.max(3, session.launchSeconds / 4));
   });
 
+  it('asks the appliance at most 30 questions for a single disk', async () => {
+    const before = calls.length;
+    await inspect({ disks: ['bios'] });
+    expect(calls.slice(before).length, calls.slice(before).join('\n')).toBeLessThanOrEqual(30);
+  });
+
   it('knows UEFI by the loader on the EFI system partition, and a kernel without virtio', async () => {
     const { facts } = await inspect({ disks: ['uefi'] });
     expect(facts).toMatchObject({ firmware: 'uefi', root: { device: `${device('uefi')}2` } });
@@ -170,7 +191,8 @@ describe('inspecting a Linux guest', () => {
     // `other` misses its /boot, so that looking further than the choice of the root would fail.
     await expect(inspect({ disks: ['bios', 'other'] })).rejects.toMatchObject({
       code: 'GUEST_MULTIPLE_ROOTS',
-      found: `operating systems were found on /dev/sda1 and /dev/sdb1`,
+      found:
+        'operating systems were found on /dev/sda1 (Debian GNU/Linux 12 (bookworm)) and /dev/sdb1 (Debian GNU/Linux 12 (bookworm))',
     });
     const { facts } = await inspect({ disks: ['bios', 'other'], guest: { root: '/dev/sda1' } });
     expect(facts.hostname).toBe('bios');

@@ -33,6 +33,11 @@ describe('resolving a secret', () => {
     expect((await secret(file('word\n\n'))).toString()).toBe('word\n');
   });
 
+  it('keeps the line end of a key file', async () => {
+    const reference = secretRef.parse(file(Buffer.from([0xff, 0x00, 0x0d, 0x0a])));
+    expect(await resolve(reference, 'bytes')).toEqual(Buffer.from([0xff, 0x00, 0x0d, 0x0a]));
+  });
+
   it('finds systemd credentials by name only', async () => {
     file('word\n');
     expect((await secret('cred:key')).toString()).toBe('word');

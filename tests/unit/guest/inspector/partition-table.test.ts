@@ -47,6 +47,19 @@ describe('reading a partition table', () => {
     ]);
   });
 
+  it('says when the kernel knows more partitions than it does', () => {
+    expect(parsePartitionTable(mbr([{ type: 0x83 }, { type: 0x82 }])).hasMore).toBe(false);
+    expect(parsePartitionTable(mbr([{ type: 0x83 }, { type: 0x0f }])).hasMore).toBe(true);
+    // A protective entry whose GPT is damaged.
+    expect(parsePartitionTable(mbr([{ type: 0xee }])).hasMore).toBe(true);
+    expect(parsePartitionTable(gpt(512)).hasMore).toBe(false);
+  });
+
+  it('tells whether a disk is meant to be booted', () => {
+    expect(parsePartitionTable(mbr([{ status: 0x80, type: 0xa5 }])).active).toBe(true);
+    expect(parsePartitionTable(mbr([{ type: 0x83 }])).active).toBe(false);
+  });
+
   it('does not take a FAT boot sector for a partition table', () => {
     const head = mbr([{ status: 0x46, type: 0x41 }]);
     head.write('mkfs.fat', 3);

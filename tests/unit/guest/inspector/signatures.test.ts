@@ -46,6 +46,25 @@ describe('recognising what a volume holds', () => {
     expect(recognise(head([4086, 'S1SUSPEND']))).toEqual([{ type: 'swsuspend' }]);
   });
 
+  it('swap and hibernation on larger pages, members of arrays, BitLocker, sealed ext4, wide btrfs', () => {
+    expect(recognise(head([65_526, 'S1SUSPEND']))).toEqual([{ type: 'swsuspend' }]);
+    expect(recognise(head([16_374, 'SWAPSPACE2'], [1036, uuidHex, 'hex']))).toEqual([{ type: 'swap', uuid }]);
+    const member = head([4096, 'fc4e2ba9', 'hex'], [4112, uuidHex, 'hex'], [4128, 'host:0']);
+    expect(recognise(member)).toEqual([{ type: 'linux_raid_member', uuid, label: 'host:0' }]);
+    expect(recognise(head([3, '-FVE-FS-']))).toEqual([{ type: 'BitLocker' }]);
+    expect(recognise(head([424, '3bd66749292ed84a8399f6a339e3d001', 'hex']))).toEqual([
+      { type: 'BitLocker' },
+    ]);
+    const sealed = head(
+      [0x438, '53ef', 'hex'],
+      [0x45c, '3c000000c20200006b140000', 'hex'],
+      [0x468, uuidHex, 'hex'],
+    );
+    expect(recognise(sealed)).toEqual([{ type: 'ext4', uuid, readOnly: true }]);
+    const wide = head([0x10040, '_BHRfS_M'], [0x10020, uuidHex, 'hex'], [0x10088, '0200000000000000', 'hex']);
+    expect(recognise(wide)).toEqual([{ type: 'btrfs', uuid, members: 2 }]);
+  });
+
   it('more than one thing where an old signature was left, and nothing in data', () => {
     expect(recognise(head([0, 'XFSB'], [0x10040, '_BHRfS_M']))).toHaveLength(2);
     expect(recognise(Buffer.alloc(signatureBytes, 0x20))).toEqual([]);

@@ -1,0 +1,101 @@
+import { LonghaulError } from '../../../contracts/errors.ts';
+import type { GuestFacts, Kernel, Mountpoint } from '../../../contracts/values.ts';
+import type { Guestfs } from '../session/guestfs.ts';
+
+/** What the fixes may write below a path. */
+export interface SpaceNeed {
+  path: string;
+  bytes: number;
+  inodes: number;
+  why: string;
+}
+
+const MiB = 1024 * 1024;
+
+/**
+ * The least that must be free for the fixes. Configuration files are rewritten one at a time beside the old
+ * ones, which takes little; a new initramfs lies beside the old one and may be larger, and is put together
+ * from its unpacked contents in /var/tmp.
+ *
+ * @param initramfsBytes sizes of the initramfs images that will be made again
+ */
+export function spaceNeeds(
+  mountpoints: readonly Mountpoint[],
+  initramfsBytes: readonly number[],
+): SpaceNeed[] {
+  const needs: SpaceNeed[] = [
+    { path: '/', bytes: 10 * MiB, inodes: 100, why: 'changed configuration' },
+    { path: '/boot', bytes: MiB, inodes: 10, why: 'changed boot configuration' },
+  ];
+  for (const { path, fsType } of mountpoints) {
+    if (fsType === 'vfat')
+      needs.push({ path, bytes: MiB, inodes: 0, why: 'a boot loader for the new firmware' });
+  }
+  const largest = Math.max(0, ...initramfsBytes);
+  if (largest > 0) {
+    const image = Math.ceil(largest * 1.5) + 8 * MiB;
+    needs.push({ path: '/boot', bytes: image, inodes: 4, why: 'a new initramfs beside the old one' });
+    needs.push({
+      path: '/var/tmp',
+      bytes: largest * 4,
+      inodes: 2000,
+      why: 'the contents of a new initramfs',
+    });
+  }
+  return needs;
+}
+
+/** What is wanted of each file system, by the mount point that holds the paths. */
+export function needsByMountpoint(
+  needs: readonly SpaceNeed[],
+  mountpoints: readonly Mountpoint[],
+): Map<string, SpaceNeed[]> {
+  const grouped = new Map<string, SpaceNeed[]>();
+  for (const need of needs) {
+    const holders = mountpoints.filter(({ path }) => path === '/' || `${need.path}/`.startsWith(`${path}/`));
+    const [holder] = holders.toSorted((a, b) => b.path.length - a.path.length);
+    if (holder !== undefined) grouped.set(holder.path, [...(grouped.get(holder.path) ?? []), need]);
+  }
+  return grouped;
+}
+
+/**
+ * Before: the guest is mounted at its places.
+ *
+ * @throws LonghaulError GUEST_NO_SPACE with the numbers of every file system that is too full
+ */
+export async function refuseFull(
+  guest: Guestfs,
+  { mountpoints, kernels }: Pick<GuestFacts, 'mountpoints' | 'kernels'>,
+): Promise<void> {
+  const rebuilt = await Promise.all(
+    kernels.filter(needsRebuild).map(async ({ initramfs = '' }) => (await guest.stat(initramfs)).sizeBytes),
+  );
+  const short: string[] = [];
+  const details: Record<string, unknown>[] = [];
+  for (const [path, needs] of needsByMountpoint(spaceNeeds(mountpoints, rebuilt), mountpoints)) {
+    const { blockSize, blocksFree, files, filesFree } = await guest.statvfs(path);
+    const freeBytes = blockSize * blocksFree;
+    const neededBytes = needs.reduce((sum, { bytes }) => sum + bytes, 0);
+    const neededInodes = needs.reduce((sum, { inodes }) => sum + inodes, 0);
+    const why = [...new Set(needs.map((need) => need.why))].join(', ');
+    if (freeBytes < neededBytes)
+      short.push(`${path} has ${freeBytes} bytes free, the fixes may need ${neededBytes} (${why})`);
+    // File systems that make inodes as they go (btrfs, FAT) count none.
+    const fewInodes = files > 0 && filesFree < neededInodes;
+    if (fewInodes)
+      short.push(`${path} has ${filesFree} inodes free, the fixes may need ${neededInodes} (${why})`);
+    if (freeBytes < neededBytes || fewInodes)
+      details.push({ path, freeBytes, neededBytes, freeInodes: filesFree, neededInodes });
+  }
+  if (short.length === 0) return;
+  throw new LonghaulError('GUEST_NO_SPACE', {
+    found: short.join('; '),
+    remedy: 'Make room there in the source VM (old kernels, logs, package caches) and migrate again.',
+    details: { fileSystems: details },
+  });
+}
+
+function needsRebuild({ bootable, initramfs, virtio }: Kernel): boolean {
+  return bootable && initramfs !== undefined && !(virtio.blk && virtio.pci);
+}
