@@ -39,6 +39,7 @@ export async function startUp(
   let server: EmbeddedServer = await start(ports);
   const { address, uiUrl } = server;
   let stopping = false;
+  const isStopping = () => stopping;
 
   const supervise = async () => {
     for (;;) {
@@ -46,11 +47,14 @@ export async function startUp(
       if (stopping) return;
       log.error({ how }, 'the Temporal server ended by itself; starting it again');
       await new Promise((resolve) => setTimeout(resolve, restartPauseMs));
+      if (isStopping()) return;
       server = await start({ port: portOf(address), uiPort: portOf(new URL(uiUrl).host) });
       log.info({ address }, 'the Temporal server is back');
     }
   };
   const supervised = supervise();
+  // Nobody waits for it while the worker starts, which then fails by itself.
+  supervised.catch(() => undefined);
 
   let worker: RunningWorker;
   try {
@@ -63,8 +67,11 @@ export async function startUp(
   }
   const stopped = Promise.race([worker.stopped, supervised]).finally(async () => {
     stopping = true;
-    await worker.shutdown();
-    await server.stop();
+    try {
+      await worker.shutdown();
+    } finally {
+      await server.stop();
+    }
   });
   return {
     address,
