@@ -53,15 +53,16 @@ export async function startUp(
     }
   };
   const supervised = supervise();
-  // Nobody waits for it while the worker starts, which then fails by itself.
-  supervised.catch(() => undefined);
 
+  const temporal = { address, namespace: server.namespace, connection: { address } };
+  const starting = startWorker({ ...options, temporal }, log);
   let worker: RunningWorker;
   try {
-    const temporal = { address, namespace: server.namespace, connection: { address } };
-    worker = await startWorker({ ...options, temporal }, log);
+    // A server that cannot be brought back ends the start with its own reason; the worker knows of none.
+    worker = await Promise.race([starting, supervised.then(() => starting)]);
   } catch (error) {
     stopping = true;
+    void starting.then((late) => late.shutdown()).catch(() => undefined);
     await server.stop();
     throw error;
   }
