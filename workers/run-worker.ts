@@ -82,7 +82,7 @@ export async function startWorker(options: WorkerOptions, log: Logger): Promise<
       })),
     ];
     const ended = Promise.all(workers.map((worker) => worker.run())).then(() => undefined);
-    const stopped = ended.finally(() => closeAll([host.close, close], log));
+    const stopped = ended.finally(() => closeAll([() => host.close(), close], log));
     const shutdown = async () => {
       for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
       await stopped;

@@ -45,7 +45,7 @@ const slowly = { ...unfixed, target: { compression: 'zstd' } } as const;
 
 async function cancelled(handle: WorkflowHandle): Promise<void> {
   await handle.cancel();
-  const end = await handle.result().catch((error: unknown) => error);
+  const end: unknown = await handle.result().catch((error: unknown) => error);
   expect(end).toBeInstanceOf(WorkflowFailedError);
   expect((end as WorkflowFailedError).cause).toBeInstanceOf(CancelledFailure);
 }
@@ -64,17 +64,20 @@ describe('a migration that is cancelled', () => {
   it.each([
     { onAbort: 'keep' as const, left: 1 },
     { onAbort: 'purge' as const, left: 0 },
-  ])('while its clone boots leaves no domain, and its disk by its wish: $onAbort', async ({ onAbort, left }) => {
-    const site = await newSite();
-    site.worker(server.address);
-    // Not fixed, the guest looks for its root in vain: the boot check goes on until it is stopped.
-    const handle = await site.migrate(client, guest, { verifyBoot: true, onAbort }, unfixed);
-    await untilInside(handle, 'verifyBoot', 4_000);
-    await cancelled(handle);
-    await site.stop();
-    const disks = [`${site.hostId}-disk1.qcow2`].slice(0, left);
-    expect(await site.left()).toEqual({ disks, domains: [], leftovers: [] });
-  });
+  ])(
+    'while its clone boots leaves no domain, and its disk by its wish: $onAbort',
+    async ({ onAbort, left }) => {
+      const site = await newSite();
+      site.worker(server.address);
+      // Not fixed, the guest looks for its root in vain: the boot check goes on until it is stopped.
+      const handle = await site.migrate(client, guest, { verifyBoot: true, onAbort }, unfixed);
+      await untilInside(handle, 'verifyBoot', 4_000);
+      await cancelled(handle);
+      await site.stop();
+      const disks = [`${site.hostId}-disk1.qcow2`].slice(0, left);
+      expect(await site.left()).toEqual({ disks, domains: [], leftovers: [] });
+    },
+  );
 });
 
 describe('a worker that is told to stop', () => {
