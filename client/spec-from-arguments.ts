@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
-import { text as readAll } from 'node:stream/consumers';
+import { createReadStream } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { dirname, resolve } from 'node:path';
 import { hasErrno, LonghaulError, messageOf } from '../contracts/errors.ts';
-import { parseSpecFile } from '../contracts/spec-file.ts';
+import { maxSpecLength, parseSpecFile } from '../contracts/spec-file.ts';
 import { checkSpec, placeName } from '../contracts/spec-problems.ts';
 import type { MigrationSpec, MigrationSpecInput } from '../contracts/spec.ts';
 import { vmNameFromPath } from '../contracts/vm-name.ts';
@@ -37,9 +37,9 @@ export async function specFromArguments(
 
 /** Reads and validates a spec file; `-` reads standard input, whose relative paths count from here. */
 export async function readSpecFile(path: string): Promise<MigrationSpec> {
-  if (path === '-') return parseSpecFile(await readAll(process.stdin), 'standard input', process.cwd());
+  if (path === '-') return parseSpecFile(await readText(process.stdin), 'standard input', process.cwd());
   try {
-    return parseSpecFile(await readFile(path, 'utf8'), path, dirname(resolve(path)));
+    return parseSpecFile(await readText(createReadStream(path)), path, dirname(resolve(path)));
   } catch (error) {
     if (error instanceof LonghaulError) throw error;
     throw new LonghaulError(
@@ -53,6 +53,17 @@ export async function readSpecFile(path: string): Promise<MigrationSpec> {
       error,
     );
   }
+}
+
+/** All of a text, or as much of it as shows that it is too long: a disk image given by mistake is not read whole. */
+async function readText(stream: Readable): Promise<string> {
+  stream.setEncoding('utf8');
+  let text = '';
+  for await (const chunk of stream) {
+    text += String(chunk);
+    if (text.length > maxSpecLength) break;
+  }
+  return text;
 }
 
 /** A spec with settings applied, validated anew. Throws SPEC_INVALID naming what does not fit. */

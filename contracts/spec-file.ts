@@ -6,7 +6,7 @@ import { checkSpec, placeName, type SpecProblem } from './spec-problems.ts';
 import { vmNameFromPath } from './vm-name.ts';
 
 /** More than any spec needs; a disk image given by mistake is refused instead of parsed. */
-const maxTextLength = 1024 * 1024;
+export const maxSpecLength = 1024 * 1024;
 /** An alias may be used this often before the file counts as an attempt to exhaust memory. */
 const maxAliases = 100;
 
@@ -34,12 +34,12 @@ export function parseSpecFile(text: string, fileName: string, baseDir: string): 
 }
 
 function parseDocument(text: string, fileName: string, lines: LineCounter): Document {
-  if (text.length > maxTextLength)
+  if (text.length > maxSpecLength)
     throw invalid(fileName, [
       {
         line: 1,
         column: 1,
-        message: `the file has ${text.length} characters; a spec has at most ${maxTextLength}`,
+        message: `the file has more than ${maxSpecLength} characters; a spec has at most that`,
       },
     ]);
   const documents = parseAllDocuments(text, {

@@ -81,18 +81,25 @@ export async function startWorker(options: WorkerOptions, log: Logger): Promise<
         ),
       })),
     ];
-    const stopped = Promise.all(workers.map((worker) => worker.run())).then(async () => {
-      await host.close();
-      await close();
-    });
+    const ended = Promise.all(workers.map((worker) => worker.run())).then(() => undefined);
+    const stopped = ended.finally(() => closeAll([() => host.close(), close], log));
     const shutdown = async () => {
       for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
       await stopped;
     };
     return { hostId: options.hostId, slots, shutdown, stopped };
   } catch (error) {
-    await close();
+    await closeAll([close], log);
     throw error;
+  }
+}
+
+/** Closes one after another. What cannot be closed must not hide why the worker ends. */
+async function closeAll(closes: readonly (() => Promise<void>)[], log: Logger): Promise<void> {
+  for (const close of closes) {
+    await close().catch((error: unknown) => {
+      log.warn({ reason: messageOf(error) }, 'a part of the worker could not be closed');
+    });
   }
 }
 

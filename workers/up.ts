@@ -39,6 +39,7 @@ export async function startUp(
   let server: EmbeddedServer = await start(ports);
   const { address, uiUrl } = server;
   let stopping = false;
+  const isStopping = () => stopping;
 
   const supervise = async () => {
     for (;;) {
@@ -46,25 +47,32 @@ export async function startUp(
       if (stopping) return;
       log.error({ how }, 'the Temporal server ended by itself; starting it again');
       await new Promise((resolve) => setTimeout(resolve, restartPauseMs));
+      if (isStopping()) return;
       server = await start({ port: portOf(address), uiPort: portOf(new URL(uiUrl).host) });
       log.info({ address }, 'the Temporal server is back');
     }
   };
   const supervised = supervise();
 
+  const temporal = { address, namespace: server.namespace, connection: { address } };
+  const starting = startWorker({ ...options, temporal }, log);
   let worker: RunningWorker;
   try {
-    const temporal = { address, namespace: server.namespace, connection: { address } };
-    worker = await startWorker({ ...options, temporal }, log);
+    // A server that cannot be brought back ends the start with its own reason; the worker knows of none.
+    worker = await Promise.race([starting, supervised.then(() => starting)]);
   } catch (error) {
     stopping = true;
+    void starting.then((late) => late.shutdown()).catch(() => undefined);
     await server.stop();
     throw error;
   }
   const stopped = Promise.race([worker.stopped, supervised]).finally(async () => {
     stopping = true;
-    await worker.shutdown();
-    await server.stop();
+    try {
+      await worker.shutdown();
+    } finally {
+      await server.stop();
+    }
   });
   return {
     address,

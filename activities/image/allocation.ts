@@ -14,6 +14,7 @@ export async function allocatedBytes(image: ImageNode, signal?: AbortSignal): Pr
   let sum = 0;
   // One extent a line; summed as they come, because a fragmented disk has millions.
   await askQemuImg(['map', '--output=json', pseudoFileName(blockdevOf(image))], {
+    virtualSizeBytes: image.virtualSizeBytes,
     onLine: (line, stream) => {
       if (stream === 'stdout') sum += dataBytesOf(line);
     },

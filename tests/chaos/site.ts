@@ -7,7 +7,7 @@ import type { Client, WorkflowHandle } from '@temporalio/client';
 import { socketDirectoryOf } from '../../activities/guest/session/socket-directory.ts';
 import { migrationIdOf } from '../../contracts/ids.ts';
 import { workflowTaskQueue } from '../../contracts/queues.ts';
-import { migrationSpec } from '../../contracts/spec.ts';
+import { migrationSpec, type MigrationSpecInput } from '../../contracts/spec.ts';
 import type { MigrationInput, MigrationReport } from '../../contracts/steps.ts';
 import { run } from '../guests/lib/run.ts';
 import { descendantsOf, LonghaulProcess, processes } from '../support/longhaul-process.ts';
@@ -47,8 +47,8 @@ export class Site {
     return site;
   }
 
-  worker(address: string): LonghaulProcess {
-    return this.#start(['worker'], { TEMPORAL_ADDRESS: address });
+  worker(address: string, env: Readonly<Record<string, string>> = {}): LonghaulProcess {
+    return this.#start(['worker'], { ...env, TEMPORAL_ADDRESS: address });
   }
 
   up(port: string): LonghaulProcess {
@@ -77,11 +77,17 @@ export class Site {
   }
 
   /** Starts the migration of an image onto this host; a worker that was killed is noticed within seconds. */
-  async migrate(client: Client, image: string, policy: { verifyBoot: boolean }): Promise<WorkflowHandle> {
+  async migrate(
+    client: Client,
+    image: string,
+    policy: MigrationSpecInput['policy'],
+    more: Pick<MigrationSpecInput, 'guest' | 'target'> = {},
+  ): Promise<WorkflowHandle> {
     const spec = migrationSpec.parse({
       name: this.hostId,
       source: { kind: 'image', disks: [image], cpus: 1, memoryMiB: 512 },
-      target: { host: this.hostId },
+      ...more,
+      target: { host: this.hostId, ...more.target },
       policy: { onFailure: 'fail', ...policy },
     });
     return client.workflow.start<(input: MigrationInput) => Promise<MigrationReport>>('migrateVm', {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -14,6 +14,17 @@ describe('a migration named on the command line', () => {
     const spec = await specFromArguments(['web 01.vmdk', '/data.img'], []);
     expect(spec.name).toBe('web-01');
     expect(spec.source.disks.map((disk) => disk.path)).toEqual([resolve('web 01.vmdk'), '/data.img']);
+  });
+
+  it('by a file that is no spec but a disk is refused without being read whole', async () => {
+    const path = join(directory, 'disk.yaml');
+    writeFileSync(path, '');
+    // More than fits into a string.
+    truncateSync(path, 2 ** 40);
+    await expect(specFromArguments([path], [])).rejects.toMatchObject({
+      code: 'SPEC_INVALID',
+      found: expect.stringContaining('the file has more than 1048576 characters') as string,
+    });
   });
 
   it('has every option in its place of the spec', async () => {

@@ -159,7 +159,7 @@ guest:
   });
 
   it('does not read a disk image as a spec', () => {
-    expect(refusal('x'.repeat(2 * 1024 * 1024))).toContain('a spec has at most');
+    expect(refusal('x'.repeat(2 * 1024 * 1024))).toContain('a spec has at most that');
   });
 
   it('does not take __proto__ for anything but an unknown key', () => {
