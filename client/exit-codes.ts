@@ -1,6 +1,6 @@
 import { errorCodes, type ErrorCode } from '../contracts/error-codes.ts';
 import { LonghaulError } from '../contracts/errors.ts';
-import type { MigrationStatus } from '../contracts/steps.ts';
+import type { MigrationView, StepName } from '../contracts/steps.ts';
 
 /** How `longhaul` ends, for scripts. docs/cli.md and `--help` print this table. */
 export const exitCodes = {
@@ -39,8 +39,12 @@ export function exitOfCode(code: ErrorCode): ExitName {
   return byErrorCode[code] ?? 'failed';
 }
 
-/** How following a migration ends, by the state it stopped in and, for a failure, by its code. */
-export function exitOfStatus(status: MigrationStatus, failure?: ErrorCode): ExitName {
+/** How following a migration ends, by the state it stopped in and, for a failure, by the step that failed. */
+export function exitOfView({
+  status,
+  steps,
+  failure,
+}: Pick<MigrationView, 'status' | 'steps' | 'failure'>): ExitName {
   switch (status) {
     case 'completed':
     case 'running':
@@ -52,8 +56,13 @@ export function exitOfStatus(status: MigrationStatus, failure?: ErrorCode): Exit
     case 'aborted':
       return 'ended';
     case 'failed':
-      return failure === 'PREFLIGHT_BLOCKED' ? 'blocked' : 'failed';
+      return failedStep(steps) === 'preflight' && failure?.code !== 'STEP_TIMEOUT' ? 'blocked' : 'failed';
   }
+}
+
+/** A single blocker is shown under its own code, so the code does not tell a blocked migration. */
+function failedStep(steps: MigrationView['steps']): StepName | undefined {
+  return steps.find(({ state }) => state.status === 'failed')?.name;
 }
 
 export function exitCodeTable(): string {

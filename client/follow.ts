@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LonghaulError } from '../contracts/errors.ts';
-import { exitOfStatus, type ExitName } from './exit-codes.ts';
+import { exitOfView, type ExitName } from './exit-codes.ts';
 import type { LiveView } from './live-view.ts';
 import type { LonghaulClient } from './longhaul-client.ts';
 import { outcomeText } from './output/outcome-text.ts';
@@ -64,8 +64,7 @@ async function followUntilDone(
       view = await client.view(migrationId);
       lastSeenMs = Date.now();
       display.show(view);
-      if (!isOpen(view.status) || view.status === 'parked')
-        return { exit: exitOfStatus(view.status, view.failure?.code), view };
+      if (!isOpen(view.status) || view.status === 'parked') return { exit: exitOfView(view), view };
     } catch (error) {
       const away = error instanceof LonghaulError && error.code === 'TEMPORAL_UNREACHABLE';
       if (!away || Date.now() - lastSeenMs > patienceMs) throw error;

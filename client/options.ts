@@ -1,5 +1,4 @@
 import picocolors from 'picocolors';
-import { LonghaulError, messageOf } from '../contracts/errors.ts';
 import type { TemporalOptions } from '../workers/options.ts';
 
 /** The global options of the command line that say where Temporal is. */
@@ -19,21 +18,7 @@ export type Paint = ReturnType<typeof picocolors.createColors>;
 export async function resolveClientOptions(flags: ConnectionFlags): Promise<TemporalOptions> {
   // Loaded when needed: `--help` has to be quick.
   const { resolveTemporal } = await import('../workers/options.ts');
-  try {
-    const profile = flags.profile ?? process.env['TEMPORAL_PROFILE'];
-    return resolveTemporal({ ...flags, ...(profile === undefined ? {} : { profile }) });
-  } catch (error) {
-    if (error instanceof LonghaulError) throw error;
-    throw new LonghaulError(
-      'OPTION_INVALID',
-      {
-        found: `The Temporal configuration cannot be used: ${messageOf(error)}.`,
-        remedy:
-          'Correct the profile (--profile, TEMPORAL_PROFILE) or the file it is read from (TEMPORAL_CONFIG_FILE, by default temporalio/temporal.toml in your configuration directory).',
-      },
-      error,
-    );
-  }
+  return resolveTemporal({ ...flags });
 }
 
 /** Colours for a stream: on a terminal only, unless FORCE_COLOR insists; never with NO_COLOR. */

@@ -105,6 +105,7 @@ async function viewWithoutWorker(
   if (description.status.name === 'COMPLETED')
     return viewOfReport((await handle.result()) as MigrationReport, spec);
   const startedAt = description.startTime.toISOString();
+  const endedAt = (description.closeTime ?? description.startTime).toISOString();
   const running = news[0]?.step ?? (status === 'running' ? step : undefined);
   const failure = await failureOf(handle, description);
   return {
@@ -112,7 +113,12 @@ async function viewWithoutWorker(
     vm: spec.name,
     status,
     pausing: false,
-    steps: running === undefined ? [] : [{ name: running, state: { status: 'running', startedAt } }],
+    steps: [
+      ...(running === undefined ? [] : [{ name: running, state: { status: 'running' as const, startedAt } }]),
+      ...(failure === undefined || step === undefined
+        ? []
+        : [{ name: step, state: { status: 'failed' as const, startedAt, endedAt, failure } }]),
+    ],
     disks: [],
     spec,
     ...(host === undefined ? {} : { hostId: host }),

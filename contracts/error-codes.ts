@@ -95,6 +95,7 @@ export const errorCodes = {
   MIGRATION_NOT_PARKED: { retryable: false, summary: 'The migration is not waiting for a decision' },
   STEP_TIMEOUT: { retryable: true, summary: 'A step stopped answering' },
   MIGRATION_ABORTED: { retryable: false, summary: 'The migration was aborted' },
+  WORKER_DRAINING: { retryable: true, summary: 'The worker was stopped in the middle of a step' },
   NO_WORKER: { retryable: true, summary: 'No worker answers on the queue' },
   INTERNAL: { retryable: false, summary: 'A defect in Longhaul' },
 } as const satisfies Record<string, { retryable: boolean; summary: string }>;

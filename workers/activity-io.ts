@@ -44,28 +44,23 @@ function activityFailure(error: unknown, context: Context): Error {
   if (context.cancellationSignal.aborted) {
     // A worker that drains gives the step back; only the workflow's own wish ends it as cancelled.
     if (context.cancellationDetails?.workerShutdown) {
-      return ApplicationFailure.retryable(
-        'The worker is shutting down; the step goes on when it is back',
-        'WORKER_DRAINING',
+      return applicationFailure(
+        new LonghaulError('WORKER_DRAINING', {
+          found: 'the worker was stopped in the middle of the step',
+          remedy: 'Start it again: the step goes on when the worker of this host is back.',
+        }),
       );
     }
     const reason: unknown = context.cancellationSignal.reason;
     return reason instanceof CancelledFailure ? reason : new CancelledFailure('cancelled');
   }
   if (error instanceof LonghaulError) {
-    const { found, remedy, details } = error;
     context.log.warn(error.message, {
       code: error.code,
-      remedy,
+      remedy: error.remedy,
       cause: error.cause === undefined ? undefined : messageOf(error.cause),
     });
-    return ApplicationFailure.create({
-      message: error.message,
-      type: error.code,
-      nonRetryable: !error.retryable,
-      details: [{ found, remedy, details }],
-      cause: error.cause instanceof Error ? error.cause : undefined,
-    });
+    return applicationFailure(error);
   }
   context.log.error('unexpected error', { error });
   return ApplicationFailure.create({
@@ -79,6 +74,17 @@ function activityFailure(error: unknown, context: Context): Error {
       },
     ],
     cause: error instanceof Error ? error : undefined,
+  });
+}
+
+function applicationFailure(error: LonghaulError): ApplicationFailure {
+  const { found, remedy, details } = error;
+  return ApplicationFailure.create({
+    message: error.message,
+    type: error.code,
+    nonRetryable: !error.retryable,
+    details: [{ found, remedy, details }],
+    cause: error.cause instanceof Error ? error.cause : undefined,
   });
 }
 

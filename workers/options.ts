@@ -4,7 +4,7 @@ import { availableParallelism, homedir, hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { SecretSources } from '../activities/host/secrets.ts';
-import { hasErrno, LonghaulError } from '../contracts/errors.ts';
+import { hasErrno, LonghaulError, messageOf } from '../contracts/errors.ts';
 
 /** What a worker was told, every default filled in. Made once; nothing else reads the environment. */
 export interface WorkerOptions {
@@ -13,7 +13,7 @@ export interface WorkerOptions {
   libvirtUri: string;
   defaultTargetDirectory: string;
   acceleration: 'auto' | 'kvm' | 'tcg';
-  /** Upper bound of VMs worked on at once; memory may lower it, see slots.ts. */
+  /** Upper bound of steps at once (each disk that is converted is one); memory may lower it, see slots.ts. */
   configuredSlots: number;
   logLevel: string;
   /** Seconds running steps get to end by themselves on SIGTERM before they are stopped and left to a retry. */
@@ -79,7 +79,11 @@ export function resolveWorkerOptions(
   };
 }
 
-/** Where Temporal is, through its own environment configuration; the embedded server's address by default. */
+/**
+ * Where Temporal is, through its own environment configuration; the embedded server's address by default.
+ *
+ * @throws LonghaulError OPTION_INVALID for a profile or a file that cannot be used.
+ */
 export function resolveTemporal(
   overrides: WorkerOverrides = {},
   env: Environment = process.env,
@@ -87,13 +91,29 @@ export function resolveTemporal(
   const environment = Object.fromEntries(
     Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined),
   );
-  const config = loadClientConnectConfig({ profile: overrides.profile, overrideEnvVars: environment });
+  const config = temporalConfig(overrides.profile ?? env['TEMPORAL_PROFILE'], environment);
   const address = overrides.address ?? config.connectionOptions.address ?? '127.0.0.1:7233';
   return {
     connection: { ...config.connectionOptions, address },
     address,
     namespace: overrides.namespace ?? config.namespace ?? 'default',
   };
+}
+
+function temporalConfig(profile: string | undefined, environment: Record<string, string>) {
+  try {
+    return loadClientConnectConfig({ profile, overrideEnvVars: environment });
+  } catch (error) {
+    throw new LonghaulError(
+      'OPTION_INVALID',
+      {
+        found: `The Temporal configuration cannot be used: ${messageOf(error)}.`,
+        remedy:
+          'Correct the profile (--profile, TEMPORAL_PROFILE) or the file it is read from (TEMPORAL_CONFIG_FILE, by default temporalio/temporal.toml in your configuration directory).',
+      },
+      error,
+    );
+  }
 }
 
 /** Where the Temporal program is looked for and kept, and what fetching it needs of the environment. */

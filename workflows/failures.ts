@@ -33,17 +33,18 @@ export function stepFailureOf(error: unknown): StepFailure {
   return { code: 'INTERNAL', message, found: message, remedy: 'Please report it with the worker log.' };
 }
 
-/** Ends the workflow as failed, with a code that the client knows. */
-export function migrationFailure(failure: StepFailure): ApplicationFailure {
+/** Ends the workflow as failed, with a code that the client knows and the error that led there as its cause. */
+export function migrationFailure(failure: StepFailure, cause: unknown): ApplicationFailure {
   return ApplicationFailure.create({
     message: failure.message,
     type: failure.code,
     nonRetryable: true,
     details: [{ found: failure.found, remedy: failure.remedy }],
+    ...(cause instanceof Error ? { cause } : {}),
   });
 }
 
-function isErrorCode(type: string | null | undefined): type is ErrorCode {
+export function isErrorCode(type: string | null | undefined): type is ErrorCode {
   return typeof type === 'string' && type in errorCodes;
 }
 

@@ -1,10 +1,18 @@
-import { proxyActivities, type ActivityInterfaceFor } from '@temporalio/workflow';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  proxyActivities,
+  type ActivityInterfaceFor,
+} from '@temporalio/workflow';
+import type { ErrorCode } from '../contracts/error-codes.ts';
 import { hostTaskQueue, placementTaskQueue, undoTaskQueue } from '../contracts/queues.ts';
 import type { HostActivities, PlacementActivities, Tuning, UndoActivities } from '../contracts/steps.ts';
 
 /** How long a step may take at most; a step that hangs is caught earlier, by its missing heartbeats. */
 export type StepLength = 'short' | 'long';
 const startToClose = { short: '30 minutes', long: '14 days' } as const;
+
+const draining: ErrorCode = 'WORKER_DRAINING';
 
 function retryPolicy(tuning: Tuning) {
   return {
@@ -18,19 +26,47 @@ function retryPolicy(tuning: Tuning) {
 /** Activities of one host. `summary` is what the Temporal UI shows beside the activity's name. */
 export function hostActivities(hostId: string, tuning: Tuning) {
   return (summary: string, length: StepLength = 'long'): ActivityInterfaceFor<HostActivities> =>
-    proxyActivities<HostActivities>({
-      taskQueue: hostTaskQueue(hostId),
-      summary,
-      startToCloseTimeout: startToClose[length],
-      heartbeatTimeout: (tuning.heartbeatTimeoutSeconds ?? 30) * 1000,
-      retry: retryPolicy(tuning),
-      cancellationType: 'WAIT_CANCELLATION_COMPLETED',
-    });
+    begunAgain(
+      proxyActivities<HostActivities>({
+        taskQueue: hostTaskQueue(hostId),
+        summary,
+        startToCloseTimeout: startToClose[length],
+        heartbeatTimeout: (tuning.heartbeatTimeoutSeconds ?? 30) * 1000,
+        retry: { ...retryPolicy(tuning), nonRetryableErrorTypes: [draining] },
+        cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+      }),
+    );
 }
 
 /**
- * Compensations of one host, on a queue of their own. They are tried for a quarter of an hour; what a host that is gone still holds
- * after that is removed by its janitor when its worker starts again.
+ * A step that a stopping worker gave back did not fail: it is scheduled anew, its attempts uncounted, however
+ * often workers are restarted.
+ */
+function begunAgain<T extends object>(activities: T): T {
+  return new Proxy(activities, {
+    get: (target, name) => {
+      const activity = Reflect.get(target, name) as (...args: unknown[]) => Promise<unknown>;
+      return async (...args: unknown[]) => {
+        for (;;) {
+          try {
+            return await activity(...args);
+          } catch (error) {
+            if (!isDraining(error)) throw error;
+          }
+        }
+      };
+    },
+  });
+}
+
+function isDraining(error: unknown): boolean {
+  const cause = error instanceof ActivityFailure ? error.cause : undefined;
+  return cause instanceof ApplicationFailure && cause.type === draining;
+}
+
+/**
+ * Compensations of one host, on a queue of their own. They are tried for a quarter of an hour; what a host
+ * that is gone still holds after that is removed by its janitor when its worker starts again.
  */
 export function compensationActivities(hostId: string, tuning: Tuning): ActivityInterfaceFor<UndoActivities> {
   return proxyActivities<UndoActivities>({

@@ -73,7 +73,7 @@ function endState(state: MigrationState, error: unknown): ApplicationFailure {
     state.status = error instanceof MigrationEnded ? error.status : 'failed';
   }
   state.failure = error instanceof MigrationEnded ? error.failure : stepFailureOf(error);
-  return migrationFailure(state.failure);
+  return migrationFailure(state.failure, error instanceof MigrationEnded ? error.cause : error);
 }
 
 /** Shows the state to people: current details, and search attributes when they changed. */

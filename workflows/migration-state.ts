@@ -71,6 +71,11 @@ export class MigrationState {
     this.steps.set(step, { status: 'pending' });
   }
 
+  hasEnded(step: StepName): boolean {
+    const status = this.steps.get(step)?.status;
+    return status === 'done' || status === 'skipped';
+  }
+
   /** Notes progress reported by an activity; late words of a step that is over are dropped. */
   noteProgress(progress: StepProgress): void {
     if (this.steps.get(progress.step)?.status !== 'running') return;

@@ -1,10 +1,11 @@
 import { expectedAddresses } from '../contracts/addresses.ts';
+import { CancellationScope } from '@temporalio/workflow';
 import type { Placement, StepContext, Tuning } from '../contracts/steps.ts';
 import type { AcquiredDisk, PreflightResult, RunRef, TargetDisk } from '../contracts/values.ts';
 import type { Compensations } from './compensations.ts';
-import { blockedBy } from './failures.ts';
 import { compensationActivities, hostActivities, placementActivities } from './host-activities.ts';
 import type { MigrationState } from './migration-state.ts';
+import { untilUnblocked } from './preflight.ts';
 import type { StepRunner } from './step-runner.ts';
 
 export interface Migration {
@@ -28,16 +29,15 @@ export async function runMigration(migration: Migration): Promise<void> {
   const host = hostActivities(placement.hostId, tuning);
   const undoing = compensationActivities(placement.hostId, tuning);
 
-  const preflight = async () => {
-    const result = await host('check everything cheap', 'short').preflight(ctx());
-    facts.preflight = result;
-    const blocked = blockedBy(result.findings);
-    if (blocked) throw blocked;
-    return result;
-  };
-  let plan = await steps.require('preflight', preflight, { note: findingsNote });
+  const preflight = () =>
+    steps.require(
+      'preflight',
+      () => untilUnblocked(host, ctx(), tuning, (result) => (facts.preflight = result)),
+      { note: findingsNote },
+    );
+  let plan = await preflight();
   steps.onAmended = async () => {
-    plan = await steps.require('preflight', preflight, { note: findingsNote });
+    plan = await preflight();
   };
 
   // The last to be undone is registered first: the report of a migration that did not succeed says what was undone.
@@ -64,22 +64,29 @@ export async function runMigration(migration: Migration): Promise<void> {
   );
 
   undo.add('domain', () => undoing.undefineDomain(ctx()));
-  const domain = await steps.require(
-    'define',
-    () => {
-      const { vm, accelerator } = plan;
-      return host('define the libvirt domain', 'short').defineDomain(ctx(), {
-        vm,
-        facts: facts.facts,
-        disks: facts.disks,
-        accelerator,
-      });
-    },
-    { note: ({ name }) => name },
-  );
-  facts.domain = domain;
+  const define = () =>
+    steps.require(
+      'define',
+      () => {
+        const { vm, accelerator } = plan;
+        return host('define the libvirt domain', 'short').defineDomain(ctx(), {
+          vm,
+          facts: facts.facts,
+          disks: facts.disks,
+          accelerator,
+        });
+      },
+      { note: ({ name }) => name },
+    );
+  let domain = (facts.domain = await define());
+  // From here on the spec is also in the domain, and what boots next must be what was asked for.
+  steps.onAmended = async () => {
+    plan = await preflight();
+    domain = facts.domain = await define();
+  };
 
-  if (state.spec.policy.verifyBoot) {
+  const unproven = reasonNotToBoot(state);
+  if (unproven === undefined) {
     facts.boot = await steps.run(
       'verify-boot',
       () =>
@@ -89,11 +96,20 @@ export async function runMigration(migration: Migration): Promise<void> {
       },
     );
   } else {
-    state.skip('verify-boot', 'not wanted by the spec');
+    state.skip('verify-boot', unproven);
   }
+  // It removes what a compensation would need to know: a cancel comes before it or too late.
   await steps.run('report', () =>
-    host('keep the report, clean up', 'short').finish(ctx(), { ...state.report(), status: 'completed' }),
+    CancellationScope.nonCancellable(() =>
+      host('keep the report, clean up', 'short').finish(ctx(), { ...state.report(), status: 'completed' }),
+    ),
   );
+}
+
+function reasonNotToBoot({ spec, facts }: MigrationState): string | undefined {
+  if (!spec.policy.verifyBoot) return 'not wanted by the spec';
+  // Data disks alone give no sign of life, however long one waits.
+  return facts.facts?.os === 'none' ? 'no operating system' : undefined;
 }
 
 async function place(ctx: StepContext, tuning: Tuning): Promise<Placement> {

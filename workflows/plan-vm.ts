@@ -19,6 +19,6 @@ export async function planVm(input: MigrationInput): Promise<MigrationPlan> {
     return { preflight, ...guest };
   } catch (error) {
     if (isCancellation(error)) throw error;
-    throw migrationFailure(stepFailureOf(error));
+    throw migrationFailure(stepFailureOf(error), error);
   }
 }

@@ -1,5 +1,6 @@
-import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
+import { CancellationScope, CancelledFailure, condition, isCancellation } from '@temporalio/workflow';
 import type { Resolution, StepFailure, StepName } from '../contracts/steps.ts';
+import { refusalOfAmendment } from './amendments.ts';
 import { stepFailureOf } from './failures.ts';
 import type { MigrationState } from './migration-state.ts';
 
@@ -7,15 +8,17 @@ import type { MigrationState } from './migration-state.ts';
 const skippable: ReadonlySet<StepName> = new Set(['inspect', 'fix', 'verify-boot', 'report']);
 /** Steps that lose nothing when stopped at once and started over; a pause stops them. */
 const interruptible: ReadonlySet<StepName> = new Set(['placement', 'acquire', 'verify-boot']);
+/** Steps at which nothing was derived from the spec that a retry would not derive again. */
+const derivedFromNothing: ReadonlySet<StepName> = new Set(['preflight', 'report']);
 
-/** The migration ends here: policy says fail, or an operator said abort. */
+/** The migration ends here: policy says fail, or an operator said abort. `cause` is what the step threw. */
 export class MigrationEnded extends Error {
   override readonly name = 'MigrationEnded';
   readonly status: 'failed' | 'aborted';
   readonly failure: StepFailure;
 
-  constructor(status: 'failed' | 'aborted', failure: StepFailure) {
-    super(failure.message);
+  constructor(status: 'failed' | 'aborted', failure: StepFailure, cause: unknown) {
+    super(failure.message, { cause });
     this.status = status;
     this.failure = failure;
   }
@@ -73,15 +76,7 @@ export class StepRunner {
     if (resolution.action === 'skip' && !skippable.has(parked)) {
       return `the step ${parked} cannot be skipped: later steps need what it makes`;
     }
-    const { spec } = resolution;
-    if (
-      spec &&
-      (spec.name !== this.state.spec.name ||
-        JSON.stringify(spec.source) !== JSON.stringify(this.state.spec.source))
-    ) {
-      return 'an amended spec must keep the name and the source; start another migration instead';
-    }
-    return undefined;
+    return resolution.spec && refusalOfAmendment(this.state, resolution.spec);
   }
 
   resolve(resolution: Resolution): null {
@@ -129,6 +124,8 @@ export class StepRunner {
   }
 
   private async gate(): Promise<void> {
+    // A cancel that came between two steps counts before the next, which it may not be able to stop.
+    if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('cancelled');
     if (!this.state.pauseRequested) return;
     this.state.status = 'paused';
     this.onChange();
@@ -149,7 +146,7 @@ export class StepRunner {
     if (error instanceof MigrationEnded) throw error;
     const failure = stepFailureOf(error);
     this.state.fail(step, failure);
-    if (this.state.spec.policy.onFailure === 'fail') throw new MigrationEnded('failed', failure);
+    if (this.state.spec.policy.onFailure === 'fail') throw new MigrationEnded('failed', failure, error);
 
     this.state.status = 'parked';
     this.onChange();
@@ -167,17 +164,21 @@ export class StepRunner {
         this.state.failure = undefined;
         if (answer.spec) {
           this.state.spec = answer.spec;
-          if (step !== 'preflight') await this.onAmended?.();
+          if (!derivedFromNothing.has(step)) await this.onAmended?.();
         }
         return 'retry';
       case 'abort':
       case undefined:
-        throw new MigrationEnded('aborted', {
-          code: 'MIGRATION_ABORTED',
-          message: `The migration was aborted by an operator after ${failure.code}: ${failure.found}`,
-          found: `an operator aborted it after ${failure.code}: ${failure.found}`,
-          remedy: failure.remedy,
-        });
+        throw new MigrationEnded('aborted', abortedAfter(failure), error);
     }
   }
+}
+
+function abortedAfter({ code, found, remedy }: StepFailure): StepFailure {
+  return {
+    code: 'MIGRATION_ABORTED',
+    message: `The migration was aborted by an operator after ${code}: ${found}`,
+    found: `an operator aborted it after ${code}: ${found}`,
+    remedy,
+  };
 }

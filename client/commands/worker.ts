@@ -68,7 +68,7 @@ async function up({ terminal }: CommandContext, flags: UpFlags & GlobalFlags): P
   else
     terminal.print(
       [
-        `Longhaul is up: host ${hostId}, ${slots === 1 ? 'one VM' : `${slots} VMs`} at a time.`,
+        `Longhaul is up: host ${hostId}, ${slots === 1 ? 'one step' : `${slots} steps`} at a time.`,
         `  Temporal  ${address}${address === '127.0.0.1:7233' ? '' : `  (export TEMPORAL_ADDRESS=${address})`}`,
         `  Web UI    ${uiUrl}`,
         '  Ctrl-C stops it; migrations go on with the next `longhaul up`.',
@@ -82,7 +82,11 @@ function addWorkerOptions(command: Command): Command {
   return command
     .option('--state-dir <dir>', 'work files, host id, reports (LONGHAUL_STATE_DIR)')
     .option('--host-id <id>', 'id of this host (LONGHAUL_HOST_ID; default: made once and kept)')
-    .option('--slots <count>', 'VMs worked on at once; memory may lower it (LONGHAUL_SLOTS)', wholeNumber);
+    .option(
+      '--slots <count>',
+      'steps at once, of all VMs; memory may lower it (LONGHAUL_SLOTS)',
+      wholeNumber,
+    );
 }
 
 /** The flags as workers/options.ts takes them, those not given left out. */

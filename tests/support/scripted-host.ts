@@ -1,9 +1,14 @@
 import { Context } from '@temporalio/activity';
 import type { HostActivities, PlacementActivities, StepName, StepProgress } from '../../contracts/steps.ts';
-import type { AcquiredDisk, PreflightResult } from '../../contracts/values.ts';
+import type { AcquiredDisk, Finding, GuestFacts, PreflightResult } from '../../contracts/values.ts';
 
 /** What happens in one activity besides its ordinary answer: throw to fail, wait to take time. */
-export type Script = Partial<Record<keyof HostActivities, (attempt: number) => Promise<void> | void>>;
+export type Script = Partial<Record<keyof HostActivities, (attempt: number) => Promise<void> | void>> & {
+  /** What preflight finds when it is asked for the nth time. */
+  findings?: (attempt: number) => Finding[];
+  /** The guest on the disks. */
+  os?: GuestFacts['os'];
+};
 
 export interface ScriptedHost {
   activities: HostActivities;
@@ -36,15 +41,18 @@ const preflight: PreflightResult = {
 export function scriptedHost(hostId: string, script: Script = {}): ScriptedHost {
   const calls: string[] = [];
   const attempts = new Map<string, number>();
-  const scripted = async <T>(name: keyof HostActivities, answer: T): Promise<T> => {
+  const scripted = async <T>(
+    name: keyof HostActivities,
+    answer: T | ((attempt: number) => T),
+  ): Promise<T> => {
     const attempt = (attempts.get(name) ?? 0) + 1;
     attempts.set(name, attempt);
     calls.push(name);
     await script[name]?.(attempt);
-    return answer;
+    return answer instanceof Function ? answer(attempt) : answer;
   };
   const facts = {
-    os: 'linux' as const,
+    os: script.os ?? ('linux' as const),
     distro: { id: 'debian', versionId: '12', prettyName: 'Debian GNU/Linux 12 (bookworm)' },
     firmware: 'bios' as const,
     mountpoints: [],
@@ -66,7 +74,11 @@ export function scriptedHost(hostId: string, script: Script = {}): ScriptedHost 
     calls,
     placement: { placeVm: async () => Promise.resolve({ hostId }) },
     activities: {
-      preflight: () => scripted('preflight', preflight),
+      preflight: () =>
+        scripted('preflight', (attempt) => ({
+          ...preflight,
+          findings: script.findings?.(attempt) ?? [],
+        })),
       acquire: () => scripted('acquire', [disk]),
       inspectGuest: () => scripted('inspectGuest', facts),
       fixGuest: () => scripted('fixGuest', []),
@@ -77,7 +89,7 @@ export function scriptedHost(hostId: string, script: Script = {}): ScriptedHost 
           name: spec.name,
           uuid: '00000000-0000-5000-8000-000000000000',
           uri: 'qemu:///system',
-          firmware: 'bios' as const,
+          firmware: spec.target.firmware === 'uefi' ? ('uefi' as const) : ('bios' as const),
           accelerator: 'tcg' as const,
           cpus: 2,
           memoryMiB: 2048,

@@ -1,9 +1,11 @@
 import { ApplicationFailure } from '@temporalio/activity';
 import { WorkflowFailedError, WorkflowUpdateFailedError } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ErrorCode } from '../../contracts/error-codes.ts';
 import type { MigrationReport } from '../../contracts/steps.ts';
+import type { Finding } from '../../contracts/values.ts';
 import { resolve, startControlPlane, until, view, type ControlPlane } from '../support/control-plane.ts';
-import { stateOf, stopsSlowly, undisturbed, type Script } from '../support/scripted-host.ts';
+import { gate, stateOf, stopsSlowly, undisturbed, type Script } from '../support/scripted-host.ts';
 
 let plane: ControlPlane;
 beforeAll(async () => {
@@ -15,6 +17,8 @@ const migrating: ControlPlane['migrating'] = (...args) => plane.migrating(...arg
 
 const permanent = (code: string) =>
   ApplicationFailure.nonRetryable(`${code} happened`, code, { found: 'a thing', remedy: 'do that' });
+
+const blocker = (code: ErrorCode): Finding => ({ severity: 'blocker', code, found: code, remedy: 'wait' });
 
 function failOnce(code: string) {
   return (attempt: number) => {
@@ -105,6 +109,31 @@ describe('a migration', () => {
     });
   });
 
+  it('defines and boots the domain anew when a retry of the boot check amends the target', async () => {
+    await migrating({ verifyBoot: failOnce('BOOT_NOT_SEEN') }, {}, async (handle, calls) => {
+      const { spec } = await until(handle, ({ status }) => status === 'parked');
+      const amended = { ...spec, target: { ...spec.target, firmware: 'uefi' as const } };
+      await resolve(handle, { action: 'retry', spec: amended });
+      const report = (await handle.result()) as MigrationReport;
+      expect(calls.slice(-4)).toEqual(['preflight', 'defineDomain', 'verifyBoot', 'finish']);
+      expect(report.domain?.firmware).toBe('uefi');
+    });
+  });
+
+  it('refuses an amended spec that asks for what can no longer be', async () => {
+    await migrating({ verifyBoot: failOnce('BOOT_NOT_SEEN') }, {}, async (handle) => {
+      const { spec } = await until(handle, ({ status }) => status === 'parked');
+      for (const target of [
+        { ...spec.target, host: 'kvm9' },
+        { ...spec.target, format: 'raw' as const },
+      ]) {
+        await expect(resolve(handle, { action: 'retry', spec: { ...spec, target } })).rejects.toThrow(
+          WorkflowUpdateFailedError,
+        );
+      }
+    });
+  });
+
   it('refuses an amended spec with another source', async () => {
     await migrating({ convertDisk: failOnce('SPACE_INSUFFICIENT') }, {}, async (handle) => {
       const { spec } = await until(handle, ({ status }) => status === 'parked');
@@ -147,6 +176,8 @@ describe('a migration', () => {
         (error: unknown) => (error as WorkflowFailedError).cause,
       );
       expect(failure).toMatchObject({ type: 'GUEST_NO_OS' });
+      // The chain of causes leads to the activity that failed, for whoever looks into the Temporal UI.
+      expect(failure).toMatchObject({ cause: { activityType: 'inspectGuest' } });
       expect(calls.slice(-2)).toEqual(['discardWork', 'finish']);
     });
   });
@@ -216,9 +247,60 @@ describe('a migration', () => {
     );
   });
 
+  it('is complete when a cancel comes while its report is being written', async () => {
+    const writing = gate();
+    await migrating({ finish: () => writing.wait() }, {}, async (handle, calls) => {
+      await until(handle, (now) => stateOf(now, 'report') === 'running');
+      await handle.cancel();
+      // Time for a step that could be cancelled to hear of it.
+      await new Promise((done) => setTimeout(done, 1_500));
+      writing.open();
+      expect(((await handle.result()) as MigrationReport).status).toBe('completed');
+      expect(calls).toEqual(undisturbed);
+    });
+  });
+
+  it('does not boot disks that hold no operating system', async () => {
+    await migrating({ os: 'none' }, {}, async (handle, calls) => {
+      const report = (await handle.result()) as MigrationReport;
+      expect(calls).not.toContain('verifyBoot');
+      const { state } = report.steps.find(({ name }) => name === 'verify-boot') ?? {};
+      expect(state).toEqual({ status: 'skipped', reason: 'no operating system' });
+    });
+  });
+
+  it('goes on with a step however often the worker is restarted in the middle of it', async () => {
+    const script: Script = {
+      // Three attempts are all a step has here.
+      convertDisk: (attempt) => {
+        if (attempt < 6) throw ApplicationFailure.retryable('stopped', 'WORKER_DRAINING');
+      },
+    };
+    await migrating(script, {}, async (handle, calls) => {
+      expect(((await handle.result()) as MigrationReport).status).toBe('completed');
+      expect(calls.filter((name) => name === 'convertDisk')).toHaveLength(6);
+    });
+  });
+
   it('is blocked by preflight before anything was made', async () => {
     const script: Script = { preflight: () => Promise.reject(permanent('DOMAIN_EXISTS')) };
     await migrating(script, { policy: { onFailure: 'fail' } }, async (handle, calls) => {
+      await expect(handle.result()).rejects.toThrow(WorkflowFailedError);
+      expect(calls).toEqual(['preflight']);
+    });
+  });
+
+  it('waits a little for what may pass by itself before it says that preflight is in the way', async () => {
+    const away = (attempt: number) => (attempt < 3 ? [blocker('LIBVIRT_UNREACHABLE')] : []);
+    await migrating({ findings: away }, { policy: { onFailure: 'fail' } }, async (handle, calls) => {
+      expect(((await handle.result()) as MigrationReport).status).toBe('completed');
+      expect(calls.filter((name) => name === 'preflight')).toHaveLength(3);
+    });
+  });
+
+  it('does not wait when one thing that blocks it will not pass by itself', async () => {
+    const both = () => [blocker('LIBVIRT_UNREACHABLE'), blocker('TARGET_EXISTS')];
+    await migrating({ findings: both }, { policy: { onFailure: 'fail' } }, async (handle, calls) => {
       await expect(handle.result()).rejects.toThrow(WorkflowFailedError);
       expect(calls).toEqual(['preflight']);
     });

@@ -4,7 +4,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { MigrationSpecInput } from '../../contracts/spec.ts';
 import { resolve, startControlPlane, until } from '../support/control-plane.ts';
-import { stateOf, type Script } from '../support/scripted-host.ts';
+import { stateOf, stopsSlowly, type Script } from '../support/scripted-host.ts';
 
 /**
  * Records one history of every interesting course of a migration into histories/. Run it when a new course
@@ -81,6 +81,43 @@ const courses: Course[] = [
       await handle.signal('pause');
       await until(handle, ({ status }) => status === 'paused');
       await handle.signal('resume');
+    },
+  },
+  {
+    name: 'resumed-while-a-pause-stops-the-boot-check',
+    script: { verifyBoot: (attempt) => (attempt === 1 ? stopsSlowly() : undefined) },
+    drive: async (handle) => {
+      await until(handle, (now) => stateOf(now, 'verify-boot') === 'running');
+      await handle.signal('pause');
+      await handle.signal('resume');
+    },
+  },
+  {
+    name: 'amended-at-the-boot-check',
+    script: { verifyBoot: failOnce('BOOT_NOT_SEEN') },
+    drive: async (handle) => {
+      const { spec } = await parked(handle);
+      await resolve(handle, {
+        action: 'retry',
+        spec: { ...spec, target: { ...spec.target, firmware: 'uefi' } },
+      });
+    },
+  },
+  {
+    name: 'drained-in-the-middle-of-a-conversion',
+    script: {
+      convertDisk: (attempt) => {
+        if (attempt === 1) throw ApplicationFailure.retryable('stopped', 'WORKER_DRAINING');
+      },
+    },
+  },
+  {
+    name: 'libvirt-away-during-preflight',
+    script: {
+      findings: (attempt) =>
+        attempt > 1
+          ? []
+          : [{ severity: 'blocker', code: 'LIBVIRT_UNREACHABLE', found: 'no answer', remedy: 'wait' }],
     },
   },
   {

@@ -33,6 +33,8 @@ describe.concurrent('longhaul without a server', () => {
     [['migrate', 'a.img', '--set', 'target.cpus'], '[OPTION_INVALID]'],
     [['worker', '--slots', '0'], 'whole number from 1'],
     [['list', '--profile', 'nowhere'], "Profile 'nowhere' not found"],
+    [['worker', '--profile', 'nowhere'], "Profile 'nowhere' not found"],
+    [['doctor', '--profile', 'nowhere'], "Profile 'nowhere' not found"],
   ])('%j is a usage error that helps', async (args, expected) => {
     const { code, stdout, stderr } = await runLonghaul(args);
     expect([code, stdout]).toEqual([2, '']);

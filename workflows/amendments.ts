@@ -1,0 +1,49 @@
+import type { MigrationSpec } from '../contracts/spec.ts';
+import type { StepName } from '../contracts/steps.ts';
+import type { MigrationState } from './migration-state.ts';
+
+const sections = ['guest', 'target', 'policy'] as const;
+
+/** The last step that still takes each place of the spec into account; the rest of its section after `*`. */
+const lastReader: Readonly<Record<string, StepName | 'end'>> = {
+  'target.host': 'placement',
+  // Whether there is a guest to look into is settled before anybody looks: an operator skips the step instead.
+  'guest.fix': 'acquire',
+  'guest.root': 'inspect',
+  'guest.luksKeys': 'inspect',
+  'guest.*': 'fix',
+  'target.directory': 'convert',
+  'target.pool': 'convert',
+  'target.format': 'convert',
+  'target.compression': 'convert',
+  'policy.verifyCopy': 'convert',
+  'policy.verifyBoot': 'define',
+  'policy.bootTimeoutSeconds': 'verify-boot',
+  // A domain that was seen to boot stays what it was then.
+  'target.*': 'verify-boot',
+  'policy.*': 'end',
+};
+
+/** Why an amended spec cannot be taken: a wish that nothing would heed any more is refused, not swallowed. */
+export function refusalOfAmendment(state: MigrationState, amended: MigrationSpec): string | undefined {
+  const { spec } = state;
+  if (differ(amended.name, spec.name) || differ(amended.source, spec.source)) {
+    return 'an amended spec must keep the name and the source; start another migration instead';
+  }
+  for (const section of sections) {
+    const [now, wanted]: Readonly<Record<string, unknown>>[] = [spec[section], amended[section]];
+    for (const key of new Set([...Object.keys(now ?? {}), ...Object.keys(wanted ?? {})])) {
+      if (!differ(now?.[key], wanted?.[key])) continue;
+      const place = `${section}.${key}`;
+      const step = lastReader[place] ?? lastReader[`${section}.*`];
+      if (step !== undefined && step !== 'end' && state.hasEnded(step)) {
+        return `${place} cannot be amended any more: the step ${step} has ended; skip the step, or abort and start another migration`;
+      }
+    }
+  }
+  return undefined;
+}
+
+function differ(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) !== JSON.stringify(other);
+}
