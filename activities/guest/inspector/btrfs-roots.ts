@@ -81,7 +81,7 @@ function fstabSubvolume(fstab: string | undefined): string | undefined {
   return option?.slice('subvol='.length).replace(/^\/+|\/+$/g, '');
 }
 
-export function isSnapshot(path: string): boolean {
+function isSnapshot(path: string): boolean {
   return /(^|\/)(\.?snapshots?|@snapshots|timeshift-btrfs|\.snap)(\/|$)/.test(path);
 }
 

@@ -25,9 +25,6 @@ export interface PartitionTable {
   active: boolean;
 }
 
-/** How much of a disk `parsePartitionTable` wants: GPT with 128 entries on 4096-byte sectors. */
-export const partitionTableBytes = 32 * 1024;
-
 export const efiSystemPartition = ['C12A7328-F81F-11D2-BA4B-00A0C93EC93B', '0xef'];
 
 const extended = ['0x05', '0x0f', '0x85'];
@@ -49,7 +46,10 @@ const bootCodeBytes = 440;
 const mbrEntries = 446;
 const maxGptEntries = 128;
 
-/** Never throws: a table that makes no sense is `none`. */
+/**
+ * Reads the first 32 KiB of a disk: GPT with 128 entries on 4096-byte sectors. Never throws: a table that makes
+ * no sense is `none`.
+ */
 export function parsePartitionTable(head: Buffer): PartitionTable {
   const hasSignature = head.length >= 512 && head.readUInt16LE(510) === 0xaa55;
   const hasBootCode = hasSignature && head.subarray(0, bootCodeBytes).some((byte) => byte !== 0);
