@@ -50,9 +50,7 @@ export async function storageDisks(dir: string): Promise<Record<StorageDisk, str
 }
 
 /** Empty disks, the containers, and the arguments of the guestfish(1) that makes guests of them. */
-async function prepareStorage(
-  dir: string,
-): Promise<{ paths: Record<StorageDisk, string>; args: string[] }> {
+async function prepareStorage(dir: string): Promise<{ paths: Record<StorageDisk, string>; args: string[] }> {
   const paths = Object.fromEntries(order.map((name) => [name, join(dir, `${name}.raw`)])) as Record<
     StorageDisk,
     string
