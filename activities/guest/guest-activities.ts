@@ -187,6 +187,7 @@ function fixContext(
     vm,
     options: ctx.spec.guest,
     nicModel: ctx.spec.target.nicModel,
+    diskBus: ctx.spec.target.diskBus === 'auto' ? 'virtio' : ctx.spec.target.diskBus,
     scratchDir,
     signal: io.signal,
     log: io.log,

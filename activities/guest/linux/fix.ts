@@ -1,6 +1,6 @@
 import type { Log } from '../../host/step-io.ts';
 import type { ConfiguredAddress, FixChange, GuestFacts, SourceVm } from '../../../contracts/values.ts';
-import type { MigrationSpec, NicModel } from '../../../contracts/spec.ts';
+import type { DiskBus, MigrationSpec, NicModel } from '../../../contracts/spec.ts';
 import type { Guestfs } from '../session/guestfs.ts';
 
 /** What a fix works with. The guest's file systems are mounted at their places, writable unless planning. */
@@ -11,6 +11,8 @@ export interface FixContext {
   options: MigrationSpec['guest'];
   /** What the new VM's cards are; virtio when left out. */
   nicModel?: NicModel;
+  /** The bus the disks will be on; virtio when left out. */
+  diskBus?: DiskBus;
   /** What the fixes before this one changed, or in a plan would change. */
   earlier: readonly FixChange[];
   /** An existing private directory on the host for files that are removed again. */

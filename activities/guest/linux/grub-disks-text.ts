@@ -1,41 +1,46 @@
 import { parseDeviceName } from './device-map.ts';
 
-/** Names of whole disks in GRUB's tools; the disks of the new VM are all virtio disks, in the same order. */
+/** Names of whole disks in GRUB's tools; the disks of the new VM are all on one bus, in the same order. */
+
+/** What Linux calls disks of virtio, and of SATA and SCSI. */
+type DiskKind = 'vd' | 'sd';
 
 /** device.map of GRUB: `(hd0) /dev/sda`. A line for a disk the VM does not have becomes a comment. */
-export function editDeviceMap(text: string, diskCount: number): string {
+export function editDeviceMap(text: string, diskCount: number, kind: DiskKind = 'vd'): string {
   return text
     .split('\n')
     .map((line) => {
       const [, lead = '', drive = '', device = '', tail = ''] =
         /^(\s*\((?:hd|vd)(\d+)\)\s+)(\/dev\/\S+)(\s*)$/.exec(line) ?? [];
       const parsed = parseDeviceName(device);
-      if (parsed === undefined || parsed.partition !== undefined || device.startsWith('/dev/vd')) return line;
+      if (parsed === undefined || parsed.partition !== undefined || device.startsWith(`/dev/${kind}`))
+        return line;
       // Of a name by bus or serial number only GRUB's own count is left to go by.
       const disk = parsed.kind === 'place' ? parsed.disk : Number(drive);
-      return disk < diskCount ? `${lead}${virtioDisk(disk)}${tail}` : `#${line}`;
+      return disk < diskCount ? `${lead}${diskName(kind, disk)}${tail}` : `#${line}`;
     })
     .join('\n');
 }
 
 /** `boot=/dev/sda` of RHEL, or SUSE's list of devices, one a line. */
-export function editBootDisks(text: string, diskCount: number): string {
+export function editBootDisks(text: string, diskCount: number, kind: DiskKind = 'vd'): string {
   return text
     .split('\n')
     .map((line) => {
       const [, lead = '', device = '', tail = ''] = /^(\s*(?:boot=)?)(\/dev\/\S+)(\s*)$/.exec(line) ?? [];
       const parsed = parseDeviceName(device);
-      if (parsed === undefined || parsed.partition !== undefined || device.startsWith('/dev/vd')) return line;
+      if (parsed === undefined || parsed.partition !== undefined || device.startsWith(`/dev/${kind}`))
+        return line;
       const disk = parsed.kind === 'place' ? parsed.disk : diskCount === 1 ? 0 : diskCount;
-      return disk < diskCount ? `${lead}${virtioDisk(disk)}${tail}` : line;
+      return disk < diskCount ? `${lead}${diskName(kind, disk)}${tail}` : line;
     })
     .join('\n');
 }
 
 /** /dev/vda, /dev/vdb ... /dev/vdaa for a place from 0. */
-function virtioDisk(place: number): string {
+function diskName(kind: DiskKind, place: number): string {
   let letters = '';
   for (let left = place + 1; left > 0; left = Math.floor((left - 1) / 26))
     letters = String.fromCharCode(97 + ((left - 1) % 26)) + letters;
-  return `/dev/vd${letters}`;
+  return `/dev/${kind}${letters}`;
 }

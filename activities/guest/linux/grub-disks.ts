@@ -17,7 +17,7 @@ export const grubDisksFix: Fix = {
   title: 'Name the disk that boot loader updates go to',
   critical: false,
   applies: (facts) => facts.os === 'linux',
-  async plan({ guest, facts }) {
+  async plan({ guest, facts, diskBus }) {
     const changes: PlannedChange[] = [];
     const warnings: string[] = [];
     const diskCount = (await guest.listDevices()).length;
@@ -26,7 +26,7 @@ export const grubDisksFix: Fix = {
       if (file === undefined) continue;
       const change = planText(
         file,
-        edit(file.text, diskCount),
+        edit(file.text, diskCount, diskBus === undefined || diskBus === 'virtio' ? 'vd' : 'sd'),
         'GRUB is installed on the disk by its new name.',
       );
       if (change !== undefined) changes.push(change);

@@ -34,7 +34,8 @@ export const initramfsFix: Fix = {
     const stale = context.earlier.filter(({ path }) => copiedFiles.includes(path)).map(({ path }) => path);
     const kernels = facts.kernels.filter(
       (kernel) =>
-        kernel.bootable && (!findsRoot(kernel) || (stale.length > 0 && kernel.initramfs !== undefined)),
+        kernel.bootable &&
+        (!findsRoot(kernel, context.diskBus) || (stale.length > 0 && kernel.initramfs !== undefined)),
     );
     if (kernels.length === 0) return { changes: [], warnings };
 
@@ -42,7 +43,7 @@ export const initramfsFix: Fix = {
     const renewals: PlannedChange[] = [];
     const wanted = new Set<string>();
     for (const kernel of kernels) {
-      const outlook = await judge(guest, kernel, builder, stale);
+      const outlook = await judge(context, kernel, builder, stale);
       if (outlook.kind === 'hopeless') {
         warnings.push(`Kernel ${show(kernel.version)} would not find its root disk: ${outlook.reason}.`);
         continue;
@@ -69,7 +70,7 @@ interface Renewal {
 
 /** Whether this kernel can get a better initramfs, and with which modules. */
 async function judge(
-  guest: Guestfs,
+  { guest, diskBus }: FixContext,
   kernel: Kernel,
   builder: InitramfsBuilder | undefined,
   stale: string[],
@@ -78,8 +79,8 @@ async function judge(
   if (!isPlainVersion(kernel.version)) return hopeless('its version is no version');
   if (kernel.initramfs === undefined) return hopeless('it has no initramfs and no virtio drivers built in');
   const renewal = { kind: 'renewal' as const, kernel, initramfs: kernel.initramfs, stale, builder };
-  if (findsRoot(kernel)) return { ...renewal, modules: [] };
-  const nowhere = await driversNowhere(guest, kernel);
+  if (findsRoot(kernel, diskBus)) return { ...renewal, modules: [] };
+  const nowhere = await driversNowhere(guest, kernel, diskBus);
   if (nowhere.length > 0) return hopeless(`its modules ${nowhere.join(', ')} are not installed`);
   if (builder === undefined) return hopeless('the guest has no program to make an initramfs with');
   const table = await moduleTable(guest, kernel.version);

@@ -1,4 +1,5 @@
 import { LonghaulError } from '../../../contracts/errors.ts';
+import type { DiskBus } from '../../../contracts/spec.ts';
 import type { GuestFacts, Kernel } from '../../../contracts/values.ts';
 import type { Guestfs } from '../session/guestfs.ts';
 import { planDefaultKernel } from './default-kernel.ts';
@@ -19,7 +20,7 @@ export const kernelChoiceFix: Fix = {
   title: 'Start a kernel that has virtio drivers',
   critical: true,
   applies: (facts) => facts.os === 'linux',
-  async plan({ guest, facts }) {
+  async plan({ guest, facts, diskBus }) {
     const bootable = facts.kernels.filter((kernel) => kernel.bootable);
     if (bootable.length === 0) {
       const found = facts.kernels.map(({ version }) => version).join(', ');
@@ -29,8 +30,8 @@ export const kernelChoiceFix: Fix = {
         warnings: [`${what}, so it was not seen whether the guest can drive virtio disks.`],
       };
     }
-    if (bootable.every(findsRoot)) return { changes: [], warnings: [] };
-    const { usable, useless } = await sortKernels(guest, facts, bootable);
+    if (bootable.every((kernel) => findsRoot(kernel, diskBus))) return { changes: [], warnings: [] };
+    const { usable, useless } = await sortKernels(guest, facts, bootable, diskBus);
     if (useless.length === 0) return { changes: [], warnings: [] };
     const best = usable.findLast(({ version }) => !debugVersion.test(version)) ?? usable.at(-1);
     if (best === undefined) throw noKernel(useless);
@@ -45,16 +46,17 @@ async function sortKernels(
   guest: Guestfs,
   facts: GuestFacts,
   bootable: readonly Kernel[],
+  diskBus: DiskBus | undefined,
 ): Promise<{ usable: Kernel[]; useless: UselessKernel[] }> {
   const usable: Kernel[] = [];
   const useless: UselessKernel[] = [];
   let hasTool: boolean | undefined;
   for (const kernel of bootable) {
-    if (findsRoot(kernel)) {
+    if (findsRoot(kernel, diskBus)) {
       usable.push(kernel);
     } else if (kernel.initramfs === undefined || !isPlainVersion(kernel.version)) {
       useless.push({ ...kernel, lacks: 'drivers' });
-    } else if ((await driversNowhere(guest, kernel)).length > 0) {
+    } else if ((await driversNowhere(guest, kernel, diskBus)).length > 0) {
       useless.push({ ...kernel, lacks: 'drivers' });
     } else if ((hasTool ??= (await findBuilder(guest, facts.initramfsTool)) !== undefined)) {
       usable.push(kernel);
@@ -81,7 +83,8 @@ function noKernel(useless: readonly UselessKernel[]): LonghaulError {
     : 'without virtio drivers';
   return new LonghaulError('GUEST_KERNEL_UNSUPPORTED', {
     found: `all kernels of the guest are ${kind}: ${versions.join(', ')}`,
-    remedy: "Install the distribution's usual kernel in the source VM and migrate again.",
+    remedy:
+      "Install the distribution's usual kernel in the source VM and migrate again; or set target.diskBus to sata if a kernel can drive that.",
     details,
   });
 }

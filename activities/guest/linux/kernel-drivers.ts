@@ -1,5 +1,6 @@
 import { isGuestfsFailure } from '../guest-errors.ts';
 import { parseModulesDep, type TableEntry } from '../initramfs/module-table.ts';
+import type { DiskBus } from '../../../contracts/spec.ts';
 import type { Kernel } from '../../../contracts/values.ts';
 import type { Guestfs } from '../session/guestfs.ts';
 
@@ -7,38 +8,37 @@ import type { Guestfs } from '../session/guestfs.ts';
 const maxTableBytes = 4 * 1024 * 1024;
 const plainVersion = /^[A-Za-z0-9][A-Za-z0-9._+~-]{0,127}$/;
 
-/** The drivers a root disk on virtio needs; the others may be wanted besides. */
-const needed = [
-  { module: 'virtio_pci', has: ({ virtio }: Kernel) => virtio.pci },
-  { module: 'virtio_blk', has: ({ virtio }: Kernel) => virtio.blk },
-] as const;
+const drivers = {
+  pci: { module: 'virtio_pci', has: ({ virtio }: Kernel) => virtio.pci },
+  blk: { module: 'virtio_blk', has: ({ virtio }: Kernel) => virtio.blk },
+  scsi: { module: 'virtio_scsi', has: ({ virtio }: Kernel) => virtio.scsi },
+} as const;
+/** The drivers of ours that a root disk needs on each bus; the driver of SATA is in every kernel. */
+const needed = {
+  virtio: [drivers.pci, drivers.blk],
+  scsi: [drivers.pci, drivers.scsi],
+  sata: [],
+} as const satisfies Record<DiskBus, unknown>;
 
-const tables = new WeakMap<Guestfs, Map<string, Promise<ReadonlyMap<string, TableEntry>>>>();
-
-/** Whether the kernel finds a root disk on virtio as it is: drivers built in, or in its initramfs. */
-export function findsRoot(kernel: Kernel): boolean {
-  return needed.every(({ has }) => has(kernel));
+/** Whether the kernel finds its root disk on the bus as it is: drivers built in, or in its initramfs. */
+export function findsRoot(kernel: Kernel, bus: DiskBus = 'virtio'): boolean {
+  return needed[bus].every(({ has }) => has(kernel));
 }
 
-/** Drivers a root disk on virtio needs that the kernel has nowhere: not built in, not as a module on the disk. */
-export async function driversNowhere(guest: Guestfs, kernel: Kernel): Promise<string[]> {
-  const lacking = needed.filter(({ has }) => !has(kernel)).map(({ module }) => module);
+/** Drivers its root disk needs that the kernel has nowhere: not built in, not as a module on the disk. */
+export async function driversNowhere(
+  guest: Guestfs,
+  kernel: Kernel,
+  bus: DiskBus = 'virtio',
+): Promise<string[]> {
+  const lacking = needed[bus].filter(({ has }) => !has(kernel)).map(({ module }) => module);
   if (lacking.length === 0) return [];
   const table = await moduleTable(guest, kernel.version);
   return lacking.filter((module) => !table.has(module));
 }
 
-/** modules.dep of a kernel, read once for a session: fixes change no modules. Empty when there is none. */
-export function moduleTable(guest: Guestfs, version: string): Promise<ReadonlyMap<string, TableEntry>> {
-  const known = tables.get(guest) ?? new Map<string, Promise<ReadonlyMap<string, TableEntry>>>();
-  tables.set(guest, known);
-  const reading = known.get(version) ?? readTable(guest, version);
-  known.set(version, reading);
-  reading.catch(() => known.delete(version));
-  return reading;
-}
-
-async function readTable(guest: Guestfs, version: string): Promise<ReadonlyMap<string, TableEntry>> {
+/** modules.dep of a kernel; empty when there is none. */
+export async function moduleTable(guest: Guestfs, version: string): Promise<ReadonlyMap<string, TableEntry>> {
   if (!isPlainVersion(version)) return new Map();
   try {
     const path = `/lib/modules/${version}/modules.dep`;

@@ -63,6 +63,7 @@ describe('the disks that GRUB is installed on', () => {
         2,
       ),
     ).toBe('(fd0)\t/dev/fd0\n(hd0)\t/dev/vda\n(hd1)\t/dev/vdb\n#(hd2) /dev/sdc\n');
+    expect(editDeviceMap('(hd0) /dev/nvme0n1\n', 1, 'sd')).toBe('(hd0) /dev/sda\n');
     expect(editBootDisks('boot=/dev/sda\nforcelba=0\n', 2)).toBe('boot=/dev/vda\nforcelba=0\n');
     expect(editBootDisks('/dev/disk/by-id/scsi-36000c29-part1\n/dev/disk/by-id/wwn-0x1\nactivate\n', 1)).toBe(
       '/dev/disk/by-id/scsi-36000c29-part1\n/dev/vda\nactivate\n',
