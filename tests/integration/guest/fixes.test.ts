@@ -219,7 +219,7 @@ describe('an initramfs without virtio', () => {
   });
 
   it('ends it likewise when the guest has no program to make one with', async () => {
-    const context = await withKernels('-good');
+    const context = await withKernels('-empty');
     const facts = { ...context.facts, initramfsTool: 'none' as const };
     await expect(runFixes(linuxFixes, { ...context, facts }, 'apply')).rejects.toMatchObject({
       code: 'GUEST_INITRAMFS_TOOL_MISSING',
