@@ -67,12 +67,18 @@ const imageSource = z.strictObject({
   memoryMiB: z.int().min(64).max(16_777_216).optional(),
 });
 
-const ipAddress = z.union([z.ipv4(), z.ipv6()], 'must be an IPv4 or IPv6 address');
+const isOneOf = (kinds: readonly z.ZodType[]) => (text: string) =>
+  kinds.some((kind) => kind.safeParse(text).success);
+const ipAddress = z
+  .string()
+  .refine(isOneOf([z.ipv4(), z.ipv6()]), 'must be an IPv4 or IPv6 address without a prefix');
 
 const staticAddress = z.strictObject({
   /** Which card: the MAC address of one of the VM's NICs. */
   mac: macAddress,
-  address: z.union([z.cidrv4(), z.cidrv6()], 'must look like 192.0.2.10/24 or 2001:db8::10/64'),
+  address: z
+    .string()
+    .refine(isOneOf([z.cidrv4(), z.cidrv6()]), 'must look like 192.0.2.10/24 or 2001:db8::10/64'),
   gateway: ipAddress.optional(),
   dns: z.array(ipAddress).max(8).default([]),
 });

@@ -44,6 +44,23 @@ describe('a spec file that is right', () => {
 });
 
 describe('a spec file that is wrong', () => {
+  it('may set an address for a card of the VM only, and only a whole address', () => {
+    const spec = (address: string, mac = '52:54:00:00:00:01') => `source:
+  kind: image
+  disks: [/a.img]
+  nics: [{mac: "52:54:00:00:00:01"}]
+guest:
+  addresses: [{mac: "${mac}", address: "${address}"}]
+`;
+    expect(parse(spec('2001:db8::5/64')).guest.addresses).toMatchObject([
+      { address: '2001:db8::5/64', dns: [] },
+    ]);
+    expect(refusal(spec('10.0.0.5'))).toContain('must look like 192.0.2.10/24');
+    expect(refusal(spec('10.0.0.5/24', '52:54:00:00:00:02'))).toContain(
+      'is none of the MAC addresses in source.nics',
+    );
+  });
+
   it('has all its problems listed, each with line, column and what is meant', () => {
     expect(
       refusal(`source:
