@@ -96,6 +96,10 @@ export async function planOwnFile(
   };
 }
 
+/** One shell pattern for all of several absolute ones: each question costs the appliance as much as reading a file. */
+export const anyOf = (patterns: readonly string[]): string =>
+  `/{${patterns.map((pattern) => pattern.replace(/^\//, '')).join(',')}}`;
+
 /** Follows symbolic links inside the guest by hand, so that the link's target is edited and not replaced. */
 async function followLinks(guest: Guestfs, path: string): Promise<string | undefined> {
   let at = path;

@@ -1,7 +1,7 @@
 import type { Guestfs } from '../session/guestfs.ts';
 import type { NicModel } from '../../../contracts/spec.ts';
 import type { Fix, PlannedChange } from './fix.ts';
-import { planOwnFile, planText } from './guest-text.ts';
+import { anyOf, planOwnFile, planText } from './guest-text.ts';
 import { cardFinder, configuredAddresses } from './network/addresses.ts';
 import { planCloudFreeze } from './network/cloud-init.ts';
 import { ownPrefix, readNetworkFiles, withKnownCards, type ReadFile } from './network/files.ts';
@@ -118,9 +118,14 @@ async function planNames(
 }
 
 const linkFilesSince = 241;
-const libraries = '{/usr/lib,/lib,/usr/lib64,/lib64}/{,*/}systemd/libsystemd-shared-*.so';
-const udevs =
-  '{/usr,}/lib/{systemd/systemd-udevd,udev/rules.d},{/usr,}/sbin/udevd,/etc/udev/rules.d/80-net-setup-link.rules';
+const libraries = ['lib', 'usr/lib', 'lib64', 'usr/lib64'].map(
+  (folder) => `/${folder}/{,*/}systemd/libsystemd-shared-*.so`,
+);
+const udevs = [
+  '/{usr/,}lib/{systemd/systemd-udevd,udev/rules.d}',
+  '/{usr/,}sbin/udevd',
+  '/etc/udev/rules.d/80-net-setup-link.rules',
+];
 
 /**
  * How the guest's udev is told a name. From systemd 241 on a .link file is obeyed even when the initramfs
@@ -128,7 +133,7 @@ const udevs =
  * rule that reads .link files was switched off to have names like eth0.
  */
 async function udevKind(guest: Guestfs): Promise<'links' | 'rules' | 'none'> {
-  const paths = await guest.glob(`{${libraries},${udevs}}`);
+  const paths = await guest.glob(anyOf([...libraries, ...udevs]));
   const switchedOff = paths.some((path) => path.endsWith('/80-net-setup-link.rules'));
   const versions = paths.map((path) => Number(/-shared-(\d{3})/.exec(path)?.[1] ?? 0));
   if (!switchedOff && versions.some((version) => version >= linkFilesSince)) return 'links';

@@ -1,5 +1,5 @@
 import type { Guestfs } from '../../session/guestfs.ts';
-import { readGuestText, type GuestText } from '../guest-text.ts';
+import { anyOf, readGuestText, type GuestText } from '../guest-text.ts';
 import { readIfcfg } from './ifcfg.ts';
 import { readInterfaces, sourcedPatterns } from './ifupdown.ts';
 import { readKeyfile } from './keyfile.ts';
@@ -131,8 +131,7 @@ export async function readNetworkFiles(guest: Guestfs, warnings: string[]): Prom
     const read = await readOne(guest, path, place, warnings);
     if (read !== undefined) files.push(read);
   };
-  // One question for all of them: each takes the appliance as long as reading a file.
-  const paths = await guest.glob(`{${places.map(({ pattern }) => pattern).join(',')}}`);
+  const paths = await guest.glob(anyOf(places.map(({ pattern }) => pattern)));
   for (const place of places)
     for (const path of paths.filter((each) => place.path.test(each))) await readPlace(path, place);
 

@@ -1,4 +1,5 @@
 import type { Guestfs } from '../../session/guestfs.ts';
+import { anyOf } from '../guest-text.ts';
 import type { Manager, ReadFile } from './files.ts';
 
 const units = '{NetworkManager,systemd-networkd,networking,network,wicked,dhcpcd}.service';
@@ -16,7 +17,7 @@ const traces = [
 
 /** Which of the systems that configure the network the guest starts at boot. Left-overs of others do not count. */
 export async function enabledManagers(guest: Guestfs): Promise<Set<Manager>> {
-  const paths = await guest.glob(`{${traces.join(',')}}`);
+  const paths = await guest.glob(anyOf(traces));
   const some = (pattern: RegExp) => paths.some((path) => pattern.test(path));
   const systemd = some(/\/lib\/systemd\/systemd$/);
   const networkManager = some(/\.wants\/NetworkManager\.service$/);
