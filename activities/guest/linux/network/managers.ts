@@ -46,26 +46,32 @@ export function effectiveFiles(
   warnings: string[],
 ): ReadFile[] {
   const active = files.filter(({ manager }) => manager !== undefined && enabled.has(manager));
-  const cards = ({ found: { physical, macs, paths } }: ReadFile) => [
-    ...new Set([...physical.map(({ name }) => name), ...macs, ...paths].flatMap((on) => [...cardsOf(on)])),
+  const made = new Set(files.flatMap(({ found }) => found.virtual));
+  // What is made stands for itself: a VLAN of a card is configured beside the card.
+  const subjects = (all: readonly string[]) => [
+    ...new Set(all.flatMap((on) => (made.has(on) ? [on] : [...cardsOf(on)]))),
   ];
+  const configured = ({ found }: ReadFile) => subjects(found.addresses.map(({ on }) => on));
+  const matched = ({ found: { physical, macs, paths } }: ReadFile) =>
+    subjects([...physical.map(({ name }) => name), ...macs, ...paths]);
   const profiles = new Map<string, string[]>();
   for (const file of active) {
     if (!isProfile(file, enabled)) continue;
-    for (const mac of cards(file)) profiles.set(mac, [...(profiles.get(mac) ?? []), file.path]);
+    for (const on of configured(file)) profiles.set(on, [...(profiles.get(on) ?? []), file.path]);
   }
-  for (const [mac, paths] of profiles) {
+  for (const [on, paths] of profiles) {
     if (paths.length < 2) continue;
     warnings.push(
-      `Which of ${paths.slice(0, 4).join(', ')} NetworkManager uses for the card ${mac} cannot be told; its addresses are not checked.`,
+      `Which of ${paths.slice(0, 4).join(', ')} NetworkManager uses for ${on} cannot be told; its addresses are not checked.`,
     );
   }
   const claimed = new Set<string>();
   return active
     .toSorted((a, b) => (baseName(a.path) < baseName(b.path) ? -1 : 1))
     .filter((file) => {
-      const own = cards(file);
-      if (isProfile(file, enabled)) return own.every((mac) => (profiles.get(mac)?.length ?? 0) < 2);
+      if (isProfile(file, enabled))
+        return configured(file).every((on) => (profiles.get(on)?.length ?? 0) < 2);
+      const own = matched(file);
       if (file.manager !== 'networkd' || own.length === 0) return true;
       // Of networkd's files the first that matches is used.
       const first = own.some((mac) => !claimed.has(mac));
