@@ -13,7 +13,9 @@ export const hypervDaemonsFix: Fix = {
     if (found.length === 0) return { changes: [], warnings: [] };
     return {
       changes: [],
-      warnings: [`The daemons of Hyper-V stay (${found.join(', ')}): they start only on Hyper-V.`],
+      warnings: [
+        `The daemons of Hyper-V stay (${found.slice(0, 6).join(', ')}): they start only on Hyper-V.`,
+      ],
     };
   },
 };

@@ -35,6 +35,14 @@ export async function findPackageManager(guest: Guestfs): Promise<PackageManager
   return found === '/var/lib/dpkg/status' ? dpkg : rpm(found.slice(0, found.lastIndexOf('/')));
 }
 
+/** apt-get(8) that knows the guest's packages and those offered, and no archive: nothing can be fetched. */
+const aptSimulation = [
+  ...['apt-get', '--simulate', '--yes', '--no-download', '--no-install-recommends'],
+  ...['-o', 'Dir::Etc::SourceList=/dev/null', '-o', 'Dir::Etc::SourceParts=/dev/null'],
+  ...['-o', 'Dir::State::Lists=/var/lib/longhaul/none', '-o', 'Dir::Cache::pkgcache='],
+  ...['-o', 'Dir::Cache::srcpkgcache=', 'install'],
+];
+
 /** dpkg(1). Which package owns a file is asked of its file lists, as `dpkg -S` does, but in one pass of grep. */
 const dpkg: PackageManager = {
   program: 'dpkg',
@@ -46,7 +54,8 @@ const dpkg: PackageManager = {
   },
   removalObjection: (guest, packages) => objection(guest, ['dpkg', '--no-act', '--purge', ...packages]),
   remove: (guest, packages) => withoutServices(guest, () => run(guest, ['dpkg', '--purge', ...packages])),
-  installObjection: (guest, files) => objection(guest, ['dpkg', '--no-act', '--install', ...files]),
+  // dpkg's own simulation does not look at what packages depend on.
+  installObjection: (guest, files) => objection(guest, [...aptSimulation, ...files], /^Remv (\S+)/m),
   async contents(guest, files) {
     const lists = await Promise.all(files.map((file) => output(guest, ['dpkg-deb', '--contents', file])));
     return [...lists.join('\n').matchAll(/^\S.* \.(\/[^\n]*?)\/?(?: -> .*)?$/gm)].map(
@@ -101,10 +110,15 @@ async function output(guest: Guestfs, argv: readonly string[]): Promise<string> 
   }
 }
 
-async function objection(guest: Guestfs, argv: readonly string[]): Promise<string | undefined> {
+/** @param unwanted in the output of a simulation that would work: what it must not do */
+async function objection(
+  guest: Guestfs,
+  argv: readonly string[],
+  unwanted?: RegExp,
+): Promise<string | undefined> {
   try {
-    await run(guest, argv);
-    return undefined;
+    const found = unwanted?.exec(await run(guest, argv))?.[1];
+    return found === undefined ? undefined : `${found} would have to go`;
   } catch (error) {
     if (isGuestfsFailure(error)) return reasonOf(error);
     throw error;
