@@ -8,6 +8,7 @@ import type { SystemTree } from './fixes-trees.ts';
 
 const uuid = (partition: number) => `1e7f0000-0000-4000-8000-00000000000${partition}`;
 const identity = {
+  'usr/sbin/nologin': 'ELF',
   'etc/machine-id': '0123456789abcdef0123456789abcdef\n',
   'etc/shadow': 'root:$6$x$y:19000:0:99999:7:::\nada:!:19000:0:99999:7:::\n',
   'etc/ssh/ssh_host_ed25519_key': 'the key of the host',

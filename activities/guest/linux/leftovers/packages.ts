@@ -71,7 +71,7 @@ function rpm(database: string): PackageManager {
     program: 'rpm',
     database,
     async owners(guest, paths) {
-      const each = `for file do rpm -qf --qf '%{NAME}\\n' "$file" 2>/dev/null; done; exit 0`;
+      const each = `for file do rpm -qf --qf '%{NAME}\\n' "$file"; done; exit 0`;
       return names(await output(guest, ['sh', '-c', each, 'sh', ...paths]), (line) => line);
     },
     removalObjection: (guest, packages) => objection(guest, ['rpm', '-e', '--test', ...packages]),
@@ -117,7 +117,8 @@ async function objection(
   unwanted?: RegExp,
 ): Promise<string | undefined> {
   try {
-    const found = unwanted?.exec(await run(guest, argv))?.[1];
+    const said = await run(guest, argv);
+    const found = unwanted?.exec(said)?.[1];
     return found === undefined ? undefined : `${found} would have to go`;
   } catch (error) {
     if (isGuestfsFailure(error)) return reasonOf(error);
@@ -150,7 +151,7 @@ const initramfsPolicy = '/etc/initramfs-tools/update-initramfs.conf';
  * initramfs anew (update-initramfs(8)), which takes minutes and is what the initramfs fix is for.
  */
 export async function withoutServices(guest: Guestfs, work: () => Promise<unknown>): Promise<void> {
-  const ownPolicy = !(await guest.exists(policyFile));
+  const ownPolicy = (await guest.isDir('/usr/sbin')) && !(await guest.exists(policyFile));
   if (ownPolicy) {
     await guest.replaceFile(policyFile, '#!/bin/sh\nexit 101\n');
     await guest.chmod(0o755, policyFile);
