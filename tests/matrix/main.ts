@@ -16,7 +16,8 @@ const names = matrixGuests.map(({ name }) => name);
 
 const asked = process.argv.slice(2).map((word) => matrixGuests[Number(word)]?.name ?? word);
 const unknown = asked.filter((name) => !names.includes(name));
-if (unknown.length > 0) throw new Error(`no such guest: ${unknown.join(', ')}; there are\n${names.join('\n')}`);
+if (unknown.length > 0)
+  throw new Error(`no such guest: ${unknown.join(', ')}; there are\n${names.join('\n')}`);
 
 const results = await readResults(path);
 const passed = results.guests.filter(({ outcome }) => outcome === 'passed').map(({ guest }) => guest);

@@ -101,5 +101,7 @@ function secondsOf({ steps, facts }: MigrationReport): Record<string, number> {
     if (state.status !== 'done' && state.status !== 'failed') continue;
     seconds[name] = Math.round((Date.parse(state.endedAt) - Date.parse(state.startedAt)) / 100) / 10;
   }
-  return facts === undefined ? seconds : { ...seconds, launch: facts.timings.launchSeconds, inspection: facts.timings.inspectSeconds };
+  return facts === undefined
+    ? seconds
+    : { ...seconds, launch: facts.timings.launchSeconds, inspection: facts.timings.inspectSeconds };
 }

@@ -50,7 +50,13 @@ export async function writeResults(path: string, results: Results, names: readon
 
 function tableOf({ machine, guests }: Results, names: readonly string[]): string {
   const passed = guests.filter(({ outcome }) => outcome === 'passed').length;
-  const rows = names.map((name, index) => rowOf(index, name, guests.find(({ guest }) => guest === name)));
+  const rows = names.map((name, index) =>
+    rowOf(
+      index,
+      name,
+      guests.find(({ guest }) => guest === name),
+    ),
+  );
   return [
     '# Matrix of guests',
     '',

@@ -29,7 +29,12 @@ export async function installBiosGrub(
 }
 
 /** Writes GRUB's boot.img and a core image made for it in front of the first partition. */
-export async function writeBiosGrub(disk: string, bootImage: Buffer, core: Buffer, gapBytes: number): Promise<void> {
+export async function writeBiosGrub(
+  disk: string,
+  bootImage: Buffer,
+  core: Buffer,
+  gapBytes: number,
+): Promise<void> {
   if (sectorBytes + core.length > gapBytes) {
     throw new Error(`GRUB's core image has ${core.length} bytes, the gap after the MBR ${gapBytes}`);
   }

@@ -86,7 +86,7 @@ async function encrypt(
   const target = await open(to.disk, 'r+');
   try {
     const chunk = Buffer.alloc(4 * MiB);
-    for (let at = 0; ; ) {
+    for (let at = 0; ;) {
       const { bytesRead } = await source.read(chunk, 0, chunk.length, at);
       if (bytesRead === 0) return;
       const sealed = Buffer.alloc(bytesRead);

@@ -49,27 +49,34 @@ const quiet = [
 async function baseTarball(release: Release, say: Say): Promise<string> {
   const packages = layerPackages[release];
   const hash = await recipeHash([import.meta.filename], [release.toString(), ...basePackages, ...packages]);
-  const dir = await cachedDir(join(guestCacheDir(), `matrix-${codenames[release]}-${hash}`), async (partial) => {
-    say(`installing Debian ${release} with mmdebstrap, some minutes`);
-    const download = (names: readonly string[]) =>
-      `--customize-hook=chroot "$1" apt-get --quiet --yes --no-install-recommends --download-only install ${names.join(' ')}`;
-    await run(
-      'mmdebstrap',
-      [
-        ...['--quiet', '--mode=root', '--variant=minbase'],
-        ...leftOut.map((path) => `--dpkgopt=path-exclude=${path}`),
-        ...['--skip=cleanup/apt', `--include=${basePackages.join(',')}`],
-        `--extract-hook=mkdir -p "$1/etc/initramfs-tools" && echo update_initramfs=no > "$1/etc/initramfs-tools/update-initramfs.conf"`,
-        ...['--dpkgopt=force-unsafe-io', '--dpkgopt=force-confold'],
-        '--customize-hook=chroot "$1" apt-get clean',
-        // dracut takes the place of initramfs-tools and what stands on it.
-        ...[packages.filter((name) => name !== 'dracut'), ['dracut']].map(download),
-        `--customize-hook=${quiet}`,
-        ...[codenames[release], join(partial, 'base.tar'), '-'],
-      ],
-      { wallMs: 1_800_000, input: await hostSources(codenames[release], release === 11 ? '-security' : undefined), env: proxyEnv() },
-    );
-  });
+  const dir = await cachedDir(
+    join(guestCacheDir(), `matrix-${codenames[release]}-${hash}`),
+    async (partial) => {
+      say(`installing Debian ${release} with mmdebstrap, some minutes`);
+      const download = (names: readonly string[]) =>
+        `--customize-hook=chroot "$1" apt-get --quiet --yes --no-install-recommends --download-only install ${names.join(' ')}`;
+      await run(
+        'mmdebstrap',
+        [
+          ...['--quiet', '--mode=root', '--variant=minbase'],
+          ...leftOut.map((path) => `--dpkgopt=path-exclude=${path}`),
+          ...['--skip=cleanup/apt', `--include=${basePackages.join(',')}`],
+          `--extract-hook=mkdir -p "$1/etc/initramfs-tools" && echo update_initramfs=no > "$1/etc/initramfs-tools/update-initramfs.conf"`,
+          ...['--dpkgopt=force-unsafe-io', '--dpkgopt=force-confold'],
+          '--customize-hook=chroot "$1" apt-get clean',
+          // dracut takes the place of initramfs-tools and what stands on it.
+          ...[packages.filter((name) => name !== 'dracut'), ['dracut']].map(download),
+          `--customize-hook=${quiet}`,
+          ...[codenames[release], join(partial, 'base.tar'), '-'],
+        ],
+        {
+          wallMs: 1_800_000,
+          input: await hostSources(codenames[release], release === 11 ? '-security' : undefined),
+          env: proxyEnv(),
+        },
+      );
+    },
+  );
   return join(dir, 'base.tar');
 }
 

@@ -64,7 +64,10 @@ export async function makeHeader(path: string, guest: MatrixGuest): Promise<void
   for (const file of [path, empty]) await (await open(file, 'wx')).close();
   const headerBytes = luksHeaderBytes(guest.storage === 'luks1' ? 1 : 2);
   await run('truncate', ['--size', '1M', empty]);
-  await makeLuks({ ...container(guest, { disk: path, offsetBytes: 0 }), sizeBytes: headerBytes + 1024 * 1024 }, empty);
+  await makeLuks(
+    { ...container(guest, { disk: path, offsetBytes: 0 }), sizeBytes: headerBytes + 1024 * 1024 },
+    empty,
+  );
   await rm(empty);
 }
 
@@ -77,7 +80,13 @@ const container = (guest: MatrixGuest, place: Place): LuksContainer => ({
 });
 
 /** Fills the disks from the guest's tree, which loses its /boot to a partition of its own where it has one. */
-export async function fillDisks(dir: string, places: Places, tree: string, guest: MatrixGuest, disk: string): Promise<void> {
+export async function fillDisks(
+  dir: string,
+  places: Places,
+  tree: string,
+  guest: MatrixGuest,
+  disk: string,
+): Promise<void> {
   await makeSwap(places.swap.disk, { ...places.swap, sizeBytes: volumeBytes.swap, uuid: uuids.swap });
   const srv = join(dir, 'srv');
   await mkdir(srv);
@@ -95,7 +104,12 @@ export async function fillDisks(dir: string, places: Places, tree: string, guest
   await fillRoot(dir, places.root, tree, guest);
 }
 
-async function fillRoot(dir: string, places: readonly Place[], tree: string, guest: MatrixGuest): Promise<void> {
+async function fillRoot(
+  dir: string,
+  places: readonly Place[],
+  tree: string,
+  guest: MatrixGuest,
+): Promise<void> {
   const image = join(dir, 'root.img');
   const fs = { sizeBytes: fileSystemBytes(guest), uuid: uuids.root, from: tree };
   if (guest.fs === 'ext4') {

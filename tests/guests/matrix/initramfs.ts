@@ -15,32 +15,59 @@ const vmwareDrivers = ['vmw_pvscsi', 'ata_piix', 'ahci', 'sd_mod', 'sr_mod', 'nv
  * @param header file with the header of the guest's LUKS container, if it has one: initramfs-tools looks at
  *   the device itself
  */
-export async function makeInitramfs(tree: string, guest: MatrixGuest, version: string, header: string): Promise<void> {
+export async function makeInitramfs(
+  tree: string,
+  guest: MatrixGuest,
+  version: string,
+  header: string,
+): Promise<void> {
   const image = `/boot/initrd.img-${version}`;
   if (guest.initramfs === 'dracut') {
     const omit = guest.drivers === 'vmware' ? ['--omit-drivers', virtioDrivers] : [];
     await inGuest(tree, 'dracut', '--force', '--no-hostonly', ...omit, image, version);
     return;
   }
-  const listed = ['ext4', 'xfs', 'btrfs', 'raid1', 'dm_mod', 'dm_crypt', 'xts', 'aes', 'sha256', ...vmwareDrivers];
+  const listed = [
+    'ext4',
+    'xfs',
+    'btrfs',
+    'raid1',
+    'dm_mod',
+    'dm_crypt',
+    'xts',
+    'aes',
+    'sha256',
+    ...vmwareDrivers,
+  ];
   if (guest.drivers === 'vmware') {
     await writeFiles(tree, {
       'etc/initramfs-tools/conf.d/driver-policy': ['MODULES=list'],
       'etc/initramfs-tools/conf.d/built': listed,
     });
-    await run('mv', [join(tree, 'etc/initramfs-tools/conf.d/built'), join(tree, 'etc/initramfs-tools/modules')]);
+    await run('mv', [
+      join(tree, 'etc/initramfs-tools/conf.d/built'),
+      join(tree, 'etc/initramfs-tools/modules'),
+    ]);
   }
   await withContainer(tree, guest, header, () => inGuest(tree, 'mkinitramfs', '-o', image, version));
   if (guest.drivers === 'vmware') {
     await writeFiles(tree, {
-      'etc/initramfs-tools/conf.d/driver-policy': ['# Driver inclusion policy selected during installation', 'MODULES=dep'],
+      'etc/initramfs-tools/conf.d/driver-policy': [
+        '# Driver inclusion policy selected during installation',
+        'MODULES=dep',
+      ],
       'etc/initramfs-tools/modules': ['# List of modules that you want to include in your initramfs.'],
     });
   }
 }
 
 /** Shows the tools in the guest the device with its container, under the name its crypttab has for it. */
-async function withContainer(tree: string, guest: MatrixGuest, header: string, work: () => Promise<void>): Promise<void> {
+async function withContainer(
+  tree: string,
+  guest: MatrixGuest,
+  header: string,
+  work: () => Promise<void>,
+): Promise<void> {
   if (!isEncrypted(guest)) return work();
   const { stdout } = await run('losetup', ['--find', '--show', '--read-only', header]);
   const device = stdout.trim();

@@ -44,7 +44,7 @@ export function slotsOf(guest: MatrixGuest): Slot[] {
 }
 
 /** The other half of a mirror has the same partitions, so that members have the same number. */
-const secondOf = (first: readonly Role[]): Role[] => first.filter((role) => role !== "swap");
+const secondOf = (first: readonly Role[]): Role[] => first.filter((role) => role !== 'swap');
 
 function placed(guest: MatrixGuest, roles: readonly Role[], disk: number): Slot[] {
   let offsetBytes = MiB;

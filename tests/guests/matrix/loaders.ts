@@ -8,15 +8,29 @@ import { slotOf } from './layout.ts';
 import { hasBoot, machineId, rootArgument, subvolume, uuids, volumeGroup } from './names.ts';
 
 /** Where GRUB finds the file system with its own files and the kernels. */
-function grubPlace(guest: MatrixGuest): { device: string; modules: string[]; directory: string; uuid: string } {
+function grubPlace(guest: MatrixGuest): {
+  device: string;
+  modules: string[];
+  directory: string;
+  uuid: string;
+} {
   const separate = hasBoot(guest);
   const slot = slotOf(guest, separate ? 'boot' : 'system');
   const partition = guest.boot === 'bios' ? `msdos${slot.number}` : `gpt${slot.number}`;
   const table = guest.boot === 'bios' ? 'part_msdos' : 'part_gpt';
   const file = { ext4: 'ext2', xfs: 'xfs', btrfs: 'btrfs' }[separate ? 'ext4' : guest.fs];
-  const below = separate || guest.storage === 'plain' ? [] : guest.storage === 'lvm' ? ['lvm'] : ['diskfilter', 'mdraid1x'];
+  const below =
+    separate || guest.storage === 'plain'
+      ? []
+      : guest.storage === 'lvm'
+        ? ['lvm']
+        : ['diskfilter', 'mdraid1x'];
   const device =
-    below.length === 0 ? `hd0,${partition}` : guest.storage === 'lvm' ? `lvm/${volumeGroup}-root` : `mduuid/${uuids.mirror}`;
+    below.length === 0
+      ? `hd0,${partition}`
+      : guest.storage === 'lvm'
+        ? `lvm/${volumeGroup}-root`
+        : `mduuid/${uuids.mirror}`;
   const inRoot = guest.fs === 'btrfs' ? `/${subvolume}/boot` : '/boot';
   return {
     device,
@@ -34,7 +48,9 @@ export async function configureGrub(tree: string, guest: MatrixGuest, version: s
     `set root='${device}'`,
     `search --no-floppy --fs-uuid --set=root ${uuid}`,
   ];
-  await writeFiles(tree, { 'boot/grub/grub.cfg': grubConfig(version, setRoot, directory, rootArgument(guest)) });
+  await writeFiles(tree, {
+    'boot/grub/grub.cfg': grubConfig(version, setRoot, directory, rootArgument(guest)),
+  });
   const target = guest.boot === 'bios' ? 'i386-pc' : 'x86_64-efi';
   await cp(join(tree, `usr/lib/grub/${target}`), join(tree, `boot/grub/${target}`), { recursive: true });
   await rm(join(tree, `boot/grub/${target}/monolithic`), { recursive: true, force: true });
@@ -50,16 +66,24 @@ export async function installGrub(disks: readonly string[], tree: string, guest:
   await inGuest(tree, 'grub-mkimage', ...options, ...wanted);
   const boot = await readFile(join(tree, 'usr/lib/grub/i386-pc/boot.img'));
   // The second half of a mirror can be started from, too.
-  for (const disk of disks) await writeBiosGrub(disk, boot, await readFile(core), slotOf(guest, 'system').offsetBytes);
+  for (const disk of disks)
+    await writeBiosGrub(disk, boot, await readFile(core), slotOf(guest, 'system').offsetBytes);
   await rm(core);
 }
 
 /** Makes the EFI system partition with the guest's loader. */
-export async function makeEsp(disk: string, tree: string, guest: MatrixGuest, version: string): Promise<void> {
+export async function makeEsp(
+  disk: string,
+  tree: string,
+  guest: MatrixGuest,
+  version: string,
+): Promise<void> {
   const scratch = `${disk}.esp`;
   await mkdir(scratch);
   const files =
-    guest.boot === 'uefi' ? await grubFiles(scratch, tree, guest) : await systemdBootFiles(scratch, tree, guest, version);
+    guest.boot === 'uefi'
+      ? await grubFiles(scratch, tree, guest)
+      : await systemdBootFiles(scratch, tree, guest, version);
   const { offsetBytes, sizeBytes } = slotOf(guest, 'esp');
   await makeFat(disk, { offsetBytes, sizeBytes, volumeId: uuids.esp.replace('-', ''), files });
   await rm(scratch, { recursive: true });

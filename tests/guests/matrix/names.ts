@@ -33,15 +33,25 @@ export function containerName(guest: MatrixGuest): string {
 }
 
 /** Where the guest mounts what, in fstab's fields; the order of mounting. */
-export function mountsOf(guest: MatrixGuest): { device: string; path: string; type: string; options: string }[] {
+export function mountsOf(
+  guest: MatrixGuest,
+): { device: string; path: string; type: string; options: string }[] {
   const inGroup = guest.storage.endsWith('lvm');
-  const of = (role: 'swap' | 'srv') => (inGroup ? `/dev/${volumeGroup}/${role}` : deviceOf(slotOf(guest, role)));
+  const of = (role: 'swap' | 'srv') =>
+    inGroup ? `/dev/${volumeGroup}/${role}` : deviceOf(slotOf(guest, role));
   const rootOptions = { ext4: 'errors=remount-ro', xfs: 'defaults', btrfs: `defaults,subvol=${subvolume}` };
-  const mount = (device: string, path: string, type: string, options: string) => ({ device, path, type, options });
+  const mount = (device: string, path: string, type: string, options: string) => ({
+    device,
+    path,
+    type,
+    options,
+  });
   return [
     mount(rootDevice(guest), '/', guest.fs, rootOptions[guest.fs]),
     ...(hasBoot(guest) ? [mount(deviceOf(slotOf(guest, 'boot')), '/boot', 'ext4', 'defaults')] : []),
-    ...(guest.boot === 'bios' ? [] : [mount(deviceOf(slotOf(guest, 'esp')), '/boot/efi', 'vfat', 'umask=0077')]),
+    ...(guest.boot === 'bios'
+      ? []
+      : [mount(deviceOf(slotOf(guest, 'esp')), '/boot/efi', 'vfat', 'umask=0077')]),
     mount(of('srv'), '/srv', 'ext4', 'defaults'),
     mount(of('swap'), 'none', 'swap', 'sw'),
   ];

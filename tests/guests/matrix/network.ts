@@ -17,10 +17,16 @@ export function networkOf({ network, address }: MatrixGuest): { files: Files; un
       return { files: { 'etc/network/interfaces': interfaces }, units: [] };
     }
     case 'NetworkManager':
-      return { files: { [`etc/NetworkManager/system-connections/${card}.nmconnection`]: keyfile(cidr) }, units: [] };
+      return {
+        files: { [`etc/NetworkManager/system-connections/${card}.nmconnection`]: keyfile(cidr) },
+        units: [],
+      };
     case 'systemd-networkd': {
       const lines = ['[Match]', `Name=${card}`, '', '[Network]', `Address=${cidr}`, `Gateway=${gateway}`];
-      return { files: { [`etc/systemd/network/10-${card}.network`]: lines }, units: ['systemd-networkd.service'] };
+      return {
+        files: { [`etc/systemd/network/10-${card}.network`]: lines },
+        units: ['systemd-networkd.service'],
+      };
     }
     case 'netplan':
       return { files: { 'etc/netplan/01-netcfg.yaml': netplan(cidr) }, units: ['systemd-networkd.service'] };

@@ -25,16 +25,19 @@ export async function makeSystem(tree: string, guest: MatrixGuest): Promise<void
     hostname: guest.name,
     machineId,
     fstab: mountsOf(guest).map(
-      ({ device, path, type, options }) => `${device}  ${path}  ${type}  ${options}  0  ${path === '/' ? 1 : 0}`,
+      ({ device, path, type, options }) =>
+        `${device}  ${path}  ${type}  ${options}  0  ${path === '/' ? 1 : 0}`,
     ),
     grubDefaults: [],
   });
-  for (const { path } of mountsOf(guest)) if (path !== 'none') await mkdir(join(tree, path), { recursive: true });
+  for (const { path } of mountsOf(guest))
+    if (path !== 'none') await mkdir(join(tree, path), { recursive: true });
   const { files, units } = networkOf(guest);
   await writeFiles(tree, { ...files, ...storageFiles(guest), ...initramfsFiles(guest) });
   if (isEncrypted(guest)) await addKey(tree);
   for (const dir of privateFiles) {
-    for (const name of await readdir(join(tree, dir)).catch(() => [])) await chmod(join(tree, dir, name), 0o600);
+    for (const name of await readdir(join(tree, dir)).catch(() => []))
+      await chmod(join(tree, dir, name), 0o600);
   }
   for (const unit of units) await inGuest(tree, 'systemctl', 'enable', unit);
   await installProof(tree);
@@ -83,13 +86,18 @@ function storageFiles(guest: MatrixGuest): Record<string, string[]> {
   const mirror = `ARRAY /dev/md0 metadata=1.2 UUID=${mirrorUuid(uuids.mirror)} name=${mirrorName(guest)}`;
   const initramfs = guest.initramfs === 'dracut' ? '' : ',initramfs';
   // A partition is named by the UUID of its container, as the installer does it, or by where it lies.
-  const source = guest.storage === 'luks1' && guest.drivers === 'all' ? `UUID=${uuids.luks}` : containerSource(guest);
+  const source =
+    guest.storage === 'luks1' && guest.drivers === 'all' ? `UUID=${uuids.luks}` : containerSource(guest);
   return {
-    ...(guest.storage === 'md1' ? { 'etc/mdadm/mdadm.conf': ['HOMEHOST <system>', 'MAILADDR root', mirror] } : {}),
+    ...(guest.storage === 'md1'
+      ? { 'etc/mdadm/mdadm.conf': ['HOMEHOST <system>', 'MAILADDR root', mirror] }
+      : {}),
     ...(isEncrypted(guest)
       ? { 'etc/crypttab': [`${containerName(guest)} ${source} ${keyPath} luks,discard${initramfs}`] }
       : {}),
-    ...(guest.boot === 'systemd-boot' ? { 'etc/kernel/cmdline': [`root=${rootArgument(guest)} ro quiet`] } : {}),
+    ...(guest.boot === 'systemd-boot'
+      ? { 'etc/kernel/cmdline': [`root=${rootArgument(guest)} ro quiet`] }
+      : {}),
   };
 }
 
