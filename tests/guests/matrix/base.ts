@@ -42,41 +42,38 @@ const quiet = [
   'echo force-unsafe-io > "$1/etc/dpkg/dpkg.cfg.d/matrix"',
 ].join(' && ');
 
+/** mmdebstrap's arguments but for where the result goes. */
+function bootstrapArguments(release: Release): string[] {
+  const packages = layerPackages[release];
+  const download = (names: readonly string[]) =>
+    `--customize-hook=chroot "$1" apt-get --quiet --yes --no-install-recommends --download-only install ${names.join(' ')}`;
+  const noInitramfs = 'echo update_initramfs=no > "$1/etc/initramfs-tools/update-initramfs.conf"';
+  return [
+    ...['--quiet', '--mode=root', '--variant=minbase', '--skip=cleanup/apt'],
+    ...leftOut.map((path) => `--dpkgopt=path-exclude=${path}`),
+    ...['--dpkgopt=force-unsafe-io', '--dpkgopt=force-confold', `--include=${basePackages.join(',')}`],
+    `--extract-hook=mkdir -p "$1/etc/initramfs-tools" && ${noInitramfs}`,
+    '--customize-hook=chroot "$1" apt-get clean',
+    // dracut takes the place of initramfs-tools and what stands on it.
+    ...[packages.filter((name) => name !== 'dracut'), ['dracut']].map(download),
+    `--customize-hook=${quiet}`,
+    codenames[release],
+  ];
+}
+
 /**
  * A minimal Debian with the packages of its layers in apt's cache, as a tar file that is made once from the
  * host's own package sources.
  */
 async function baseTarball(release: Release, say: Say): Promise<string> {
-  const packages = layerPackages[release];
-  const hash = await recipeHash([import.meta.filename], [release.toString(), ...basePackages, ...packages]);
-  const dir = await cachedDir(
-    join(guestCacheDir(), `matrix-${codenames[release]}-${hash}`),
-    async (partial) => {
-      say(`installing Debian ${release} with mmdebstrap, some minutes`);
-      const download = (names: readonly string[]) =>
-        `--customize-hook=chroot "$1" apt-get --quiet --yes --no-install-recommends --download-only install ${names.join(' ')}`;
-      await run(
-        'mmdebstrap',
-        [
-          ...['--quiet', '--mode=root', '--variant=minbase'],
-          ...leftOut.map((path) => `--dpkgopt=path-exclude=${path}`),
-          ...['--skip=cleanup/apt', `--include=${basePackages.join(',')}`],
-          `--extract-hook=mkdir -p "$1/etc/initramfs-tools" && echo update_initramfs=no > "$1/etc/initramfs-tools/update-initramfs.conf"`,
-          ...['--dpkgopt=force-unsafe-io', '--dpkgopt=force-confold'],
-          '--customize-hook=chroot "$1" apt-get clean',
-          // dracut takes the place of initramfs-tools and what stands on it.
-          ...[packages.filter((name) => name !== 'dracut'), ['dracut']].map(download),
-          `--customize-hook=${quiet}`,
-          ...[codenames[release], join(partial, 'base.tar'), '-'],
-        ],
-        {
-          wallMs: 1_800_000,
-          input: await hostSources(codenames[release], release === 11 ? '-security' : undefined),
-          env: proxyEnv(),
-        },
-      );
-    },
-  );
+  const args = bootstrapArguments(release);
+  const name = `matrix-${codenames[release]}-${await recipeHash([], args)}`;
+  const dir = await cachedDir(join(guestCacheDir(), name), async (partial) => {
+    say(`installing Debian ${release} with mmdebstrap, some minutes`);
+    const input = await hostSources(codenames[release], release === 11 ? '-security' : undefined);
+    const tarball = join(partial, 'base.tar');
+    await run('mmdebstrap', [...args, tarball, '-'], { wallMs: 1_800_000, input, env: proxyEnv() });
+  });
   return join(dir, 'base.tar');
 }
 

@@ -17,7 +17,7 @@ export const machineId = '3a7e1000500040008000000000000001';
 export const mirrorName = (guest: MatrixGuest): string => `${guest.name.slice(0, 24)}:0`;
 
 /** The guest's name of the device with its root file system, as the installer chooses it. */
-export function rootDevice(guest: MatrixGuest): string {
+function rootDevice(guest: MatrixGuest): string {
   if (isEncrypted(guest)) return `/dev/mapper/${containerName(guest)}`;
   if (guest.storage === 'lvm') return `/dev/mapper/${volumeGroup}-root`;
   return guest.storage === 'md1' ? '/dev/md0' : deviceOf(slotOf(guest, 'system'));
