@@ -18,7 +18,7 @@ const basePackages = [
 const layerPackages: Readonly<Record<Release, readonly string[]>> = {
   11: layers(),
   12: layers('systemd-boot'),
-  13: layers('systemd-boot', 'systemd-cryptsetup'),
+  13: layers('systemd-boot', 'systemd-boot-efi', 'systemd-cryptsetup'),
 };
 
 function layers(...more: string[]): string[] {

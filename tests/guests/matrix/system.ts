@@ -64,6 +64,7 @@ function packagesOf(guest: MatrixGuest): string[] {
     ...(guest.storage === 'md1' ? ['mdadm'] : []),
     ...(isEncrypted(guest) ? [encryption] : []),
     ...(isEncrypted(guest) && guest.release === 13 ? ['systemd-cryptsetup'] : []),
+    ...(guest.boot === 'systemd-boot' && guest.release === 13 ? ['systemd-boot-efi'] : []),
     ...(guest.boot === 'bios' ? [] : ['dosfstools']),
     ...[...tools[guest.fs], ...networks[guest.network], ...loaders[guest.boot]],
   ];
