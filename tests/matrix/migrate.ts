@@ -63,7 +63,7 @@ async function migrated(
   guest: MatrixGuest,
   images: readonly string[],
 ): Promise<MigrationReport> {
-  const options = ['--memory', '1G', '--mac', '52:54:00:12:34:56@default'];
+  const options = ['--memory', '1G', '--cpus', '1', '--mac', '52:54:00:12:34:56@default'];
   if (isEncrypted(guest)) {
     const keyFile = join(dir, 'key');
     await writeFile(keyFile, luksPassphrase, { mode: 0o600 });
