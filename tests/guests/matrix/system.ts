@@ -70,15 +70,22 @@ function packagesOf(guest: MatrixGuest): string[] {
   ];
 }
 
+/** Programs that packages run at their installation, to no purpose before the guest is configured. */
+const stubs = '/stubs';
+const stubbed = ['dracut', 'update-initramfs', 'bootctl', 'kernel-install'];
+
 /** From apt's cache in the base; afterwards the guest has no trace of how it was built. */
 async function installLayers(tree: string, packages: readonly string[]): Promise<void> {
+  await mkdir(join(tree, stubs));
+  for (const name of stubbed) await writeFile(join(tree, stubs, name), '#!/bin/sh\n', { mode: 0o755 });
+  const path = `PATH=${stubs}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
   const apt = ['apt-get', '--quiet', '--yes', '--no-install-recommends', '--no-download', 'install'];
-  await inGuest(tree, '/usr/bin/env', 'DEBIAN_FRONTEND=noninteractive', ...apt, ...packages);
+  await inGuest(tree, '/usr/bin/env', 'DEBIAN_FRONTEND=noninteractive', path, ...apt, ...packages);
   const traces = [
     ...['usr/sbin/policy-rc.d', 'etc/dpkg/dpkg.cfg.d/matrix', 'etc/initramfs-tools/update-initramfs.conf'],
-    ...['var/lib/apt/lists', 'var/cache/apt', 'etc/dpkg/dpkg.cfg.d/99mmdebstrap'],
+    ...['var/lib/apt/lists', 'var/cache/apt', 'etc/dpkg/dpkg.cfg.d/99mmdebstrap', stubs],
   ];
-  await run('rm', ['-rf', ...traces.map((path) => join(tree, path))]);
+  await run('rm', ['-rf', ...traces.map((trace) => join(tree, trace))]);
   await mkdir(join(tree, 'var/lib/apt/lists/partial'), { recursive: true });
   await mkdir(join(tree, 'var/cache/apt/archives/partial'), { recursive: true });
 }
