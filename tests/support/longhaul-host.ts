@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -86,6 +87,7 @@ export class LonghaulHost {
   /** What a migrated guest said on its serial port, also when that was not enough; undefined without a boot. */
   async consoleLog({ migrationId }: MigrationReport): Promise<string | undefined> {
     const kept = join(this.directory, 'state', 'migrations', migrationId);
+    if (!existsSync(kept)) return undefined;
     const [path] = (await readdir(kept, { recursive: true })).filter((name) => /\/console\.log$/.test(name));
     return path === undefined ? undefined : readFile(join(kept, path), 'latin1');
   }
