@@ -120,7 +120,9 @@ function diskElement(disk: DomainDisk, index: number, bus: DiskBus): XmlElement 
     source: { '@file': disk.path },
     target: { '@dev': diskName(index, bus), '@bus': bus },
     // All on one controller, whose targets are many; libvirt would fill one after the other with seven.
-    ...(bus === 'scsi' ? { address: { '@type': 'drive', '@controller': '0', '@target': String(index) } } : {}),
+    ...(bus === 'scsi'
+      ? { address: { '@type': 'drive', '@controller': '0', '@target': String(index) } }
+      : {}),
     boot: { '@order': String(index + 1) },
   };
 }
