@@ -43,8 +43,7 @@ export function domainXml(shape: DomainShape): string {
     vcpu: String(shape.cpus),
     os: osElement(shape.firmware),
     features: { acpi: {}, apic: {}, ...(shape.os === 'windows' ? hyperV : {}) },
-    // Emulation has nothing to pass through; `maximum` is all that TCG can do, and guests need no less.
-    cpu: { '@mode': shape.accelerator === 'kvm' ? 'host-model' : 'maximum' },
+    cpu: shape.accelerator === 'kvm' ? { '@mode': 'host-model' } : emulatedCpu,
     clock: clockElement(shape.os),
     on_poweroff: 'destroy',
     on_reboot: 'restart',
@@ -85,6 +84,13 @@ function osElement(firmware: Firmware): XmlElement {
     firmware: { feature },
   };
 }
+
+/**
+ * Emulation has nothing to pass through: all that TCG can do, and guests need no less. But for page tables of
+ * five levels, which QEMU 7 offers and does not do right: a new kernel takes them and hangs; libguestfs does
+ * the same for its appliance.
+ */
+const emulatedCpu = { '@mode': 'maximum', feature: { '@policy': 'disable', '@name': 'la57' } } as const;
 
 const hyperV: XmlElement = {
   hyperv: {

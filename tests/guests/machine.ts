@@ -205,7 +205,7 @@ function qemuArgs(options: MachineOptions, dir: string): string[] {
       ? ['-drive', 'if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd']
       : [];
   return [
-    ...['-machine', 'q35', '-accel', 'tcg', '-cpu', 'max', '-m', String(options.memoryMiB ?? 512)],
+    ...['-machine', 'q35', '-accel', 'tcg', '-cpu', 'max,la57=off', '-m', String(options.memoryMiB ?? 512)],
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-vga', 'std'],
     ...firmware,
     ...bus,

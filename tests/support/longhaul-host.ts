@@ -1,4 +1,5 @@
-import { chmod, mkdir, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { MigrationReport } from '../../contracts/steps.ts';
@@ -49,12 +50,14 @@ export class LonghaulHost {
   /**
    * Migrates images as one VM, waits for the end and gives the report.
    *
-   * @throws LonghaulError TOOL_FAILED with what the command printed when it ends with another code than 0.
+   * @param acceptExitCodes ends of the command besides 0 with a report that is wanted, 1 for a failed migration
+   * @throws LonghaulError TOOL_FAILED with what the command printed when it ends with another code.
    */
   async migrate(
     name: string,
     images: readonly string[],
     options: readonly string[],
+    acceptExitCodes: readonly number[] = [],
   ): Promise<MigrationReport> {
     const args = [
       'migrate',
@@ -70,15 +73,28 @@ export class LonghaulHost {
     const { stdout } = await run(process.execPath, [mainPath, ...args, ...options], {
       env: { TEMPORAL_ADDRESS: this.#address },
       wallMs: hourMs,
+      acceptExitCodes,
     });
     return JSON.parse(stdout) as MigrationReport;
   }
 
-  /** Removes what a migration brought, so that the next one of that name has the place. */
-  async remove(name: string): Promise<void> {
-    await run('virsh', ['--connect', 'qemu:///system', 'undefine', '--nvram', name]);
+  /**
+   * Removes what a migration brought, so that the next one of that name has the place.
+   *
+   * @param failed of one that failed, which has undefined the domain itself
+   */
+  async remove(name: string, { failed = false } = {}): Promise<void> {
+    if (!failed) await run('virsh', ['--connect', 'qemu:///system', 'undefine', '--nvram', name]);
     await rm(this.targetDir, { recursive: true });
     await mkdir(this.targetDir, { mode: 0o711 });
+  }
+
+  /** What a migrated guest said on its serial port, also when that was not enough; undefined without a boot. */
+  async consoleLog({ migrationId }: MigrationReport): Promise<string | undefined> {
+    const kept = join(this.directory, 'state', 'migrations', migrationId);
+    if (!existsSync(kept)) return undefined;
+    const [path] = (await readdir(kept, { recursive: true })).filter((name) => /\/console\.log$/.test(name));
+    return path === undefined ? undefined : readFile(join(kept, path), 'latin1');
   }
 
   /** Ends it in order and removes its directory. */

@@ -114,7 +114,11 @@ export class GuestSession implements Guestfs {
   readlink = (path: string) => this.call('readlink', [path]);
   realpath = (path: string) => this.call('realpath', [path]);
   ls = (path: string) => this.call('ls', [path]);
-  glob = (pattern: string) => this.call('glob_expand', [pattern]);
+  glob = async (pattern: string) => {
+    // libguestfs wants a slash in front, also of alternatives that all have one.
+    const paths = await this.call('glob_expand', [pattern.startsWith('{') ? `/${pattern}` : pattern]);
+    return paths.map((path) => path.replace(/^\/\//, '/'));
+  };
   mkdirP = (path: string) => this.call('mkdir_p', [path]);
   symlink = (target: string, path: string) => this.call('ln_s', [target, path]);
   upload = (hostPath: string, path: string) => this.call('upload', [hostPath, path]);

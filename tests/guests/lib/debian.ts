@@ -56,12 +56,14 @@ export async function kernelVersion(root: string): Promise<string> {
   return kernels.join().replace('vmlinuz-', '');
 }
 
+/** A dracut on a machine with other work. */
+const guestProgramMs = 20 * 60_000;
+
 /** Runs a program of the guest natively, in a mount namespace of its own with /proc and /dev. */
 export async function inGuest(root: string, program: string, ...args: string[]): Promise<void> {
-  await run('unshare', [
-    ...['--mount', '--pid', '--fork', '--kill-child', `--mount-proc=${root}/proc`],
-    ...['chroot', root, program, ...args],
-  ]);
+  const namespaces = ['--mount', '--pid', '--fork', '--kill-child', `--mount-proc=${root}/proc`];
+  const options = { wallMs: guestProgramMs };
+  await run('unshare', [...namespaces, 'chroot', root, program, ...args], options);
 }
 
 /**

@@ -25,10 +25,20 @@ export async function installBiosGrub(
   await run('grub-mkimage', ['-O', 'i386-pc', '-d', modulesDir, '-p', prefix, '-o', coreFile, ...modules]);
   const core = await readFile(coreFile);
   await run('rm', [coreFile]);
+  await writeBiosGrub(disk, await readFile(`${modulesDir}/boot.img`), core, gapBytes);
+}
+
+/** Writes GRUB's boot.img and a core image made for it in front of the first partition. */
+export async function writeBiosGrub(
+  disk: string,
+  bootImage: Buffer,
+  core: Buffer,
+  gapBytes: number,
+): Promise<void> {
   if (sectorBytes + core.length > gapBytes) {
     throw new Error(`GRUB's core image has ${core.length} bytes, the gap after the MBR ${gapBytes}`);
   }
-  const boot = (await readFile(`${modulesDir}/boot.img`)).subarray(0, partitionTableOffset);
+  const boot = Buffer.from(bootImage.subarray(0, partitionTableOffset));
   boot.fill(0x90, driveCheckOffset, driveCheckOffset + 2);
   const file = await open(disk, 'r+');
   await file.write(boot, 0, boot.length, 0);

@@ -41,23 +41,28 @@ async function debianTarball(say: Say): Promise<string> {
         ...['--quiet', '--mode=root', '--variant=minbase', ...excludes],
         ...['--include', debianPackages.join(','), release, join(partial, 'rootfs.tar'), '-'],
       ],
-      { wallMs: 900_000, input: await hostSources(), env: proxyEnv() },
+      { wallMs: 900_000, input: await hostSources(release), env: proxyEnv() },
     );
   });
   return join(dir, 'rootfs.tar');
 }
 
-/** The host's sources of this release of Debian, third parties left out, in the form of sources.list(5). */
-async function hostSources(): Promise<string> {
+/**
+ * The host's sources of Debian, third parties left out, in the form of sources.list(5). They serve every
+ * release under a name of its own: `bookworm`, `bookworm-updates`, `bookworm-security`.
+ *
+ * @param without the part of an old release that its archive keeps only in pieces: `-security`
+ */
+export async function hostSources(codename: string, without?: '-security'): Promise<string> {
   const format = '$(ORIGIN) $(CODENAME) $(COMPONENT) $(REPO_URI)';
   const { stdout } = await run('apt-get', ['indextargets', '--format', format, 'Created-By: Packages']);
   const lines = stdout.split('\n').flatMap((line) => {
-    const [origin, codename = '', component, uri] = line.split(' ');
-    const fits = origin === 'Debian' && codename.split('-')[0] === release;
-    return fits ? [`deb ${uri} ${codename} ${component}`] : [];
+    const [origin, suite = '', component, uri] = line.split(' ');
+    const [, pocket = ''] = /^[a-z]+(-updates|-security)?$/.exec(suite) ?? [];
+    return origin === 'Debian' && pocket !== without ? [`deb ${uri} ${codename}${pocket} ${component}`] : [];
   });
   if (lines.length === 0) {
-    throw new Error(`The host's apt knows no source of Debian ${release}; add one and run apt-get update`);
+    throw new Error(`The host's apt knows no source of Debian; add one and run apt-get update`);
   }
   return `${[...new Set(lines)].join('\n')}\n`;
 }

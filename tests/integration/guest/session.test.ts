@@ -84,6 +84,7 @@ describe('a session with an appliance', () => {
 
   it('reads files, links and attributes of the guest', async () => {
     expect(await session.ls('/etc')).toEqual(['config', 'large']);
+    expect(await session.glob('{/etc/con*,/em*}')).toEqual(['/etc/config', '/empty']);
     expect((await session.readFile('/link')).toString()).toBe('one\n');
     expect(await session.readFile('/empty')).toEqual(Buffer.alloc(0));
     expect((await session.readFile('/etc/large', 8 * 1024 * 1024)).length).toBe(5 * 1024 * 1024);

@@ -38,6 +38,13 @@ describe('the domain definition', () => {
     expect(diskName(index, bus)).toBe(name);
   });
 
+  it('gives an emulated guest no page tables of five levels, on which new kernels hang', () => {
+    const featuresOf = (accelerator: 'kvm' | 'tcg') =>
+      listOf(childOf(parseDomain(domainXml({ ...plainShape, accelerator })), 'cpu'), 'feature');
+    expect(featuresOf('tcg')).toEqual([{ '@policy': 'disable', '@name': 'la57' }]);
+    expect(featuresOf('kvm')).toEqual([]);
+  });
+
   it('leaves the page cache out only where the file system allows it', () => {
     const cacheOf = (directIo: boolean) => {
       const disks = [{ path: '/d/0', format: 'qcow2' as const, directIo }];
