@@ -21,6 +21,17 @@ export const explanations: readonly Explanation[] = [
     reason: 'Made anew although virtio was in it. Longhaul looks inside and leaves a good one alone.',
   },
   {
+    by: 'both',
+    path: /\/boot\/initrd\.img-[^/]+/,
+    reason: 'Virtio was missing. Both make the initramfs anew, and no two are the same.',
+  },
+  {
+    by: 'both',
+    path: /\/etc\/initramfs-tools\/modules/,
+    reason:
+      'The drivers for every later initramfs. virt-v2v lists the network card and the balloon, too, which the root does not need.',
+  },
+  {
     by: 'virt-v2v',
     path: /\/etc\/initramfs-tools\/modules/,
     reason: 'Virtio in every later initramfs, too. With MODULES=most it is there without being listed.',
