@@ -50,11 +50,6 @@ export const explanations: readonly Explanation[] = [
   },
   {
     by: 'ours',
-    path: /\/boot\/grub\/grub\.cfg/,
-    reason: 'The serial console, which virt-v2v sets up where there was one before only.',
-  },
-  {
-    by: 'ours',
     path: /\/etc\/default\/grub/,
     reason:
       'The serial console, so that the next grub.cfg has it. virt-v2v found no way to change this file.',
