@@ -50,7 +50,12 @@ afterAll(async () => {
 const said = (outcomes: FixOutcome[]) =>
   outcomes
     .filter(({ fix }) => fix !== 'trim')
-    .map(({ fix, changes, warnings }) => ({ fix, changes, warnings }));
+    .map(({ fix, changes, warnings }) => ({
+      fix,
+      // What is shown of a file that two fixes edit differs: a plan does not see the first one's edit.
+      changes: changes.map(({ path, what }) => `${path}: ${what}`),
+      warnings,
+    }));
 
 /** A tree's disk as the only one, and a migration's view of it. */
 async function open(name: string) {
