@@ -1,6 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { stringify } from 'yaml';
 import type { Guestfs } from '../../activities/guest/session/guestfs.ts';
 import type { LonghaulError } from '../../contracts/errors.ts';
@@ -44,7 +44,8 @@ export async function changesOf(
   paths: readonly string[],
 ): Promise<string[]> {
   const changes: string[] = [];
-  for (const path of [...new Set(paths)].sort()) {
+  const real = paths.map((path) => throughLinks(path, before));
+  for (const path of [...new Set(real)].sort()) {
     const then = before.get(path);
     const now = await entryAt(guest, path);
     const head = headOf(path, then, now);
@@ -54,12 +55,26 @@ export async function changesOf(
   return changes;
 }
 
+/** A path below a folder that is a link in the manifest (/lib, /bin), as the manifest has the file itself. */
+function throughLinks(path: string, before: ReadonlyMap<string, TreeEntry>): string {
+  const parts = path.split('/');
+  for (let length = 2; length < parts.length; length++) {
+    const parent = parts.slice(0, length).join('/');
+    const entry = before.get(parent);
+    if (entry?.kind === 'link')
+      return throughLinks(join(dirname(parent), entry.target, ...parts.slice(length)), before);
+  }
+  return path;
+}
+
 async function entryAt(guest: Guestfs, path: string): Promise<TreeEntry | undefined> {
   // A file in the way of the path, or nothing at all.
   if (!(await guest.exists(path).catch(() => false))) return undefined;
   if (await guest.isSymlink(path)) return { kind: 'link', target: await guest.readlink(path) };
   if (await guest.isDir(path)) return undefined;
-  const { mode } = await guest.stat(path);
+  const { mode: found } = await guest.stat(path);
+  // FAT keeps no modes; the mount makes them up.
+  const mode = /^\/(boot\/)?efi\//i.test(path) ? 0o644 : found;
   return { kind: 'file', content: await guest.readFile(path), mode: mode & 0o7777 };
 }
 
