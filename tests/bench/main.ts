@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '../guests/lib/run.ts';
+import { machineFacts } from '../support/machine-facts.ts';
 import { tableOf, type Figure } from './figure.ts';
+import { conversionFigures } from './figures/conversion.ts';
 import { controlPlaneFigures } from './figures/control-plane.ts';
 import { convertFigures } from './figures/convert.ts';
 import { memoryFigures } from './figures/memory.ts';
@@ -12,6 +13,7 @@ import { migrationFigures } from './figures/migration.ts';
 const groups = {
   'control-plane': (_scratch, say) => controlPlaneFigures(say),
   convert: convertFigures,
+  conversion: conversionFigures,
   memory: memoryFigures,
   migration: migrationFigures,
 } satisfies Record<string, (scratch: string, say: (line: string) => void) => Promise<Figure[]>>;
@@ -26,24 +28,7 @@ const say = (line: string) => {
   console.error(`bench: ${String(Math.round((Date.now() - started) / 1000)).padStart(5)} s  ${line}`);
 };
 
-async function machineFacts(): Promise<Record<string, string>> {
-  const firstLine = async (program: string, args: string[]) =>
-    (await run(program, args)).stdout.split('\n')[0] ?? '';
-  const [, os = ''] = /PRETTY_NAME="(.*)"/.exec(await readFile('/etc/os-release', 'utf8')) ?? [];
-  return {
-    date: new Date().toISOString().slice(0, 10),
-    processor: `${availableParallelism()} × ${cpus()[0]?.model ?? 'unknown'}`,
-    memory: `${Math.round(totalmem() / 1024 ** 3)} GiB`,
-    system: `${os}, Linux ${release()}`,
-    'load before': loadavg()[0]?.toFixed(2) ?? '',
-    acceleration: 'TCG',
-    'qemu-img': await firstLine('qemu-img', ['--version']),
-    'virt-v2v': await firstLine('virt-v2v', ['--version']),
-    node: process.version,
-  };
-}
-
-const facts = await machineFacts();
+const facts = await machineFacts(['qemu-img', 'virt-v2v']);
 // Not below /tmp, which may be memory, nor below a home directory, where QEMU's user does not get.
 const scratch = await mkdtemp('/var/tmp/longhaul-bench-');
 const figures: Figure[] = [];

@@ -25,9 +25,8 @@ async function hostWith(busy: number) {
     await Worker.create({
       connection,
       taskQueue: placementTaskQueue,
-      activities: createPlacementActivities(
-        { hostId: host.hostId, slots: 2, running: () => host.busy },
-        () => Promise.resolve(),
+      activities: createPlacementActivities({ hostId: host.hostId, slots: 2, running: () => host.busy }, () =>
+        Promise.resolve(),
       ),
       maxConcurrentActivityTaskExecutions: 1,
       shutdownGraceTime: 0,

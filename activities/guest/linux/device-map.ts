@@ -1,10 +1,6 @@
 import type { GuestFacts } from '../../../contracts/values.ts';
 import { isGuestfsFailure } from '../guest-errors.ts';
-import {
-  parsePartitionTable,
-  partitionTableBytes,
-  type PartitionTable,
-} from '../inspector/partition-table.ts';
+import { parsePartitionTable, type PartitionTable } from '../inspector/partition-table.ts';
 import { recognise, signatureBytes } from '../inspector/signatures.ts';
 import type { Guestfs } from '../session/guestfs.ts';
 
@@ -101,7 +97,7 @@ async function readPartUuids(
   const tables = new Map<number, PartitionTable>();
   for (const [disk, device] of disks.entries()) {
     if (!partitioned.has(disk)) continue;
-    tables.set(disk, parsePartitionTable(await guest.preadDevice(device, partitionTableBytes, 0)));
+    tables.set(disk, parsePartitionTable(await guest.preadDevice(device, signatureBytes, 0)));
   }
   return ({ disk, partition }) => {
     const table = tables.get(disk);

@@ -15,7 +15,9 @@ async function holderOf(uri: string): Promise<number> {
   for (;;) {
     const tasks = `/proc/${process.pid}/task`;
     const children = readdirSync(tasks).flatMap((task) =>
-      readFileSync(join(tasks, task, 'children'), 'utf8').split(' ').filter(Boolean),
+      readFileSync(join(tasks, task, 'children'), 'utf8')
+        .split(' ')
+        .filter(Boolean),
     );
     const found = children.find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`=${uri}`));
     if (found !== undefined) return Number(found);

@@ -332,7 +332,9 @@ describe('a hostile image', () => {
       code: 'IMAGE_REFERENCE_OUTSIDE',
     });
     await qcow2OnName(join(directory, 'alone.qcow2'), '');
-    expect(await resolveChain(join(directory, 'alone.qcow2'), { directory: '/' })).not.toHaveProperty('backing');
+    expect(await resolveChain(join(directory, 'alone.qcow2'), { directory: '/' })).not.toHaveProperty(
+      'backing',
+    );
   });
 
   it('is taken for a disk when the spec says so, whatever it looks like', async () => {
