@@ -1,10 +1,16 @@
 import type { Guestfs } from '../session/guestfs.ts';
 import type { PlannedChange } from './fix.ts';
 import { firstBootDir, initPieces, runner, type InitPiece, type InitSystem } from './first-boot-text.ts';
+import { findAny } from './leftovers/find.ts';
 
 /** What the guest starts its services with; undefined when it is none that is known. */
 export async function findInit(guest: Guestfs): Promise<InitSystem | undefined> {
-  const found = await guest.glob('{{/usr,}/lib/systemd/systemd,/sbin/openrc-run,/etc/rc[2].d,/etc/init.d}');
+  const found = await findAny(guest, [
+    '{/usr,}/lib/systemd/systemd',
+    '/sbin/openrc-run',
+    '/etc/rc[2].d',
+    '/etc/init.d',
+  ]);
   if (found.some((path) => path.endsWith('/systemd'))) return 'systemd';
   if (found.includes('/sbin/openrc-run')) return 'openrc';
   return found.includes('/etc/rc2.d/') && found.includes('/etc/init.d/') ? 'sysv' : undefined;

@@ -7,6 +7,7 @@ import { baseName, fittingPackages, wantedBy, type OfferedPackage } from './gues
 import { readGuestText } from './guest-text.ts';
 import { findPackageManager, reasonOf, type PackageManager } from './leftovers/packages.ts';
 import { labelMade } from './selinux.ts';
+import { findAny } from './leftovers/find.ts';
 
 const programs = '/usr/{bin,sbin}/qemu-ga';
 const units = '{/usr,}/lib/systemd/system/qemu-guest-agent.service';
@@ -128,9 +129,12 @@ async function queue(guest: Guestfs, manager: PackageManager, files: readonly st
 
 /** Debian's agent is started by a udev rule, others by a link that the unit asks for. */
 async function planEnabling(guest: Guestfs, warnings: string[]): Promise<PlannedChange[]> {
-  const found = await guest.glob(
-    `{${units},${unitLinks}/qemu-guest-agent.service,${unitLinks}/*.{wants,requires}/qemu-guest-agent.service,{/usr/lib,/lib,/etc}/udev/rules.d/*qemu-guest-agent*.rules}`,
-  );
+  const found = await findAny(guest, [
+    units,
+    `${unitLinks}/qemu-guest-agent.service`,
+    `${unitLinks}/*.{wants,requires}/qemu-guest-agent.service`,
+    '{/usr/lib,/lib,/etc}/udev/rules.d/*qemu-guest-agent*.rules',
+  ]);
   const [unitPath] = found.filter((path) => path.includes('/lib/systemd/system/'));
   if (unitPath === undefined) return [];
   const own = `${unitLinks}/qemu-guest-agent.service`;

@@ -55,6 +55,10 @@ describe.each(linuxFixes.map((fix) => [fix.id, fix] as const))('the fix %s', (_i
         expect(plan?.changes).toEqual(expect.arrayContaining(outcome.changes));
         expect(plan?.changes.length).toBe(done[index]?.changes.length);
       }
+      // A fix that broke off is no fix that had nothing to do.
+      expect(told(done).flatMap(({ warnings }) => warnings)).not.toContainEqual(
+        expect.stringContaining('left unfinished'),
+      );
       expect(left.flatMap(({ changes }) => changes)).toEqual([]);
       expect(await identityOf()).toEqual(before);
     },

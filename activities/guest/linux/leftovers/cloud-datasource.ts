@@ -9,6 +9,7 @@ import {
   seedFor,
   type CloudConfig,
 } from './cloud-datasource-text.ts';
+import { findAny } from './find.ts';
 
 /** Sorts after the names that clouds and distributions use, which all begin with digits. */
 const dropInPath = '/etc/cloud/cloud.cfg.d/zz-longhaul-datasource.cfg';
@@ -25,9 +26,12 @@ export const cloudDatasourceFix: Fix = {
   critical: false,
   applies: (facts) => facts.os === 'linux',
   async plan({ guest }) {
-    const found = await guest.glob(
-      `{/etc/cloud/cloud.cfg,/etc/cloud/cloud.cfg.d/*.cfg,${identifyConfigPath},${identifyPrograms}}`,
-    );
+    const found = await findAny(guest, [
+      '/etc/cloud/cloud.cfg',
+      '/etc/cloud/cloud.cfg.d/*.cfg',
+      identifyConfigPath,
+      identifyPrograms,
+    ]);
     if (!found.some((path) => path.startsWith('/etc/cloud/'))) return { changes: [], warnings: [] };
     const warnings: string[] = [];
     const configs = await readConfigs(guest, found, warnings);

@@ -1,8 +1,9 @@
 import type { Fix, PlannedChange } from '../fix.ts';
 import { planText, readGuestText } from '../guest-text.ts';
 import { unblockVirtio } from './module-blocks-text.ts';
+import { findAny } from './find.ts';
 
-const files = '{/etc/modprobe.conf,/etc/modprobe.d/*.conf,/etc/modprobe.d/blacklist*}';
+const files = ['/etc/modprobe.conf', '/etc/modprobe.d/*.conf', '/etc/modprobe.d/blacklist*'];
 const maxFiles = 100;
 
 /** Hardening guides block virtio on VMware and clouds; udev would obey and the disks and cards stay away. */
@@ -14,7 +15,7 @@ export const moduleBlocksFix: Fix = {
   async plan({ guest }) {
     const changes: PlannedChange[] = [];
     const warnings: string[] = [];
-    for (const path of [...new Set(await guest.glob(files))].slice(0, maxFiles)) {
+    for (const path of [...new Set(await findAny(guest, files))].slice(0, maxFiles)) {
       const file = await readGuestText(guest, path, warnings);
       if (file === undefined) continue;
       const what = 'Drivers of virtio are not kept from being loaded.';

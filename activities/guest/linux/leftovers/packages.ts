@@ -1,6 +1,7 @@
 import type { Guestfs } from '../../session/guestfs.ts';
 import { isGuestfsFailure } from '../../guest-errors.ts';
 import type { LonghaulError } from '../../../../contracts/errors.ts';
+import { findAny } from './find.ts';
 
 /** The package manager of a guest, run in the appliance: no network, no service is started. */
 export interface PackageManager {
@@ -30,7 +31,7 @@ const rpmDatabases = ['/usr/lib/sysimage/rpm', '/var/lib/rpm'];
 /** The package manager whose database the guest has; undefined for a guest of neither kind. */
 export async function findPackageManager(guest: Guestfs): Promise<PackageManager | undefined> {
   const databases = rpmDatabases.map((dir) => `${dir}/{Packages,Packages.db,rpmdb.sqlite}`);
-  const [found] = await guest.glob(`{/var/lib/dpkg/status,${databases.join(',')}}`);
+  const [found] = await findAny(guest, ['/var/lib/dpkg/status', ...databases]);
   if (found === undefined) return undefined;
   return found === '/var/lib/dpkg/status' ? dpkg : rpm(found.slice(0, found.lastIndexOf('/')));
 }

@@ -1,5 +1,6 @@
 import type { Guestfs } from '../../session/guestfs.ts';
 import type { PlannedChange } from '../fix.ts';
+import { findAny } from './find.ts';
 
 const unitDirs = ['/usr/lib/systemd/system', '/lib/systemd/system', '/etc/systemd/system'];
 const masks = '/etc/systemd/system';
@@ -18,14 +19,12 @@ export interface ServicePlan {
  */
 export async function planDisabling(guest: Guestfs, names: readonly string[]): Promise<ServicePlan> {
   const any = `{${names.join(',')},}`;
-  const found = await guest.glob(
-    `{${[
-      `{${unitDirs.join(',')}}/${any}.service`,
-      `${masks}/*.{wants,requires}/${any}.service`,
-      `/etc/init/${any}.conf`,
-      `/etc/{rc[0-6].d,init.d/rc[0-6].d}/S[0-9][0-9]${any}`,
-    ].join(',')}}`,
-  );
+  const found = await findAny(guest, [
+    `{${unitDirs.join(',')}}/${any}.service`,
+    `${masks}/*.{wants,requires}/${any}.service`,
+    `/etc/init/${any}.conf`,
+    `/etc/{rc[0-6].d,init.d/rc[0-6].d}/S[0-9][0-9]${any}`,
+  ]);
   const units = new Set(found.filter((path) => /\/systemd\/system\/[^/]+$/.test(path)).map(baseName));
   const changes: PlannedChange[] = [];
   let masked = units.size > 0;

@@ -4,6 +4,7 @@ import type { Guestfs } from '../../session/guestfs.ts';
 import type { Fix, FixContext, FixPlan, PlannedChange } from '../fix.ts';
 import { findPackageManager, reasonOf, run, withoutServices, type PackageManager } from './packages.ts';
 import { planDisabling } from './services.ts';
+import { findAny } from './find.ts';
 
 /** A program of the former hypervisor or cloud that has nothing to do on KVM. */
 export interface Software {
@@ -40,7 +41,10 @@ export function leftoverFix(id: string, title: string, products: readonly Softwa
     applies: (facts) => facts.os === 'linux',
     async plan(context) {
       const plan: FixPlan = { changes: [], warnings: [] };
-      const signs = await context.guest.glob(`{${products.flatMap((product) => product.signs).join(',')}}`);
+      const signs = await findAny(
+        context.guest,
+        products.flatMap((product) => product.signs),
+      );
       if (signs.length === 0) return plan;
       for (const product of products) await planProduct(context, product, plan);
       return plan;
@@ -49,7 +53,7 @@ export function leftoverFix(id: string, title: string, products: readonly Softwa
 }
 
 async function planProduct({ guest, facts }: FixContext, product: Software, plan: FixPlan): Promise<void> {
-  const signs = (await guest.glob(`{${product.signs.join(',')},}`)).slice(0, maxSigns);
+  const signs = (await findAny(guest, product.signs)).slice(0, maxSigns);
   if (signs.length === 0) return;
   const services = await planDisabling(guest, product.services);
   if (services.masked) {

@@ -1,6 +1,7 @@
 import type { Fix } from '../fix.ts';
 import { readGuestText } from '../guest-text.ts';
 import { programsOf } from './udev-programs-text.ts';
+import { findAny } from './find.ts';
 
 const maxFiles = 60;
 
@@ -18,7 +19,7 @@ export const udevProgramsFix: Fix = {
       for (const program of programsOf(file?.text ?? '')) users.set(program, path);
     }
     if (users.size === 0) return { changes: [], warnings };
-    const present = new Set(await guest.glob(`{${[...users.keys()].join(',')},}`));
+    const present = new Set(await findAny(guest, [...users.keys()]));
     for (const [program, path] of users) {
       if (!present.has(program)) warnings.push(`${path} runs ${program}, which the guest does not have.`);
     }
