@@ -40,12 +40,13 @@ for script in scripts/*; do
   say "$name ended with $(cat running/.status)"
   rm -f "running/$name"
 done
-say 'the first boot is over'
 rm -f ${unit} /etc/systemd/system/multi-user.target.wants/${firstBootService}.service
 rm -f ${initScript} /etc/rc[0-6].d/S99${firstBootService} /etc/runlevels/default/${firstBootService}
 cd /
 rm -rf "$home"
 rmdir /var/lib/longhaul 2>/dev/null
+sync
+say 'the first boot is over'
 exit 0
 `;
 
