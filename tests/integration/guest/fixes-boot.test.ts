@@ -116,7 +116,9 @@ describe('a guest whose default kernel has no virtio', () => {
       'These kernels cannot drive virtio disks and are of no use any more: 3.2.0-5-xen.',
     );
     expect(await read('/boot/grub/device.map')).toBe('(hd0)\t/dev/vda\n');
-    expect(await read('/etc/modprobe.d/local.conf')).toBe('#blacklist virtio_net\nalias eth0 virtio_net\n');
+    expect(await read('/etc/modprobe.d/local.conf')).toBe(
+      '# Needed on KVM: blacklist virtio_net\nalias eth0 virtio_net\n',
+    );
     expect(await read('/etc/modules')).toBe('loop\n# xen-blkfront\n');
   });
 

@@ -116,7 +116,9 @@ describe('inspecting and fixing a guest', () => {
     expect(planned.facts.hostname).toBe('vm');
     expect(planned.fixes).toMatchObject([{ fix: 'append', changes: [{ path: '/etc/hostname' }] }]);
     expect(existsSync(overlay)).toBe(false);
-    const noted = readFileSync(join(workDir.root, 'ledger'), 'utf8').trim().split('\n');
+    const noted = readFileSync(join(workDir.root, 'ledger'), 'utf8')
+      .split('\n')
+      .filter((line) => line !== '');
     expect(noted).toHaveLength(launches);
     for (const line of noted) expect(existsSync(JSON.parse(line) as string)).toBe(false);
   });
