@@ -14,7 +14,7 @@ function runTests(files: Record<string, string>, options: { setup?: string; args
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), text);
   };
-  for (const path of ['scripts/test.sh', 'vitest.config.ts', 'tests/support']) {
+  for (const path of ['scripts/test.sh', 'scripts/as-root.sh', 'vitest.config.ts', 'tests/support']) {
     cpSync(join(checkout, path), join(root, path), { recursive: true });
   }
   symlinkSync(join(checkout, 'node_modules'), join(root, 'node_modules'));
