@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { workflowTaskQueue } from '../../contracts/queues.ts';
 import { migrationSpec, type MigrationSpec, type MigrationSpecInput } from '../../contracts/spec.ts';
 import type { MigrationView, Resolution, Tuning } from '../../contracts/steps.ts';
@@ -80,20 +80,27 @@ export function runWorkers(workers: readonly Worker[]): () => Promise<void> {
   };
 }
 
-/** The workers of a host whose activities are scripted, ready to run. */
-export function scriptedWorkers(
+/** Runs the workers of a host whose activities are scripted; gives what stops them. */
+export async function runScriptedHost(
   environment: TestWorkflowEnvironment,
   hostId: string,
   { activities, placement }: ScriptedHost,
   slots = 10,
-): Promise<Worker[]> {
+): Promise<() => Promise<void>> {
+  // Hosts do not share a process, and two workers of one connection may not share the placement queue.
+  const connection = await NativeConnection.connect({ address: environment.address });
   const shared = {
-    connection: environment.nativeConnection,
+    connection,
     shutdownGraceTime: 0,
     // A step hears of its cancellation with its next heartbeat.
     maxHeartbeatThrottleInterval: 200,
   };
-  return createHostWorkers(shared, { hostId, slots, steps: activities, undo: activities, placement });
+  const queues = { hostId, slots, steps: activities, undo: activities, placement };
+  const stopWorkers = runWorkers(await createHostWorkers(shared, queues));
+  return async () => {
+    await stopWorkers();
+    await connection.close();
+  };
 }
 
 async function startHost(
@@ -103,7 +110,7 @@ async function startHost(
 ): Promise<TestHost> {
   const hostId = `host-${randomUUID().slice(0, 8)}`;
   const host = scriptedHost(hostId, script);
-  const stopWorkers = runWorkers(await scriptedWorkers(environment, hostId, host, slots));
+  const stopWorkers = await runScriptedHost(environment, hostId, host, slots);
   const started: WorkflowHandle[] = [];
   return {
     hostId,

@@ -7,7 +7,7 @@ import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import type { ErrorCode } from '../../../contracts/error-codes.ts';
 import { workflowTaskQueue } from '../../../contracts/queues.ts';
 import { ensureSearchAttributes } from '../../../workers/search-attributes.ts';
-import { runWorkers, scriptedWorkers, workflowsPath } from '../../support/control-plane.ts';
+import { runScriptedHost, runWorkers, workflowsPath } from '../../support/control-plane.ts';
 import { scriptedHost, type Script, type ScriptedHost } from '../../support/scripted-host.ts';
 import { temporalBinary } from '../../support/temporal.ts';
 
@@ -92,7 +92,7 @@ export async function startCliBench(): Promise<CliBench> {
     host: async (script = {}) => {
       const hostId = `host-${randomUUID().slice(0, 8)}`;
       const host = scriptedHost(hostId, script);
-      stops.push(runWorkers(await scriptedWorkers(environment, hostId, host)));
+      stops.push(await runScriptedHost(environment, hostId, host));
       return { ...host, hostId };
     },
     stopWorkflows,
