@@ -2,7 +2,7 @@ import { isGrpcCancelledError, isGrpcDeadlineError, type WorkflowHandle } from '
 import { randomUUID } from 'node:crypto';
 import { LonghaulError } from '../contracts/errors.ts';
 import { migrationIdOf } from '../contracts/ids.ts';
-import { workflowTaskQueue } from '../contracts/queues.ts';
+import { placementTaskQueue, undoTaskQueue, workflowTaskQueue } from '../contracts/queues.ts';
 import { searchAttributes } from '../contracts/search-attributes.ts';
 import type { MigrationSpec } from '../contracts/spec.ts';
 import type {
@@ -18,7 +18,7 @@ import { connectTemporal, unreachable, type TemporalLink } from './connect.ts';
 import { findMigration, type MigrationRow } from './find-migration.ts';
 import type { LiveView } from './live-view.ts';
 import { isUnanswered, readLiveView, rowFacts, workerTimeoutMs } from './progress.ts';
-import { fromTemporal, noWorker } from './temporal-errors.ts';
+import { fromTemporal, noHost, noWorker } from './temporal-errors.ts';
 
 /** Any single call to the server or, through it, to a worker ends within this. */
 const callTimeoutMs = 15_000;
@@ -80,6 +80,8 @@ export class LonghaulClient {
    */
   async plan(spec: MigrationSpec, signal?: AbortSignal): Promise<MigrationPlan> {
     if (!(await this.hasWorker())) throw noWorker(this.link);
+    const doubt = await this.hostDoubt(spec);
+    if (doubt !== undefined) throw doubt;
     const workflowId = `plan-${spec.source.kind}-${spec.name}-${randomUUID().slice(0, 8)}`;
     const input: MigrationInput = { spec };
     const handle = await this.call(workflowId, () =>
@@ -177,15 +179,37 @@ export class LonghaulClient {
 
   /** True when a worker asked for work on the queue in the last minutes. */
   async hasWorker(): Promise<boolean> {
+    return (await this.pollersOf(workflowTaskQueue, 'workflow')).length > 0;
+  }
+
+  /** Why a host that the spec names will not take the VM now: NO_WORKER; undefined when its worker is there. */
+  async hostDoubt({ target }: MigrationSpec): Promise<LonghaulError | undefined> {
+    if (target.host === 'any') return undefined;
+    // A worker whose slots are all taken polls no more for steps, but always for compensations.
+    if ((await this.pollersOf(undoTaskQueue(target.host), 'activity')).length > 0) return undefined;
+    const known = await this.pollersOf(placementTaskQueue, 'activity');
+    return noHost(
+      target.host,
+      known.map((identity) => identity.replace(/\/\d+$/, '')),
+    );
+  }
+
+  /** Identities of the workers that ask a queue for work. */
+  private async pollersOf(name: string, kind: 'workflow' | 'activity'): Promise<string[]> {
     const { pollers } = await this.call(undefined, () =>
       this.link.connection.workflowService.describeTaskQueue({
         namespace: this.link.namespace,
-        taskQueue: { name: workflowTaskQueue },
+        taskQueue: { name },
+        // temporal.api.enums.v1.TaskQueueType, whose package is not one of ours.
+        // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment
+        taskQueueType: kind === 'workflow' ? 1 : 2,
       }),
     );
     // A poll lasts a minute at most; an older one is of a worker that has gone.
     const recentMs = Date.now() - 70_000;
-    return pollers.some((poller) => Number(poller.lastAccessTime?.seconds ?? 0) * 1000 > recentMs);
+    return pollers
+      .filter((poller) => Number(poller.lastAccessTime?.seconds ?? 0) * 1000 > recentMs)
+      .map(({ identity }) => identity ?? '');
   }
 
   private async exists(migrationId: string): Promise<boolean> {

@@ -1,3 +1,4 @@
+import { nearest } from '../contracts/nearest.ts';
 import {
   isGrpcServiceError,
   QueryNotRegisteredError,
@@ -187,6 +188,18 @@ export function noWorker(place: ErrorPlace, cause?: unknown): LonghaulError {
     },
     cause,
   );
+}
+
+/** NO_WORKER for one host, with the host that was probably meant. */
+export function noHost(hostId: string, known: readonly string[]): LonghaulError {
+  const hosts = [...new Set(known)].sort();
+  const meant = nearest(hostId, hosts);
+  const others = hosts.length === 0 ? 'No host has one.' : `Hosts that have one: ${hosts.join(', ')}.`;
+  return new LonghaulError('NO_WORKER', {
+    found: `No worker answers for the host "${hostId}".${meant === undefined ? '' : ` Did you mean ${meant}?`}`,
+    remedy: `Check the name of the host, or start \`longhaul worker\` there. ${others}`,
+    details: { hostId, hosts },
+  });
 }
 
 function namespaceMissing(error: unknown, place: ErrorPlace): LonghaulError {

@@ -42,6 +42,8 @@ Examples:
         const spec = await specFromArguments(args, await settingsOf(flags));
         return withClient(self, async (client) => {
           const id = await client.start(spec, { again: flags.again === true });
+          const doubt = await client.hostDoubt(spec);
+          if (doubt !== undefined) context.terminal.note(`It waits. ${doubt.found} ${doubt.remedy}`);
           const wait = flags.wait ?? (context.terminal.interactive && flags.json !== true);
           return wait
             ? await followStarted(client, id, context, flags.json === true)

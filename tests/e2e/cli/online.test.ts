@@ -33,6 +33,20 @@ async function until(
 }
 const isStatus = (status: string) => (view: Record<string, unknown>) => view['status'] === status;
 
+describe('a host that nobody knows', () => {
+  it('is not planned on, and waited for aloud, with the one that was meant', async () => {
+    const { hostId } = await bench.host();
+    const typo = `${hostId}x`;
+    const planned = await bench.run(['plan', '/images/lost.vmdk', '--host', typo]);
+    expect(planned.code).toBe(3);
+    expect(planned.stderr).toContain(`Did you mean ${hostId}?`);
+    const started = await bench.run(['migrate', '/images/lost.vmdk', '--host', typo, '--no-wait']);
+    expect(started.code).toBe(0);
+    expect(started.stderr).toContain(`It waits. No worker answers for the host "${typo}".`);
+    await bench.run(['cancel', 'lost', '--no-wait']);
+  });
+});
+
 describe('a migration that meets no trouble', () => {
   it('is followed to its end, reported, listed, and not started twice', async () => {
     const { hostId } = await bench.host();
