@@ -9,11 +9,12 @@ import { MiB, noiseDisk } from '../bench/noise-disk.ts';
 import { guestDisks } from '../guests/guests.ts';
 import { run } from '../guests/lib/run.ts';
 import { silentLog } from '../support/io.ts';
+import { descendantsOf, type LonghaulProcess } from '../support/longhaul-process.ts';
 import { temporalBinary } from '../support/temporal.ts';
 import { runningActivity, Site, untilInside } from './site.ts';
 
 let directory: string;
-/** A disk that takes a while to copy when it is compressed and compared. */
+/** A disk that takes seconds to copy when it is compressed. */
 let large: string;
 let guest: string;
 let server: EmbeddedServer;
@@ -43,6 +44,15 @@ const unfixed = { guest: { fix: false } };
 /** Long enough to be met in the middle of its copy. */
 const slowly = { ...unfixed, target: { compression: 'zstd' } } as const;
 
+/** Waits until a worker copies a disk, and holds the copy still there: it then ends by being killed alone. */
+async function heldCopy(worker: LonghaulProcess, handle: WorkflowHandle): Promise<void> {
+  while ((await runningActivity(handle)) !== 'ended') {
+    const copy = descendantsOf(worker.pid).find(({ command }) => /^qemu-img convert /.test(command));
+    if (copy) return void process.kill(copy.pid, 'SIGSTOP');
+  }
+  throw new Error('the migration ended before its copy was seen');
+}
+
 async function cancelled(handle: WorkflowHandle): Promise<void> {
   await handle.cancel();
   const end: unknown = await handle.result().catch((error: unknown) => error);
@@ -53,9 +63,9 @@ async function cancelled(handle: WorkflowHandle): Promise<void> {
 describe('a migration that is cancelled', () => {
   it('in the middle of a copy leaves nothing', async () => {
     const site = await newSite();
-    site.worker(server.address);
+    const worker = site.worker(server.address);
     const handle = await site.migrate(client, large, { verifyBoot: false }, slowly);
-    await untilInside(handle, 'convertDisk', 1_500);
+    await heldCopy(worker, handle);
     await cancelled(handle);
     await site.stop();
     expect(await site.left()).toEqual({ disks: [], domains: [], leftovers: [] });
@@ -85,7 +95,7 @@ describe('a worker that is told to stop', () => {
     const site = await newSite();
     const first = site.worker(server.address, { LONGHAUL_DRAIN_SECONDS: '1' });
     const handle = await site.migrate(client, large, { verifyBoot: false, verifyCopy: true }, slowly);
-    await untilInside(handle, 'convertDisk', 500);
+    await heldCopy(first, handle);
     await first.stop();
     expect(await runningActivity(handle)).toBeUndefined();
     const second = site.worker(server.address);
