@@ -1,4 +1,4 @@
-import { nearest } from '../contracts/nearest.ts';
+import { didYouMean } from '../contracts/nearest.ts';
 import {
   isGrpcServiceError,
   QueryNotRegisteredError,
@@ -193,10 +193,9 @@ export function noWorker(place: ErrorPlace, cause?: unknown): LonghaulError {
 /** NO_WORKER for one host, with the host that was probably meant. */
 export function noHost(hostId: string, known: readonly string[]): LonghaulError {
   const hosts = [...new Set(known)].sort();
-  const meant = nearest(hostId, hosts);
   const others = hosts.length === 0 ? 'No host has one.' : `Hosts that have one: ${hosts.join(', ')}.`;
   return new LonghaulError('NO_WORKER', {
-    found: `No worker answers for the host "${hostId}".${meant === undefined ? '' : ` Did you mean ${meant}?`}`,
+    found: `No worker answers for the host "${hostId}"${didYouMean(hostId, hosts) || '.'}`,
     remedy: `Check the name of the host, or start \`longhaul worker\` there. ${others}`,
     details: { hostId, hosts },
   });

@@ -17,3 +17,9 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   // Two letters apart says nothing of words of two letters.
   return best.score <= limit && best.score < wanted.length ? best.candidate : undefined;
 }
+
+/** `; did you mean "X"?` for the end of a sentence about a word that is not known; empty when none is close. */
+export function didYouMean(word: string, candidates: Iterable<string>): string {
+  const near = nearest(word, candidates);
+  return near === undefined ? '' : `; did you mean "${near}"?`;
+}

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { nearest } from './nearest.ts';
+import { didYouMean, nearest } from './nearest.ts';
 import { migrationSpec, type MigrationSpec } from './spec.ts';
 import { keysAt, placesOf } from './spec-schema.ts';
 
@@ -106,8 +106,7 @@ function sentence(issue: Issue, value: unknown, path: readonly PropertyKey[]): s
 function oneOf(options: string[], value: unknown, path: readonly PropertyKey[]): string {
   const choices = options.length === 1 ? (options[0] ?? '') : `one of ${options.join(', ')}`;
   if (value === undefined) return `is missing; it must be ${choices}`;
-  const near = typeof value === 'string' && options.length > 1 ? nearest(value, options) : undefined;
-  return `must be ${choices}, not ${shown(value, path)}${near === undefined ? '' : `; did you mean "${near}"?`}`;
+  return `must be ${choices}, not ${shown(value, path)}${typeof value === 'string' && options.length > 1 ? didYouMean(value, options) : ''}`;
 }
 
 function bound(origin: string, how: string, limit: number | bigint): string {

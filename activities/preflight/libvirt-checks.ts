@@ -1,4 +1,5 @@
-import { stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
+import { didYouMean } from '../../contracts/nearest.ts';
 import { networkTarget } from '../../contracts/network-map.ts';
 import type { Finding } from '../../contracts/values.ts';
 import { type Check, type PreflightDeps, blocker, warning } from './check.ts';
@@ -40,7 +41,7 @@ export const checkNetworks: Check = async ({ spec, vm, deps, io }) => {
       findings.push(
         blocker(
           'NETWORK_UNMAPPED',
-          `nothing in target.networks stands for the source network ${network}`,
+          `nothing in target.networks stands for the source network ${network}${didYouMean(network, Object.keys(spec.target.networks))}`,
           `Add an entry "${network}" to target.networks, or "default" for all that have none.`,
         ),
       );
@@ -49,7 +50,7 @@ export const checkNetworks: Check = async ({ spec, vm, deps, io }) => {
         findings.push(
           blocker(
             'NETWORK_UNMAPPED',
-            `${network} is mapped to the bridge ${target.name}, and this host has no bridge of that name`,
+            `${network} is mapped to the bridge ${target.name}, and this host has no bridge of that name${didYouMean(target.name, await bridges())}`,
             'Correct target.networks ("ip link show type bridge" lists the bridges), or make the bridge.',
           ),
         );
@@ -58,7 +59,7 @@ export const checkNetworks: Check = async ({ spec, vm, deps, io }) => {
       findings.push(
         blocker(
           'NETWORK_UNMAPPED',
-          `${network} is mapped to the libvirt network ${target.name}, which does not exist in ${deps.host.libvirtUri}`,
+          `${network} is mapped to the libvirt network ${target.name}, which does not exist in ${deps.host.libvirtUri}${didYouMean(target.name, listed.all)}`,
           'Correct target.networks ("virsh net-list --all" lists the networks), or define that network.',
         ),
       );
@@ -81,4 +82,10 @@ async function isBridge(name: string): Promise<boolean> {
     (info) => info.isDirectory(),
     () => false,
   );
+}
+
+async function bridges(): Promise<string[]> {
+  const cards = await readdir('/sys/class/net');
+  const are = await Promise.all(cards.map(isBridge));
+  return cards.filter((_, index) => are[index]);
 }

@@ -2,6 +2,7 @@ import { access, constants, lstat, stat } from 'node:fs/promises';
 import { XMLParser } from 'fast-xml-parser';
 import { z } from 'zod';
 import { hasErrno, LonghaulError, messageOf } from '../../contracts/errors.ts';
+import { didYouMean } from '../../contracts/nearest.ts';
 import type { MigrationSpec } from '../../contracts/spec.ts';
 import { targetPathOf } from '../image/convert-disk.ts';
 import { publishedPath } from '../image/publish.ts';
@@ -31,9 +32,10 @@ export async function resolveTargetDirectory(
 
   const { pool } = target;
   const unusable = (found: string, remedy: string) => new LonghaulError('POOL_UNUSABLE', { found, remedy });
-  if (!(await namesOf(deps.virsh, ['pool-list', '--all', '--name'], signal)).has(pool)) {
+  const pools = await namesOf(deps.virsh, ['pool-list', '--all', '--name'], signal);
+  if (!pools.has(pool)) {
     throw unusable(
-      `there is no storage pool ${pool} in ${deps.host.libvirtUri}`,
+      `there is no storage pool ${pool} in ${deps.host.libvirtUri}${didYouMean(pool, pools)}`,
       'Correct target.pool; "virsh pool-list --all" lists the pools.',
     );
   }

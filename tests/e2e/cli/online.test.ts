@@ -39,7 +39,7 @@ describe('a host that nobody knows', () => {
     const typo = `${hostId}x`;
     const planned = await bench.run(['plan', '/images/lost.vmdk', '--host', typo]);
     expect(planned.code).toBe(3);
-    expect(planned.stderr).toContain(`Did you mean ${hostId}?`);
+    expect(planned.stderr).toContain(`did you mean "${hostId}"?`);
     const started = await bench.run(['migrate', '/images/lost.vmdk', '--host', typo, '--no-wait']);
     expect(started.code).toBe(0);
     expect(started.stderr).toContain(`It waits. No worker answers for the host "${typo}".`);

@@ -166,6 +166,8 @@ describe('preflight', () => {
     onTestFinished(() => void virsh('pool-destroy', pool));
     expect(await inPool()).toMatchObject({ targetDirectory: made.target });
     expect(blockersOf(await inPool())).toEqual([]);
+    const slip = await run({ ...made, spec: { ...made.spec, target: { pool: `${pool}x` } } });
+    expect(slip.findings[0]?.found).toContain(`did you mean "${pool}"?`);
   });
 
   it('does not make a missing target directory', async () => {
@@ -202,12 +204,12 @@ describe('preflight', () => {
       spec: {
         ...made.spec,
         source: { kind: 'image', disks: [made.image], nics },
-        target: { networks: { lan: 'no-such-net', dmz: 'bridge:nobr0', office: 'default' } },
+        target: { networks: { lan: 'defualt', dmz: 'bridge:nobr0', office: 'default' } },
       },
     });
     const found = result.findings.filter(({ code }) => code === 'NETWORK_UNMAPPED').map((each) => each.found);
     expect(found).toEqual([
-      expect.stringContaining('libvirt network no-such-net'),
+      expect.stringMatching(/libvirt network defualt, .* did you mean "default"\?$/),
       expect.stringContaining('bridge nobr0'),
     ]);
   });
