@@ -21,3 +21,17 @@ export function tally(run: Run): { line: string; ok: boolean } {
   const reported = passed + failed === 0 ? 1 : failed;
   return { line: `${passed} passed, ${reported} failed`, ok: reported === 0 };
 }
+
+interface FileTime {
+  file: string;
+  seconds: number;
+}
+
+/** Where the time of a run went: the files that took ten seconds or more, the slowest first; empty when none did. */
+export function slowest(files: readonly FileTime[]): string {
+  const long = files.filter(({ seconds }) => seconds >= 10).sort((a, b) => b.seconds - a.seconds);
+  if (long.length === 0) return '';
+  const sum = files.reduce((all, { seconds }) => all + seconds, 0);
+  const lines = long.map(({ file, seconds }) => `${String(seconds).padStart(6)} s  ${file}`);
+  return [`The slowest files, of ${sum} s in all files:`, ...lines].join('\n');
+}

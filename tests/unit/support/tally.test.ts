@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { tally } from '../../support/tally.ts';
+import { slowest, tally } from '../../support/tally.ts';
 
 describe('the closing line of a test run', () => {
   it('counts what passed and what failed', () => {
@@ -33,4 +33,18 @@ describe('the closing line of a test run', () => {
       ok: false,
     });
   });
+});
+
+it('the slowest files are named in their order, the quick ones only counted', () => {
+  const times = [
+    { file: 'a.test.ts', seconds: 12 },
+    { file: 'b.test.ts', seconds: 3 },
+    { file: 'c.test.ts', seconds: 101 },
+  ];
+  expect(slowest(times).split('\n')).toEqual([
+    'The slowest files, of 116 s in all files:',
+    '   101 s  c.test.ts',
+    '    12 s  a.test.ts',
+  ]);
+  expect(slowest([{ file: 'b.test.ts', seconds: 3 }])).toBe('');
 });
