@@ -1,6 +1,5 @@
-import { rmSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FixContext } from '../../../activities/guest/linux/fix.ts';
 import { linuxFixes } from '../../../activities/guest/linux/index.ts';
@@ -15,7 +14,7 @@ let agentRpm: string;
 
 beforeAll(async () => {
   bench = await TreeBench.start(leftoverTrees);
-  [agentRpm = ''] = await buildRpms([
+  [agentRpm = ''] = await buildRpms(join(bench.dir, 'rpms'), [
     {
       name: 'qemu-guest-agent',
       files: {
@@ -28,7 +27,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await bench.close();
-  rmSync(join(dirname(agentRpm), '../..'), { recursive: true, force: true });
 });
 
 const read = async (path: string) => (await bench.guest.readFile(path)).toString();

@@ -142,7 +142,8 @@ export const rhel9: SystemTree = {
   prepare: async (root) => {
     await mkdir(join(root, 'usr/lib/rpm'), { recursive: true });
     await writeFile(join(root, 'usr/lib/rpm/rpmrc'), await readFile('/usr/lib/rpm/rpmrc'));
-    const packages = await buildRpms([
+    const dir = await mkdtemp(join(tmpdir(), 'longhaul-rpms-'));
+    const packages = await buildRpms(dir, [
       {
         name: 'open-vm-tools',
         files: { 'usr/bin/vmtoolsd': 'ELF', ...unit('vmtoolsd') },
@@ -152,6 +153,7 @@ export const rhel9: SystemTree = {
     ]);
     const database = ['--define', '_dbpath /var/lib/rpm', '--define', '_db_backend sqlite'];
     await run('rpm', ['--root', root, ...database, '-i', '--nodeps', ...packages]);
+    await rm(dir, { recursive: true });
   },
 };
 
@@ -163,9 +165,8 @@ export interface SmallRpm {
   requires?: string;
 }
 
-/** Real packages of a few files. @returns their paths, below the temporary directory */
-export async function buildRpms(packages: readonly SmallRpm[]): Promise<string[]> {
-  const dir = await mkdtemp(join(tmpdir(), 'rpms-'));
+/** Real packages of a few files. @returns their paths, below `dir`, which is made */
+export async function buildRpms(dir: string, packages: readonly SmallRpm[]): Promise<string[]> {
   const made: string[] = [];
   for (const { name, files, requires } of packages) {
     const root = join(dir, 'root', name);
