@@ -1,3 +1,4 @@
+import { expectedAddresses } from '../../contracts/addresses.ts';
 import { formatBytes } from '../../contracts/units.ts';
 import type { MigrationPlan } from '../../contracts/steps.ts';
 import type { Finding, FixOutcome } from '../../contracts/values.ts';
@@ -24,6 +25,7 @@ export function planText(
     findings(plan.preflight.findings, style),
     guest(plan),
     fixes(plan, style),
+    addresses(plan, style.paint),
     `${verdict} Nothing was written.`,
   ];
   return sections.filter((section) => section !== '').join('\n\n');
@@ -81,10 +83,20 @@ function guest({ facts }: MigrationPlan): string {
 
 function fixes(plan: MigrationPlan, { paint, columns }: { paint: Paint; columns: number }): string {
   if (plan.fixes.length === 0) return '';
-  const changing = plan.fixes.filter((fix) => fix.changes.length > 0);
-  if (changing.length === 0) return `${paint.bold('Fixes')}\n  nothing to change in the guest`;
+  const telling = plan.fixes.filter((fix) => fix.changes.length > 0 || fix.warnings.length > 0);
+  if (telling.length === 0) return `${paint.bold('Fixes')}\n  nothing to change in the guest`;
   const room = Math.max(60, Math.min(columns, 110));
-  return `${paint.bold('Fixes')}\n${changing.map((fix) => fixText(fix, room, paint)).join('\n')}`;
+  return `${paint.bold('Fixes')}\n${telling.map((fix) => fixText(fix, room, paint)).join('\n')}`;
+}
+
+/** What the guest is to come up with: the boot check asks for it, and fails without. */
+function addresses(plan: MigrationPlan, paint: Paint): string {
+  const rows = expectedAddresses(plan.fixes).map(({ macs, interface: name, address }) => [
+    safeLine(name),
+    safeLine(address ?? 'by DHCP'),
+    `on ${safeLine(macs.join(' or '))}`,
+  ]);
+  return rows.length === 0 ? '' : `${paint.bold('Addresses it keeps')}\n${alignColumns(rows, '  ')}`;
 }
 
 function fixText(fix: FixOutcome, room: number, paint: Paint): string {
