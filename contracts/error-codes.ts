@@ -29,6 +29,9 @@ export const errorCodes = {
     retryable: false,
     summary: 'A file on this host that the spec names for the guest cannot be used',
   },
+  // transfer
+  TRANSFER_FAILED: { retryable: true, summary: 'A disk could not be fetched' },
+  TRANSFER_DENIED: { retryable: false, summary: 'The server of a disk refuses to hand it over' },
   // source images
   SOURCE_NOT_FOUND: { retryable: false, summary: 'A source image does not exist' },
   SOURCE_UNREADABLE: { retryable: false, summary: 'A source image cannot be read' },

@@ -1,0 +1,352 @@
+import { createHash } from 'node:crypto';
+import { type FileHandle, open, rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { hasErrno, LonghaulError, messageOf } from '../../contracts/errors.ts';
+import { formatBytes } from '../../contracts/units.ts';
+import { bytesIn, chunksOf, type Extent, extentsDigest } from './extents.ts';
+import { Journal } from './journal.ts';
+import type { RateLimit } from './rate-limit.ts';
+import { type RangeSource, TransferFault } from './range-source.ts';
+
+export interface DownloadJob {
+  /** The sparse file of the disk, raw. It is made when it is not there, readable by its owner alone. */
+  path: string;
+  /** The record beside it; see `Journal`. */
+  journalPath: string;
+  /** Asks for the disk; again after it turned out to be another one. */
+  open: () => Promise<RangeSource>;
+  /** Ranges that are read at once. */
+  connections: number;
+  chunkBytes: number;
+  limits: readonly RateLimit[];
+  signal: AbortSignal;
+  onProgress: (progress: TransferProgress) => void;
+  tuning?: Partial<Tuning>;
+}
+
+export interface TransferProgress {
+  doneBytes: number;
+  totalBytes: number;
+  /** Set while the server wants to be left alone, or does not answer: one sentence. */
+  waiting?: string;
+}
+
+interface Tuning {
+  /** Tries of a range in a row that bring no byte. */
+  maxTries: number;
+  firstWaitMs: number;
+  maxWaitMs: number;
+  /** How often the disk may turn out to be another one. */
+  maxRestarts: number;
+  settleMs: number;
+}
+
+const defaults: Tuning = {
+  maxTries: 8,
+  firstWaitMs: 500,
+  maxWaitMs: 30_000,
+  maxRestarts: 3,
+  settleMs: 1_000,
+};
+
+export interface Downloaded {
+  identity: string;
+  sizeBytes: number;
+  /** Bytes in extents. */
+  dataBytes: number;
+  /** Bytes that came over the wire in this call; less than `dataBytes` after an interruption. */
+  fetchedBytes: number;
+  /** See `Journal.digestOf`. */
+  sha256: string;
+}
+
+/**
+ * Fetches the extents of a disk into a sparse file. Called again after whatever ended it, it fetches what is
+ * not in the file yet: of a killed process at most the chunk of each connection that was under way. The file is
+ * durable and whole when this returns. One caller at a time may work on a file: hold a lock.
+ *
+ * @throws LonghaulError TRANSFER_FAILED, TRANSFER_DENIED, SOURCE_CHANGED, SPACE_INSUFFICIENT, HOST_IO; on abort,
+ *   the signal's reason.
+ */
+export async function download(job: DownloadJob): Promise<Downloaded> {
+  const tuning = { ...defaults, ...job.tuning };
+  for (let restarts = 0; ; restarts += 1) {
+    const source = await job.open();
+    try {
+      return await downloadOnce(job, source, tuning);
+    } catch (error) {
+      job.signal.throwIfAborted();
+      if (!(error instanceof TransferFault && error.kind === 'changed') || restarts >= tuning.maxRestarts)
+        throw typed(error, source);
+      // Nothing that came before can be trusted.
+      await rm(job.journalPath, { force: true });
+    }
+  }
+}
+
+async function downloadOnce(job: DownloadJob, source: RangeSource, tuning: Tuning): Promise<Downloaded> {
+  const chunks = chunksOf(source.extents, source.sizeBytes, job.chunkBytes);
+  const file = await openData(job.path);
+  try {
+    const { ino, birthtimeNs } = await file.stat({ bigint: true });
+    const subject = {
+      identity: source.identity,
+      sizeBytes: source.sizeBytes,
+      chunks: extentsDigest(chunks),
+      inode: `${ino} ${birthtimeNs}`,
+    };
+    const journal = await Journal.open(job.journalPath, subject, async () => {
+      await file.truncate(0);
+      await file.truncate(source.sizeBytes);
+      await file.sync();
+    });
+    try {
+      return await new Transfer({ job, source, tuning, file, journal, chunks }).run();
+    } finally {
+      await journal.close();
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+async function openData(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'r+');
+  } catch (error) {
+    if (!hasErrno(error, 'ENOENT')) throw error;
+    return await open(path, 'wx+', 0o600);
+  }
+}
+
+/** Pieces are gathered to this much before they are written. */
+const writeBytes = 1024 ** 2;
+
+interface TransferParts {
+  job: DownloadJob;
+  source: RangeSource;
+  tuning: Tuning;
+  file: FileHandle;
+  journal: Journal;
+  chunks: readonly Extent[];
+}
+
+/** One pass over what is missing. */
+class Transfer {
+  readonly #parts: TransferParts;
+  readonly #missing: Extent[];
+  readonly #totalBytes: number;
+  #doneBytes: number;
+  #fetchedBytes = 0;
+  /** Nobody asks before that; milliseconds of performance.now(). */
+  #quietUntil = 0;
+  /** Ends all connections when one gives up. */
+  readonly #stop = new AbortController();
+  readonly #signal: AbortSignal;
+
+  constructor(parts: TransferParts) {
+    this.#parts = parts;
+    const { job, chunks, journal } = parts;
+    this.#missing = chunks.filter((chunk) => !journal.has(chunk)).reverse();
+    this.#totalBytes = bytesIn(chunks);
+    this.#doneBytes = this.#totalBytes - bytesIn(this.#missing);
+    this.#signal = AbortSignal.any([job.signal, this.#stop.signal]);
+  }
+
+  async run(): Promise<Downloaded> {
+    this.#tell();
+    const settling = this.#settleNowAndThen();
+    const connections = Array.from({ length: this.#parts.job.connections }, () => this.#work());
+    const results = await Promise.allSettled(connections);
+    this.#stop.abort();
+    await settling;
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed) {
+      // What was fetched is kept; that this fails too is not the news.
+      await this.#settle().catch(() => undefined);
+      throw this.#withNumbers(failed.reason);
+    }
+    await this.#settle();
+    return {
+      identity: this.#parts.source.identity,
+      sizeBytes: this.#parts.source.sizeBytes,
+      dataBytes: this.#totalBytes,
+      fetchedBytes: this.#fetchedBytes,
+      sha256: this.#parts.journal.digestOf(this.#parts.chunks),
+    };
+  }
+
+  async #work(): Promise<void> {
+    try {
+      for (let chunk = this.#missing.pop(); chunk; chunk = this.#missing.pop()) {
+        this.#signal.throwIfAborted();
+        await this.#parts.journal.note(chunk, await this.#fetch(chunk));
+      }
+    } catch (error) {
+      // The first reason is the one that counts; the others end by it.
+      if (!this.#signal.aborted) this.#stop.abort(error);
+      throw this.#signal.reason;
+    }
+  }
+
+  /** Brings a chunk into the file, over as many requests as it takes. @returns its SHA-256, in hexadecimal */
+  async #fetch(chunk: Extent): Promise<string> {
+    const end = chunk.offset + chunk.length;
+    let hash = createHash('sha256');
+    let at = chunk.offset;
+    let tries = 0;
+    for (;;) {
+      await this.#quiet();
+      const before = at;
+      try {
+        for await (const pieces of gathered(
+          this.#parts.source.read({ offset: at, length: end - at }, this.#signal),
+        )) {
+          const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+          for (const limit of this.#parts.job.limits) await limit.take(length, this.#signal);
+          await writeAll(this.#parts.file, pieces, at);
+          for (const piece of pieces) hash.update(piece);
+          at += length;
+          this.#doneBytes += length;
+          this.#fetchedBytes += length;
+          this.#tell();
+        }
+        if (at === end) return hash.digest('hex');
+        throw new TransferFault('again', `${this.#parts.source.name} ended a range ${end - at} bytes early`);
+      } catch (error) {
+        if (!(error instanceof TransferFault) || error.kind === 'changed' || error.kind === 'refused')
+          throw error;
+        tries = at > before && error.kind === 'again' ? 0 : tries + 1;
+        if (error.kind === 'void') {
+          this.#doneBytes -= at - chunk.offset;
+          hash = createHash('sha256');
+          at = chunk.offset;
+        }
+        if (tries >= this.#parts.tuning.maxTries) throw error;
+        await this.#wait(error, tries);
+      }
+    }
+  }
+
+  /** After a fault: the server's wish holds for all connections, a wait of our own for this one. */
+  async #wait(fault: TransferFault, tries: number): Promise<void> {
+    if (fault.retryAfterMs !== undefined) {
+      this.#quietUntil = Math.max(this.#quietUntil, performance.now() + fault.retryAfterMs);
+      return;
+    }
+    const most = Math.min(this.#parts.tuning.maxWaitMs, this.#parts.tuning.firstWaitMs * 2 ** tries);
+    this.#tell(`${fault.message}; asking again`);
+    await pause(most * (0.5 + Math.random() / 2), this.#signal);
+  }
+
+  async #quiet(): Promise<void> {
+    for (;;) {
+      const ms = this.#quietUntil - performance.now();
+      if (ms <= 0) return;
+      this.#tell(`${this.#parts.source.name} asks to be left alone for ${Math.ceil(ms / 1000)} s`);
+      await pause(Math.min(ms, 1_000), this.#signal);
+    }
+  }
+
+  /** A full disk says how much is missing. */
+  #withNumbers(error: unknown): unknown {
+    if (!hasErrno(error, 'ENOSPC') && !hasErrno(error, 'EDQUOT')) return error;
+    const { source } = this.#parts;
+    const missing = this.#totalBytes - this.#doneBytes;
+    return new LonghaulError(
+      'SPACE_INSUFFICIENT',
+      {
+        found: `the host ran full while ${source.name} was fetched: ${formatBytes(missing)} are missing (${missing} bytes)`,
+        remedy: 'Make room for them, then retry: what was fetched is kept.',
+        details: { missingBytes: missing },
+      },
+      error,
+    );
+  }
+
+  async #settleNowAndThen(): Promise<void> {
+    for (;;) {
+      await pause(this.#parts.tuning.settleMs, this.#signal).catch(() => undefined);
+      if (this.#signal.aborted) return;
+      await this.#settle().catch((error: unknown) => {
+        this.#stop.abort(error);
+      });
+    }
+  }
+
+  #settle(): Promise<void> {
+    return this.#parts.journal.settle(() => this.#parts.file.datasync());
+  }
+
+  #tell(waiting?: string): void {
+    this.#parts.job.onProgress({
+      doneBytes: this.#doneBytes,
+      totalBytes: this.#totalBytes,
+      ...(waiting === undefined ? {} : { waiting }),
+    });
+  }
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => signal.throwIfAborted());
+}
+
+/** Small pieces, put together for fewer writes. */
+async function* gathered(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array[]> {
+  let held: Uint8Array[] = [];
+  let length = 0;
+  const flush = () => {
+    const whole = held;
+    [held, length] = [[], 0];
+    return whole;
+  };
+  try {
+    for await (const piece of pieces) {
+      held.push(piece);
+      length += piece.length;
+      if (length >= writeBytes) yield flush();
+    }
+  } catch (error) {
+    // What came before the fault counts.
+    if (length > 0 && error instanceof TransferFault && error.kind === 'again') yield flush();
+    throw error;
+  }
+  if (length > 0) yield flush();
+}
+
+async function writeAll(file: FileHandle, pieces: Uint8Array[], position: number): Promise<void> {
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  const { bytesWritten } = await file.writev(pieces, position);
+  if (bytesWritten === length) return;
+  // A write that a full disk cut short says why when it is repeated.
+  const rest = Buffer.concat(pieces).subarray(bytesWritten);
+  for (let done = 0; done < rest.length;)
+    done += (await file.write(rest, done, rest.length - done, position + bytesWritten + done)).bytesWritten;
+}
+
+function typed(error: unknown, { name }: RangeSource): unknown {
+  if (error instanceof TransferFault) {
+    const code = {
+      again: 'TRANSFER_FAILED',
+      void: 'TRANSFER_FAILED',
+      changed: 'SOURCE_CHANGED',
+      refused: 'TRANSFER_DENIED',
+    } as const;
+    const remedy = {
+      again: 'See whether the server and the network between are well; what was fetched is kept.',
+      void: 'Something between the server and this host changes data; what was fetched is kept.',
+      changed: 'Let nobody write to the source while it is fetched, then retry.',
+      refused: 'See whether the address, its signature and the rights of the account are still good.',
+    };
+    return new LonghaulError(code[error.kind], { found: error.message, remedy: remedy[error.kind] }, error);
+  }
+  if (error instanceof LonghaulError) return error;
+  return new LonghaulError(
+    'HOST_IO',
+    {
+      found: `${name} could not be written to this host: ${messageOf(error)}`,
+      remedy: 'See dmesg for errors of the storage, then retry.',
+    },
+    error,
+  );
+}
