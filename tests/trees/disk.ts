@@ -5,11 +5,12 @@ import { createDisk, MiB } from '../guests/lib/disk.ts';
 import { makeVolumeGroup } from '../guests/lib/lvm.ts';
 import { run } from '../guests/lib/run.ts';
 import { entriesOf, writeEntries, type TreeEntry } from './files.ts';
+import { setPvUuid } from './pv-uuid.ts';
 import { manifestPath, readTree, treesDirectory, type Tree, type TreeFileSystem } from './tree.ts';
 
 /** Disks of trees, made once for each manifest; raw, sparse and read-only. */
 export async function treeDisk(name: string): Promise<string> {
-  const sources = ['tree.ts', 'initramfs.ts', 'files.ts', 'disk.ts'].map((file) =>
+  const sources = ['tree.ts', 'initramfs.ts', 'files.ts', 'disk.ts', 'pv-uuid.ts'].map((file) =>
     join(treesDirectory, file),
   );
   const digest = await recipeHash([manifestPath(name), ...sources], []);
@@ -65,11 +66,12 @@ async function layOut(disk: string, tree: Tree): Promise<PlacedFileSystem[]> {
     })),
   });
   const placed: PlacedFileSystem[] = [];
-  for (const { fs, uuid, group, volumes = [], ...partition } of partitions) {
+  for (const { fs, uuid, group, pvUuid, volumes = [], ...partition } of partitions) {
     if (fs !== undefined && uuid !== undefined) placed.push({ ...partition, fs, uuid });
     if (group === undefined) continue;
     const sizes = volumes.map(({ name, sizeMiB }) => ({ name, sizeBytes: sizeMiB * MiB }));
     const offsets = await makeVolumeGroup(disk, partition, group, sizes);
+    if (pvUuid !== undefined) await setPvUuid(disk, partition, group, pvUuid);
     for (const { name, sizeMiB, ...volume } of volumes) {
       const offsetBytes = partition.offsetBytes + (offsets.get(name) ?? Number.NaN);
       placed.push({ ...volume, offsetBytes, sizeBytes: sizeMiB * MiB, device: `/dev/${group}/${name}` });

@@ -1,3 +1,4 @@
+import type { DiskBus } from '../../../contracts/spec.ts';
 import type { GuestFacts } from '../../../contracts/values.ts';
 import { isGuestfsFailure } from '../guest-errors.ts';
 import { parsePartitionTable, type PartitionTable } from '../inspector/partition-table.ts';
@@ -287,4 +288,19 @@ function parseByPath(short: string): ParsedName | undefined {
 
 function place(disk: number, partition: string | undefined): ParsedName {
   return { kind: 'place', disk, ...(partition === undefined ? {} : { partition: Number(partition) }) };
+}
+
+/** What Linux calls disks of virtio, and of SATA and SCSI. */
+export type DiskKind = 'vd' | 'sd';
+
+export function diskKind(bus: DiskBus = 'virtio'): DiskKind {
+  return bus === 'virtio' ? 'vd' : 'sd';
+}
+
+/** /dev/vda, /dev/vdb ... /dev/vdaa for a place from 0. */
+export function diskName(kind: DiskKind, place: number): string {
+  let letters = '';
+  for (let left = place + 1; left > 0; left = Math.floor((left - 1) / 26))
+    letters = String.fromCharCode(97 + ((left - 1) % 26)) + letters;
+  return `/dev/${kind}${letters}`;
 }

@@ -10,6 +10,7 @@ import { hostnameFix } from './hostname.ts';
 import { initramfsFix } from './initramfs.ts';
 import { kernelChoiceFix } from './kernel-choice.ts';
 import { leftoverFixes } from './leftovers/index.ts';
+import { lvmFix } from './lvm.ts';
 import { modprobeFix } from './modprobe.ts';
 import { networkFix } from './network.ts';
 import { selinuxFix } from './selinux.ts';
@@ -29,6 +30,7 @@ export const linuxFixes: readonly Fix[] = [
   fstabFix,
   bootConfigFix,
   grubDisksFix,
+  lvmFix,
   networkFix,
   staticAddressesFix,
   modprobeFix,

@@ -8,6 +8,7 @@ import { ownPrefix, readNetworkFiles, withKnownCards, type ReadFile } from './ne
 import { effectiveFiles, enabledManagers } from './network/managers.ts';
 import { assignNames } from './network/names.ts';
 import { renew, renewDrivers } from './network/renewal.ts';
+import { planVendorFiles } from './network/vendor-files.ts';
 import { dropStaleRules, linkFile, udevRules } from './network/rules.ts';
 
 /** networkd and udev, netplan, NetworkManager, cloud-init. */
@@ -35,9 +36,12 @@ export const networkFix: Fix = {
     const bound = boundNames(files);
     const names = plan.names.filter(({ name, mac }) => !bound.has(`${name} ${mac}`));
     changes.push(...(await planNames(guest, names, warnings)), await planCloudFreeze(guest, files));
+    const managers = await enabledManagers(guest);
+    const vendor = managers.has('networkd') ? await planVendorFiles(guest, nicModel, warnings) : undefined;
+    changes.push(...(vendor?.changes ?? []));
 
     const cardsOf = cardFinder(found, plan, macs);
-    const used = effectiveFiles(files, await enabledManagers(guest), cardsOf, warnings);
+    const used = effectiveFiles([...files, ...(vendor?.files ?? [])], managers, cardsOf, warnings);
     const addresses = configuredAddresses(
       found,
       plan,
