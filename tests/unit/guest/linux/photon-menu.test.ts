@@ -46,8 +46,8 @@ describe('what Photon OS starts', () => {
   });
 
   it('is said when there is nothing to lead to', async () => {
-    const { '/boot/linux-6.1.83-2.ph5.cfg': _, ...alone } = settings;
-    const { guest } = photon(alone, 'linux-esx-6.1.83-2.ph5-esx.cfg');
+    const name = 'linux-esx-6.1.83-2.ph5-esx.cfg';
+    const { guest } = photon({ [`/boot/${name}`]: settings[`/boot/${name}`] }, name);
     const warnings: string[] = [];
     expect(await planPhoton(guest, { best: generic, useless: [esx] }, 'why', warnings)).toEqual([]);
     expect(warnings).toEqual([expect.stringContaining('has no settings beside it')]);
