@@ -8,6 +8,7 @@ import { grubDisksFix } from './grub-disks.ts';
 import { guestAgentFix } from './guest-agent.ts';
 import { hostnameFix } from './hostname.ts';
 import { initramfsFix } from './initramfs.ts';
+import { initrdlessFix } from './initrdless.ts';
 import { kernelChoiceFix } from './kernel-choice.ts';
 import { leftoverFixes } from './leftovers/index.ts';
 import { lvmFix } from './lvm.ts';
@@ -29,6 +30,7 @@ export const linuxFixes: readonly Fix[] = [
   efiFallbackFix,
   fstabFix,
   bootConfigFix,
+  initrdlessFix,
   grubDisksFix,
   lvmFix,
   networkFix,
