@@ -19,6 +19,12 @@ export async function treeDisk(name: string): Promise<string> {
   return join(await cachedDir(home, (dir) => buildDisk(join(dir, 'disk.raw'), readTree(name))), 'disk.raw');
 }
 
+/** Of paths in the guest those in a file system that is mounted somewhere, as they are in it. */
+function pathsBelow(paths: readonly string[], at: string | undefined): string[] {
+  const below = at === '/' ? '/' : `${at ?? ' '}/`;
+  return paths.filter((path) => path.startsWith(below)).map((path) => path.slice(below.length - 1));
+}
+
 interface PlacedFileSystem extends TreeFileSystem {
   offsetBytes: number;
   sizeBytes: number;
@@ -34,10 +40,9 @@ async function buildDisk(disk: string, tree: Tree): Promise<void> {
     const root = await mkdtemp(`${disk}.tree-`);
     if (fileSystem.at !== undefined)
       await writeEntries(root, entriesBelow(entries, fileSystem.at, mountpoints));
-    if (fileSystem.at === '/') {
-      for (const at of ['/dev', '/proc', '/sys', '/run', '/tmp', '/var/tmp', ...mountpoints])
-        await mkdir(join(root, at), { recursive: true });
-    }
+    const needed = fileSystem.at === '/' ? ['/dev', '/proc', '/sys', '/run', '/tmp', '/var/tmp'] : [];
+    for (const at of [...needed, ...pathsBelow(mountpoints, fileSystem.at)])
+      await mkdir(join(root, at), { recursive: true });
     await onLoop(disk, fileSystem, (device) => makeFileSystem(device, fileSystem, root));
     if (fileSystem.fs === 'btrfs') await fillBtrfs(disk, fileSystem, root);
     await rm(root, { recursive: true });
