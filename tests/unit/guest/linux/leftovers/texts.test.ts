@@ -107,6 +107,11 @@ describe('the temporary disk of a cloud in /etc/fstab', () => {
     );
   });
 
+  it('goes by either of the names that Azure has for it', () => {
+    const named = '/dev/disk/azure/resource-part1 /mnt ext4 defaults 0 2\n';
+    expect(dropLentDisks(named, [])).toBe(`# Lent by the former cloud, not migrated: ${named}`);
+  });
+
   it('stays when a disk for it was migrated, unless Azure names it', () => {
     expect(dropLentDisks(`${azure}\n${ec2}\n`, ['/mnt'])).toBe(
       `# Lent by the former cloud, not migrated: ${azure}\n${ec2}\n`,
