@@ -24,7 +24,7 @@ export const networkFix: Fix = {
   title: 'Keep network configuration working on the new cards',
   critical: false,
   applies: (facts) => facts.os === 'linux',
-  async plan({ guest, vm, nicModel = 'virtio' }) {
+  async plan({ guest, vm, earlier, nicModel = 'virtio' }) {
     const warnings: string[] = [];
     const files = await readNetworkFiles(guest, warnings);
     const macs = vm.nics.map((nic) => nic.mac);
@@ -35,7 +35,7 @@ export const networkFix: Fix = {
     const changes = files.map((file) => planRenewal(file, plan.renewed, new Set(macs), nicModel));
     const bound = boundNames(files);
     const names = plan.names.filter(({ name, mac }) => !bound.has(`${name} ${mac}`));
-    changes.push(...(await planNames(guest, names, warnings)), await planCloudFreeze(guest, files));
+    changes.push(...(await planNames(guest, names, warnings)), await planCloudFreeze(guest, files, earlier));
     const managers = await enabledManagers(guest);
     const vendor = managers.has('networkd') ? await planVendorFiles(guest, nicModel, warnings) : undefined;
     changes.push(...(vendor?.changes ?? []));
