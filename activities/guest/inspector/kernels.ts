@@ -142,11 +142,15 @@ async function initramfsOf(
     `/boot/initrd-${suffix}.img`,
     `/boot/initramfs-${suffix}`,
   ]);
-  for (const candidate of [...fromEntries, ...usual]) {
+  // What is started when nobody chooses: an image for emergencies holds every driver, and shows nothing of it.
+  const [spare, started] = [fromEntries.filter(isSpare), fromEntries.filter((each) => !isSpare(each))];
+  for (const candidate of [...started, ...usual, ...spare]) {
     if (await guest.isFile(candidate)) return candidate;
   }
   return undefined;
 }
+
+const isSpare = (initramfs: string): boolean => /fallback|rescue/.test(initramfs.split('/').at(-1) ?? '');
 
 async function virtioOf(search: KernelSearch, kernel: Kernel): Promise<Kernel['virtio']> {
   const modules = await builtinModules(search.guest, kernel.version);

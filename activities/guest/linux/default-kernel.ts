@@ -20,6 +20,7 @@ import {
 } from './boot-menu-text.ts';
 import type { FixPlan, PlannedChange } from './fix.ts';
 import { planText, readGuestText, type GuestText } from './guest-text.ts';
+import { planPhoton } from './photon-menu.ts';
 
 export interface KernelVerdict {
   /** The kernel to start where the default would be one of the useless. */
@@ -48,6 +49,7 @@ export async function planDefaultKernel(guest: Guestfs, verdict: KernelVerdict):
     ...(await planLegacy(menus)),
     ...(await planExtlinux(menus)),
     ...(await planSystemdBoot(menus, bls)),
+    ...(await planPhoton(guest, verdict, what, warnings)),
   ];
   const versions = verdict.useless.map(({ version }) => version.slice(0, 80)).join(', ');
   warnings.push(`These kernels cannot drive virtio disks and are of no use any more: ${versions}.`);

@@ -8,6 +8,7 @@ import { ownPrefix, readNetworkFiles, withKnownCards, type ReadFile } from './ne
 import { effectiveFiles, enabledManagers } from './network/managers.ts';
 import { assignNames } from './network/names.ts';
 import { renew, renewDrivers } from './network/renewal.ts';
+import { planVendorFiles } from './network/vendor-files.ts';
 import { dropStaleRules, linkFile, udevRules } from './network/rules.ts';
 
 /** networkd and udev, netplan, NetworkManager, cloud-init. */
@@ -23,7 +24,7 @@ export const networkFix: Fix = {
   title: 'Keep network configuration working on the new cards',
   critical: false,
   applies: (facts) => facts.os === 'linux',
-  async plan({ guest, vm, nicModel = 'virtio' }) {
+  async plan({ guest, vm, earlier, nicModel = 'virtio' }) {
     const warnings: string[] = [];
     const files = await readNetworkFiles(guest, warnings);
     const macs = vm.nics.map((nic) => nic.mac);
@@ -34,10 +35,13 @@ export const networkFix: Fix = {
     const changes = files.map((file) => planRenewal(file, plan.renewed, new Set(macs), nicModel));
     const bound = boundNames(files);
     const names = plan.names.filter(({ name, mac }) => !bound.has(`${name} ${mac}`));
-    changes.push(...(await planNames(guest, names, warnings)), await planCloudFreeze(guest, files));
+    changes.push(...(await planNames(guest, names, warnings)), await planCloudFreeze(guest, files, earlier));
+    const managers = await enabledManagers(guest);
+    const vendor = managers.has('networkd') ? await planVendorFiles(guest, nicModel, warnings) : undefined;
+    changes.push(...(vendor?.changes ?? []));
 
     const cardsOf = cardFinder(found, plan, macs);
-    const used = effectiveFiles(files, await enabledManagers(guest), cardsOf, warnings);
+    const used = effectiveFiles([...files, ...(vendor?.files ?? [])], managers, cardsOf, warnings);
     const addresses = configuredAddresses(
       found,
       plan,

@@ -5,7 +5,7 @@ import type { Guestfs } from '../session/guestfs.ts';
 import type { Fix, PlannedChange } from './fix.ts';
 import { planOwnFile, planText, readGuestText } from './guest-text.ts';
 import { cardFinder } from './network/addresses.ts';
-import { cloudFreezePath, planCloudFreeze } from './network/cloud-init.ts';
+import { planCloudFreeze } from './network/cloud-init.ts';
 import { readNetworkFiles, withKnownCards, type Manager, type ReadFile } from './network/files.ts';
 import { enabledManagers } from './network/managers.ts';
 import { assignNames } from './network/names.ts';
@@ -73,8 +73,7 @@ export const staticAddressesFix: Fix = {
     }
     for (const [manager, cards] of byManager)
       changes.push(...(await writers[manager](guest, cards, warnings, files)));
-    if (!earlier.some(({ path }) => path === cloudFreezePath))
-      changes.push(await planCloudFreeze(guest, files, true));
+    changes.push(await planCloudFreeze(guest, files, earlier, true));
     const addresses = [...byManager.values()].flat().flatMap(({ settings }) => expectedOf(settings));
     return { changes: changes.filter((change) => change !== undefined), warnings, addresses };
   },
