@@ -19,7 +19,7 @@ import {
 } from '../../support/storage-disks.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'storage-'));
-const raid = ['raid1', 'raid2', 'raid3', 'raid4'] as const;
+const raid = ['raidA', 'raidB', 'raidC', 'raidD'] as const;
 const places = (mountpoints: readonly Mountpoint[]) =>
   mountpoints.map(({ path, device, fsType }) => [path, device, fsType]);
 
@@ -27,7 +27,7 @@ let paths: Record<StorageDisk, string>;
 let bench: GuestBench<StorageDisk>;
 
 beforeAll(async () => {
-  paths = await storageDisks(dir);
+  paths = await storageDisks();
   bench = await GuestBench.start(dir, paths);
 });
 afterAll(async () => {
@@ -59,19 +59,19 @@ describe('a guest on partitions', () => {
 
 describe('a guest whose power went while it wrote', () => {
   it('is seen as its ext4 journal leaves it', async () => {
-    const stale = await run('debugfs', ['-R', 'cat /etc/hostname', paths.dirtyExt4]);
+    const stale = await run('debugfs', ['-R', 'cat /etc/hostname', paths.dirtyExt]);
     expect(stale).toBe('before-the-crash\n');
-    const { facts } = await bench.inspect({ disks: ['dirtyExt4'] });
-    expect(facts).toMatchObject({ hostname: 'yes', warnings: [] });
+    const { facts } = await bench.inspect({ disks: ['dirtyExt'] });
+    expect(facts).toMatchObject({ hostname: 'replayed-ext4', warnings: [] });
   });
 
   it('is seen as its XFS log leaves it', async () => {
     const { facts } = await bench.inspect({ disks: ['dirtyXfs'] });
-    expect(facts).toMatchObject({ hostname: 'also', root: { fsType: 'xfs' }, warnings: [] });
+    expect(facts).toMatchObject({ hostname: 'replayed-xfs', root: { fsType: 'xfs' }, warnings: [] });
   });
 
   it('passes the check of its file systems afterwards', async () => {
-    for (const disk of ['dirtyExt4', 'dirtyXfs'] as const) {
+    for (const disk of ['dirtyExt', 'dirtyXfs'] as const) {
       const verdict = await bench.open({ disks: [disk] }, async ({ facts }, guest) =>
         guest.checkFileSystem('/', facts.root?.fsType ?? '', 300),
       );
@@ -227,5 +227,36 @@ describe('a guest with LUKS1 on LVM, and a container within a container', () => 
   it('takes the next key when Clevis is not to be had', async () => {
     const { facts } = await bench.inspect(keyed({ clevis: true }, root));
     expect(facts.hostname).toBe('luks-on-lvm');
+  });
+});
+
+describe('a hibernated guest', () => {
+  const refusal = (found: string) => ({ code: 'GUEST_HIBERNATED', found, retryable: false });
+
+  it('is refused when its memory lies in a logical volume', async () => {
+    await expect(bench.inspect({ disks: ['asleep'], groups: ['vg-s'] })).rejects.toMatchObject(
+      refusal('the guest is hibernated: /dev/vg-s/swap holds its memory'),
+    );
+  });
+
+  it('is refused when its memory lies in a container that a key opens', async () => {
+    const given = { disks: ['asleepInLuks'] as const, secrets: { 'env:SWAP': 'swap' } };
+    await expect(
+      bench.inspect({ ...given, guest: { luksKeys: [{ key: 'env:SWAP' }] } }),
+    ).rejects.toMatchObject(
+      refusal(`the guest is hibernated: /dev/mapper/luks-${containers.swap} holds its memory`),
+    );
+  });
+
+  it('is refused when it is Windows, and named beside another system', async () => {
+    const disk = bench.device('asleepWindows');
+    await expect(bench.inspect({ disks: ['asleepWindows'] })).rejects.toMatchObject(
+      refusal(`Windows on ${disk}1 is hibernated: its hiberfil.sys holds a sleeping system`),
+    );
+  });
+
+  it('is handed over unchanged when the spec says passthrough', async () => {
+    const { facts } = await bench.inspect({ disks: ['asleep'], guest: { passthrough: true } });
+    expect(facts.os).toBe('none');
   });
 });
