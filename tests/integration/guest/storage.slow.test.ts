@@ -6,7 +6,7 @@ import { fstabFix } from '../../../activities/guest/linux/fstab.ts';
 import { initramfsFix } from '../../../activities/guest/linux/initramfs.ts';
 import { planOffline } from '../../../activities/guest/offline-fixer.ts';
 import { migrationSpec } from '../../../contracts/spec.ts';
-import type { Mountpoint } from '../../../contracts/values.ts';
+import type { FixOutcome, GuestFacts, Mountpoint } from '../../../contracts/values.ts';
 import { GuestBench } from '../../support/guest-bench.ts';
 import { run } from '../../support/guest-trees.ts';
 import { silentLog } from '../../support/io.ts';
@@ -122,27 +122,15 @@ describe('a guest with LVM on LUKS2', () => {
   const guest = { luksKeys: [{ key: 'file:/etc/wrong' }, { device: '/dev/vda2', key: 'cred:disk' }] };
   const secrets = { 'cred:disk': trickyPassphrase };
 
-  it('opens with a passphrase of colons, quotes and line ends, for the device as any hypervisor names it', async () => {
-    const { facts } = await bench.inspect({ disks: ['lvmOnLuks'], groups: ['vgc'], guest, secrets });
-    expect(facts).toMatchObject({ hostname: 'lvm-on-luks', warnings: [] });
-    expect(places(facts.mountpoints)).toEqual([
-      ['/', '/dev/vgc/root', 'ext4'],
-      ['/boot', `${bench.device('lvmOnLuks')}1`, 'ext4'],
-    ]);
-  });
-
-  it('has its container under the name of its crypttab, as its tools look it up', async () => {
-    const held = await bench.open({ disks: ['lvmOnLuks'], groups: ['vgc'], guest, secrets }, (_, session) =>
-      session.blkid('/dev/mapper/sda2_crypt'),
-    );
-    expect(held.get('TYPE')).toBe('LVM2_member');
-  });
-
-  it('unlocks itself afterwards: crypttab by UUID under the same name, and an initramfs that has it so', async () => {
-    const planned = await bench.open(
+  /** Opened once: its volume group holds the container open, and no key opens that a second time. */
+  let seen: { facts: GuestFacts; held: Map<string, string>; planned: FixOutcome[] };
+  beforeAll(async () => {
+    seen = await bench.open(
       { disks: ['lvmOnLuks'], groups: ['vgc'], guest, secrets },
-      ({ facts }, session) =>
-        planOffline({
+      async ({ facts }, session) => ({
+        facts,
+        held: await session.blkid('/dev/mapper/sda2_crypt'),
+        planned: await planOffline({
           fixes: [fstabFix, initramfsFix],
           context: {
             guest: session,
@@ -155,8 +143,24 @@ describe('a guest with LVM on LUKS2', () => {
             report: () => undefined,
           },
         }),
+      }),
     );
-    const changes = planned.flatMap((outcome) => outcome.changes);
+  });
+
+  it('opens with a passphrase of colons, quotes and line ends, for the device as any hypervisor names it', () => {
+    expect(seen.facts).toMatchObject({ hostname: 'lvm-on-luks', warnings: [] });
+    expect(places(seen.facts.mountpoints)).toEqual([
+      ['/', '/dev/vgc/root', 'ext4'],
+      ['/boot', `${bench.device('lvmOnLuks')}1`, 'ext4'],
+    ]);
+  });
+
+  it('has its container under the name of its crypttab, as its tools look it up', () => {
+    expect(seen.held.get('TYPE')).toBe('LVM2_member');
+  });
+
+  it('unlocks itself afterwards: crypttab by UUID under the same name, and an initramfs that has it so', () => {
+    const changes = seen.planned.flatMap((outcome) => outcome.changes);
     expect(changes.find(({ path }) => path === '/etc/crypttab')?.after).toContain(
       `sda2_crypt UUID=${containers.lvm} none luks,discard`,
     );
@@ -207,11 +211,11 @@ describe('a guest with LUKS1 on LVM, and a container within a container', () => 
     const wrong = [{ key: 'env:A' }, { device: containers.root.toUpperCase(), keyFile: 'file:/etc/b' }];
     await expect(bench.inspect(keyed(...wrong))).rejects.toMatchObject({
       code: 'GUEST_LOCKED',
-      found: `LUKS container ${containers.root} on /dev/vg-b/root: tried env:A, file:/etc/b. LUKS container ${containers.outer} on /dev/vg-b/data: tried env:A`,
+      found: `LUKS container ${containers.outer} on /dev/vg-b/data: tried env:A. LUKS container ${containers.root} on /dev/vg-b/root: tried env:A, file:/etc/b`,
       details: {
         containers: [
-          { uuid: containers.root, tried: ['env:A', 'file:/etc/b'] },
           { uuid: containers.outer, tried: ['env:A'] },
+          { uuid: containers.root, tried: ['env:A', 'file:/etc/b'] },
         ],
       },
     });
