@@ -276,6 +276,15 @@ describe('the network of a guest without udev', () => {
     expect(warnings(done)).toEqual([expect.stringContaining('ens192 is eth0 now') as string]);
   });
 
+  it('gets what the spec asks for under the name of the kernel', async () => {
+    const done = await fix(alpine, [{ mac: second, address: '10.9.0.5/24' }]);
+    expect(paths(done)).toEqual(['/etc/network/interfaces']);
+    expect(await read('/etc/network/interfaces')).toContain(
+      'iface eth1 inet static\n    address 10.9.0.5/24\n',
+    );
+    expect(expected(done)).toEqual([`10.0.0.5/24 on ${first}`, `10.9.0.5/24 on ${second}`]);
+  });
+
   it('keeps the names that nameif gives by MAC, and renews the MAC that is gone', async () => {
     const done = await fix(alpineByMac);
     expect(paths(done)).toEqual(['/etc/mactab']);

@@ -18,20 +18,23 @@ export function followsKernel({ manager }: Pick<ReadFile, 'manager'>): boolean {
   return manager !== undefined && managers.has(manager);
 }
 
+/** The kernel counts cards in the order in which they lie on the bus, which is that of the VM's definition. */
+export const kernelName = (macs: readonly string[], mac: string): string => `eth${macs.indexOf(mac)}`;
+
 /**
  * What configured names become. Which card is meant must be sure: the VM has one, or the configuration knows
  * its MAC. What cannot be kept is a warning.
  *
  * @param plan names that are not given by the guest itself
- * @param macs of the VM's cards in their order, which is the order in which the kernel counts them
+ * @param macs of the VM's cards in their order
  */
 export function kernelNames(
   files: readonly Pick<ReadFile, 'manager' | 'found'>[],
   plan: Pick<NamePlan, 'names' | 'renewed'>,
   macs: readonly string[],
 ): KernelNames {
-  const kernelName = (mac: string) => `eth${macs.indexOf(mac)}`;
-  const away = plan.names.filter(({ name, mac }) => name !== kernelName(mac));
+  const own = (mac: string) => kernelName(macs, mac);
+  const away = plan.names.filter(({ name, mac }) => name !== own(mac));
   const known = new Set(
     files.flatMap(({ found }) =>
       found.physical.map(({ name, mac }) => `${name} ${plan.renewed.get(mac ?? '') ?? mac ?? ''}`),
@@ -49,14 +52,14 @@ export function kernelNames(
   for (let before = -1; before !== chosen.length;) {
     before = chosen.length;
     const free = new Set(chosen.map(({ name }) => name));
-    chosen = chosen.filter(({ mac }) => !everywhere.has(kernelName(mac)) || free.has(kernelName(mac)));
+    chosen = chosen.filter(({ mac }) => !everywhere.has(own(mac)) || free.has(own(mac)));
   }
-  const renamed = new Map(chosen.map(({ name, mac }) => [name, kernelName(mac)]));
+  const renamed = new Map(chosen.map(({ name, mac }) => [name, own(mac)]));
   const warnings = away
     .filter(({ name }) => !renamed.has(name))
     .map(
       ({ name, mac }) =>
-        `The guest has no udev that could name its card ${mac} ${name}; its kernel calls it ${kernelName(mac)}, so what is configured for ${name} may stay down.`,
+        `The guest has no udev that could name its card ${mac} ${name}; its kernel calls it ${own(mac)}, so what is configured for ${name} may stay down.`,
     );
   if (renamed.size > 0)
     warnings.push(
