@@ -252,11 +252,22 @@ describe('a hibernated guest', () => {
     );
   });
 
-  it('is refused when it is Windows, and named beside another system', async () => {
+  it('is refused when it is Windows', async () => {
     const disk = bench.device('asleepWindows');
     await expect(bench.inspect({ disks: ['asleepWindows'] })).rejects.toMatchObject(
       refusal(`Windows on ${disk}1 is hibernated: its hiberfil.sys holds a sleeping system`),
     );
+  });
+
+  it('is named when it is Windows beside the system that the spec names', async () => {
+    const { facts } = await bench.inspect({
+      disks: ['dirtyExt', 'asleepWindows'],
+      guest: { root: '/dev/sda' },
+    });
+    expect(facts.hostname).toBe('replayed-ext4');
+    expect(facts.warnings).toEqual([
+      `Windows on ${bench.device('asleepWindows')}1 is hibernated; wake it up and shut it down in the source VM.`,
+    ]);
   });
 
   it('is handed over unchanged when the spec says passthrough', async () => {
