@@ -126,6 +126,8 @@ const alpine: SystemTree = {
     'etc/network/interfaces':
       'auto lo\niface lo inet loopback\n\nauto ens192\niface ens192 inet static\n\taddress 10.0.0.5/24\n\tup ip route add 10.1.0.0/16 dev ens192\n',
     'sbin/ifup': '',
+    // Of a package that would be of use with udev.
+    'lib/udev/rules.d/60-usb.rules': '',
   },
 };
 /** The same with two cards that nameif names, one of them by a MAC that is gone. */
