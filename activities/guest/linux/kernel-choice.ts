@@ -68,7 +68,7 @@ async function sortKernels(
 }
 
 function noKernel(useless: readonly UselessKernel[]): LonghaulError {
-  const versions = useless.map(({ version }) => version.slice(0, 80));
+  const versions = [...new Set(useless.map(({ version }) => version.slice(0, 80)))];
   const details = { kernels: versions };
   if (useless.some(({ lacks }) => lacks === 'tool')) {
     return new LonghaulError('GUEST_INITRAMFS_TOOL_MISSING', {
