@@ -201,7 +201,8 @@ function guest({ facts }: MigrationReport): string {
     return section('Guest', 'No operating system on the disks; they were passed through as they are.');
   const root =
     facts.root === undefined ? '' : `, root ${code(facts.root.device)} (${text(facts.root.fsType)})`;
-  const kernels = facts.kernels.filter((kernel) => kernel.bootable).map((kernel) => code(kernel.version));
+  const bootable = facts.kernels.filter((kernel) => kernel.bootable).map(({ version }) => code(version));
+  const kernels = [...new Set(bootable)];
   const items = [
     `${text(facts.distro?.prettyName ?? 'Linux')}${facts.hostname === undefined ? '' : `, host name ${code(facts.hostname)}`}${root}`,
     `${facts.firmware.toUpperCase()}${facts.bootloader === undefined ? '' : `, boot loader ${facts.bootloader}`}${kernels.length === 0 ? '' : `, kernels ${kernels.join(', ')}`}`,

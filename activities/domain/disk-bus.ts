@@ -34,7 +34,7 @@ export function chooseDiskBus(
       warning: `The disks are on virtio although no kernel was found that could be asked. ${remedy}`,
     };
   if (bootable.some(({ virtio }) => virtio.blk)) return { bus: 'virtio' };
-  const versions = bootable.map(({ version }) => version).join(', ');
+  const versions = [...new Set(bootable.map(({ version }) => version))].join(', ');
   return {
     bus: 'sata',
     warning: `The disks are on SATA, which is slower than virtio: the guest was not fixed, and ${versions} cannot start from a virtio disk.`,

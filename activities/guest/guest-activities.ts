@@ -137,6 +137,7 @@ export function createGuestActivities(dependencies: GuestDependencies): GuestAct
       await guest.session.close();
     }
     // The appliance does not flush what it writes, see open-session.
+    io.report('flushing the changed disks');
     await completeOverlays(
       scratch,
       disks.map(({ index }) => index),

@@ -1,9 +1,13 @@
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { hasErrno } from '../../contracts/errors.ts';
 import { renderReportMarkdown } from '../../contracts/report-markdown.ts';
 import type { MigrationReport, StepContext } from '../../contracts/steps.ts';
 import type { Host } from '../host/host.ts';
 import { WorkDir } from '../host/work-dir.ts';
 import { publishedPath, removePublished } from '../image/publish.ts';
+
+/** What `discardWork` answered, until it stands in the report. */
+const answerName = 'kept-disks.json';
 
 /** Keeps the report on the host as JSON and Markdown, and removes work files. Idempotent. */
 export async function finish(
@@ -17,6 +21,7 @@ export async function finish(
   await replace(work.kept('report.json'), `${JSON.stringify(kept, null, 2)}\n`);
   const reportPath = work.kept('report.md');
   await replace(reportPath, renderReportMarkdown(kept));
+  await rm(work.kept(answerName), { force: true });
   await work.discard();
   return { reportPath };
 }
@@ -34,7 +39,7 @@ function withThisStepDone(report: MigrationReport): MigrationReport {
 
 /**
  * Removes overlays, partial files and everything else a run made on the way; finished disks too when
- * `purgeDisks`. Idempotent.
+ * `purgeDisks`. Idempotent, and so is the answer: a worker may be killed before it has given it.
  *
  * @returns the finished disks that were kept.
  */
@@ -49,8 +54,19 @@ export async function discardWork(
     const path = purgeDisks ? await removePublished(work, index) : await publishedPath(work, index);
     if (path !== undefined && !purgeDisks) kept.push(path);
   }
+  if (kept.length > 0) await replace(work.kept(answerName), JSON.stringify(kept));
   await work.discard();
-  return { kept };
+  // What is published is known from the work files, which are gone when this comes again.
+  return { kept: kept.length > 0 || purgeDisks ? kept : await earlierAnswer(work) };
+}
+
+async function earlierAnswer(work: WorkDir): Promise<string[]> {
+  try {
+    return JSON.parse(await readFile(work.kept(answerName), 'utf8')) as string[];
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return [];
+    throw error;
+  }
 }
 
 async function replace(path: string, text: string): Promise<void> {

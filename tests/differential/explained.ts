@@ -23,7 +23,8 @@ export const explanations: readonly Explanation[] = [
   {
     by: 'both',
     path: /\/boot\/initrd\.img-[^/]+/,
-    reason: 'Virtio was missing. Both make the initramfs anew, and no two are the same.',
+    reason:
+      'Virtio was missing. virt-v2v has the guest make the initramfs anew; Longhaul puts the modules into the one that is there.',
   },
   {
     by: 'both',
@@ -35,12 +36,6 @@ export const explanations: readonly Explanation[] = [
     by: 'virt-v2v',
     path: /\/etc\/initramfs-tools\/modules/,
     reason: 'Virtio in every later initramfs, too. With MODULES=most it is there without being listed.',
-  },
-  {
-    by: 'virt-v2v',
-    path: /\/boot\/grub\/device\.map/,
-    reason:
-      '(hd0) becomes /dev/vda. The file serves grub-install alone, and only where disks have no names by id.',
   },
   {
     by: 'both',

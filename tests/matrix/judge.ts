@@ -1,6 +1,6 @@
 import type { MigrationReport } from '../../contracts/steps.ts';
-import type { MatrixGuest } from '../guests/matrix/guest.ts';
-import { mountsOf } from '../guests/matrix/names.ts';
+import { isEncrypted, type MatrixGuest } from '../guests/matrix/guest.ts';
+import { containerName, mountsOf, volumeGroup } from '../guests/matrix/names.ts';
 import type { Proof } from '../guests/matrix/proof.ts';
 
 /** The name a card keeps. */
@@ -21,6 +21,7 @@ export function problemsOf(guest: MatrixGuest, report: MigrationReport, proof: P
   const otherTypes = wanted
     .filter(({ path, type }) => proof.mounts.some((mount) => mount.path === path && mount.type !== type))
     .map(({ path, type }) => `${path} is no ${type}`);
+  const rootSource = proof.mounts.find(({ path }) => path === '/')?.source ?? '';
   const address = `${guest.address}/24`;
   // A guest with a static address need not say it on the wire; what it says there must be its own.
   const heard = report.boot.addresses
@@ -30,6 +31,8 @@ export function problemsOf(guest: MatrixGuest, report: MigrationReport, proof: P
   return [
     ...missing,
     ...otherTypes,
+    // The boot check has no keyboard: a container that is open was opened by the key file in the initramfs.
+    ...(rootDevices(guest).test(rootSource) ? [] : [`its root lies on ${rootSource || 'nothing'}`]),
     ...(proof.swaps.length === 0 ? ['it has no swap'] : []),
     ...(seen.includes(`${address} on ${card}`)
       ? []
@@ -37,4 +40,14 @@ export function problemsOf(guest: MatrixGuest, report: MigrationReport, proof: P
     ...heard.filter((each) => each !== guest.address).map((each) => `the boot check heard it use ${each}`),
     ...proof.failedUnits.map((unit) => `its unit ${unit} failed`),
   ];
+}
+
+/** What the root file system lies on where the guest runs on virtio disks; btrfs adds its subvolume. */
+function rootDevices(guest: MatrixGuest): RegExp {
+  const device = isEncrypted(guest)
+    ? `mapper/${containerName(guest)}`
+    : { plain: 'vd[a-z]\\d', lvm: `mapper/${volumeGroup}-root`, md1: 'md\\d+' }[
+        guest.storage as 'plain' | 'lvm' | 'md1'
+      ];
+  return new RegExp(`^/dev/${device}(\\[.*\\])?$`);
 }

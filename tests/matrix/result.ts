@@ -48,53 +48,79 @@ export async function writeResults(path: string, results: Results, names: readon
   await writeFile(path.replace(/\.json$/, '.md'), tableOf({ ...results, guests: known }, names));
 }
 
-function tableOf({ machine, guests }: Results, names: readonly string[]): string {
+/** One row for each guest, and below what was done to it and what it said of itself. */
+export function tableOf({ machine, guests }: Results, names: readonly string[]): string {
   const passed = guests.filter(({ outcome }) => outcome === 'passed').length;
-  const rows = names.map((name, index) =>
-    rowOf(
-      index,
-      name,
-      guests.find(({ guest }) => guest === name),
-    ),
-  );
+  const of = (name: string) => guests.find(({ guest }) => guest === name);
   return [
     '# Matrix of guests',
     '',
     `${passed} of ${names.length} guests passed, ${guests.length - passed} failed, ${names.length - guests.length} did not run.`,
+    '',
     'A guest passes when it shows its login prompt after the migration, has its own address on ens192, has mounted',
-    'all that it mounted before, and none of its units failed.',
+    'all that it mounted before, its root from its own container, volume or mirror, and none of its units failed. The',
+    'containers of guests with LUKS open by the key file in their initramfs: the boot check has no keyboard.',
     '',
     ...Object.entries(machine).map(([fact, value]) => `- ${fact}: ${value}`),
     '',
-    '| | Guest | Outcome | Fixed | Seconds | Its own word |',
-    '| --- | --- | --- | --- | --- | --- |',
-    ...rows,
+    '| | Guest | Outcome | Own address | Root | Seconds: fix | boot check | all |',
+    '| --- | --- | --- | --- | --- | --- | --- | --- |',
+    ...names.map((name, index) => rowOf(index, name, of(name))),
+    ...names.flatMap((name, index) => detailsOf(index, of(name))),
     '',
   ].join('\n');
 }
 
 function rowOf(index: number, name: string, result: GuestResult | undefined): string {
-  if (result === undefined) return `| ${index} | ${name} | did not run | | | |`;
-  const traits = [
-    ...(result.drivers === 'vmware' ? ['VMware drivers only'] : []),
-    ...(result.fallbackLoader ? [] : ['no fallback loader']),
-  ];
-  const outcome = result.outcome === 'passed' ? 'passed' : `**failed**: ${result.problems.join('; ')}`;
-  const times = Object.entries(result.seconds).map(([step, seconds]) => `${step} ${seconds}`);
-  const cells = [
-    `${name}${traits.length > 0 ? ` (${traits.join(', ')})` : ''}`,
-    outcome,
-    result.fixed.join('<br>'),
-    times.join('<br>'),
-    result.proof === undefined ? '' : wordOf(result.proof),
-  ];
-  return `| ${index} | ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
+  if (result === undefined) return row(`${index}`, name, 'did not run', '', '', '', '', '');
+  const { seconds, proof, outcome } = result;
+  const root = proof?.mounts.find(({ path }) => path === '/');
+  return row(
+    ...[`${index}`, name, outcome === 'passed' ? outcome : `**${outcome}**`],
+    proof?.addresses.map(({ address }) => address).join(', ') ?? '',
+    root === undefined ? '' : `${root.source} ${root.type}`,
+    ...[seconds['fix'], seconds['verify-boot'], allSeconds(seconds)].map((count) => `${count ?? ''}`),
+  );
 }
 
-function wordOf({ mounts, swaps, addresses }: Proof): string {
+/** Of the migration; `launch` and `inspection` are parts of `inspect`, and building the guest is none of it. */
+function allSeconds(seconds: Readonly<Record<string, number>>): number {
+  const steps = ['inspect', 'fix', 'convert', 'verify-boot'];
+  return Math.round(steps.reduce((sum, step) => sum + (seconds[step] ?? 0), 0));
+}
+
+const row = (...cells: string[]): string =>
+  `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
+
+function detailsOf(index: number, result: GuestResult | undefined): string[] {
+  if (result === undefined) return [];
+  const { guest, drivers, fallbackLoader, problems, fixed, warnings, seconds, proof, heard, commit } = result;
+  const traits = [
+    ...(drivers === 'vmware' ? ["Its initramfs had VMware's drivers only."] : []),
+    ...(fallbackLoader || / bios /.test(guest.replaceAll('-', ' ')) ? [] : ['It had no fallback loader.']),
+  ];
+  const times = Object.entries(seconds).map(([step, count]) => `${step} ${count}`);
   return [
-    ...addresses.map(({ card, address }) => `${card} ${address}`),
-    ...mounts.map(({ path, source, type }) => `${path} ${source} ${type}`),
-    ...swaps.map((swap) => `swap ${swap}`),
-  ].join('<br>');
+    ...['', `## ${index}. ${guest}`, ''],
+    [`Run from ${commit}.`, ...traits, `Seconds: ${times.join(', ')}.`].join(' '),
+    ...listOf('Failed', problems),
+    ...listOf('Fixed', fixed),
+    ...listOf('Warnings', warnings),
+    ...(proof === undefined ? [] : listOf('Its own word after the boot', wordsOf(proof, heard))),
+  ];
+}
+
+function listOf(title: string, items: readonly string[]): string[] {
+  if (items.length === 0) return [];
+  return ['', `${title}:`, '', ...items.map((item) => `- ${item.replaceAll('\n', ' ')}`)];
+}
+
+function wordsOf({ mounts, swaps, addresses, commandLine }: Proof, heard: readonly string[]): string[] {
+  return [
+    ...addresses.map(({ card, address }) => `address ${address} on ${card}`),
+    ...(heard.length > 0 ? [`on the wire the boot check heard ${heard.join(', ')}`] : []),
+    ...mounts.map(({ path, source, type }) => `${path} from ${source}, ${type}`),
+    ...swaps.map((swap) => `swap on ${swap}`),
+    `kernel started with \`${commandLine}\``,
+  ];
 }

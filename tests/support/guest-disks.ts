@@ -126,7 +126,7 @@ export async function applianceDisks(
   return disks;
 }
 
-export async function treeArchive(dir: string, tree: LinuxTree): Promise<string> {
+async function treeArchive(dir: string, tree: LinuxTree): Promise<string> {
   const root = await mkdtemp(join(dir, 'tree-'));
   await writeLinuxTree(root, tree);
   const archive = join(dir, `${tree.hostname}.tar`);

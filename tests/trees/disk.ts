@@ -5,17 +5,24 @@ import { createDisk, MiB } from '../guests/lib/disk.ts';
 import { makeVolumeGroup } from '../guests/lib/lvm.ts';
 import { run } from '../guests/lib/run.ts';
 import { entriesOf, writeEntries, type TreeEntry } from './files.ts';
+import { setPvUuid } from './pv-uuid.ts';
 import { manifestPath, readTree, treesDirectory, type Tree, type TreeFileSystem } from './tree.ts';
 
 /** Disks of trees, made once for each manifest; raw, sparse and read-only. */
 export async function treeDisk(name: string): Promise<string> {
-  const sources = ['tree.ts', 'initramfs.ts', 'files.ts', 'disk.ts'].map((file) =>
+  const sources = ['tree.ts', 'initramfs.ts', 'files.ts', 'disk.ts', 'pv-uuid.ts'].map((file) =>
     join(treesDirectory, file),
   );
   const digest = await recipeHash([manifestPath(name), ...sources], []);
   const home = join(dirname(guestCacheDir()), 'trees', `${name}-${digest}`);
   await mkdir(dirname(home), { recursive: true });
   return join(await cachedDir(home, (dir) => buildDisk(join(dir, 'disk.raw'), readTree(name))), 'disk.raw');
+}
+
+/** Of paths in the guest those in a file system that is mounted somewhere, as they are in it. */
+function pathsBelow(paths: readonly string[], at: string | undefined): string[] {
+  const below = at === '/' ? '/' : `${at ?? ' '}/`;
+  return paths.filter((path) => path.startsWith(below)).map((path) => path.slice(below.length - 1));
 }
 
 interface PlacedFileSystem extends TreeFileSystem {
@@ -33,10 +40,9 @@ async function buildDisk(disk: string, tree: Tree): Promise<void> {
     const root = await mkdtemp(`${disk}.tree-`);
     if (fileSystem.at !== undefined)
       await writeEntries(root, entriesBelow(entries, fileSystem.at, mountpoints));
-    if (fileSystem.at === '/') {
-      for (const at of ['/dev', '/proc', '/sys', '/run', '/tmp', '/var/tmp', ...mountpoints])
-        await mkdir(join(root, at), { recursive: true });
-    }
+    const needed = fileSystem.at === '/' ? ['/dev', '/proc', '/sys', '/run', '/tmp', '/var/tmp'] : [];
+    for (const at of [...needed, ...pathsBelow(mountpoints, fileSystem.at)])
+      await mkdir(join(root, at), { recursive: true });
     await onLoop(disk, fileSystem, (device) => makeFileSystem(device, fileSystem, root));
     if (fileSystem.fs === 'btrfs') await fillBtrfs(disk, fileSystem, root);
     await rm(root, { recursive: true });
@@ -65,11 +71,12 @@ async function layOut(disk: string, tree: Tree): Promise<PlacedFileSystem[]> {
     })),
   });
   const placed: PlacedFileSystem[] = [];
-  for (const { fs, uuid, group, volumes = [], ...partition } of partitions) {
+  for (const { fs, uuid, group, pvUuid, volumes = [], ...partition } of partitions) {
     if (fs !== undefined && uuid !== undefined) placed.push({ ...partition, fs, uuid });
     if (group === undefined) continue;
     const sizes = volumes.map(({ name, sizeMiB }) => ({ name, sizeBytes: sizeMiB * MiB }));
     const offsets = await makeVolumeGroup(disk, partition, group, sizes);
+    if (pvUuid !== undefined) await setPvUuid(disk, partition, group, pvUuid);
     for (const { name, sizeMiB, ...volume } of volumes) {
       const offsetBytes = partition.offsetBytes + (offsets.get(name) ?? Number.NaN);
       placed.push({ ...volume, offsetBytes, sizeBytes: sizeMiB * MiB, device: `/dev/${group}/${name}` });

@@ -44,9 +44,14 @@ function kernelFiles(kernel: TreeKernel): [string, string | Buffer][] {
   const { builtin = [], installed = [], image, initramfs } = kernel;
   const imageContent = kernel.bzImage === true ? bzImage(kernel.version) : Buffer.from('kernel');
   const all = [...new Set([...kernel.modules, ...installed])];
-  return [
+  const boot: [string, Buffer][] = [
     ...(image === undefined ? [] : [[image, imageContent] as [string, Buffer]]),
     ...(initramfs === undefined ? [] : [[initramfs, initramfsOf(kernel)] as [string, Buffer]]),
+  ];
+  // A rescue image is a copy of a kernel under a name of its own.
+  if (all.length + builtin.length === 0) return boot;
+  return [
+    ...boot,
     [`${modules}/modules.builtin`, builtin.map((path) => `kernel/${path}\n`).join('')],
     [`${modules}/modules.dep`, all.map((path) => `kernel/${path}:\n`).join('')],
     ...all.map((path): [string, string] => [`${modules}/kernel/${path}`, 'ELF']),

@@ -37,17 +37,26 @@ export function refusalText(facts: GuestFacts | undefined, { code, found, remedy
   );
 }
 
-/** Every one of `paths` whose file, link or mode is not the manifest's any more, as a diff each. */
+/**
+ * Every one of `paths` whose file, link or mode is not the manifest's any more, as a diff each.
+ *
+ * @param fat mount points of file systems that keep no modes
+ */
 export async function changesOf(
   guest: Guestfs,
-  before: ReadonlyMap<string, TreeEntry>,
+  manifest: ReadonlyMap<string, TreeEntry>,
   paths: readonly string[],
+  fat: readonly string[],
 ): Promise<string[]> {
   const changes: string[] = [];
+  const plain = (path: string, entry: TreeEntry): TreeEntry =>
+    entry.kind === 'file' && fat.some((at) => path.startsWith(`${at}/`)) ? { ...entry, mode: 0o644 } : entry;
+  const before = new Map([...manifest].map(([path, entry]) => [path, plain(path, entry)]));
   const real = paths.map((path) => throughLinks(path, before));
   for (const path of [...new Set(real)].sort()) {
     const then = before.get(path);
-    const now = await entryAt(guest, path);
+    const found = await entryAt(guest, path);
+    const now = found && plain(path, found);
     const head = headOf(path, then, now);
     const diff = await textDiff(path, then, now);
     if (head !== undefined || diff !== '') changes.push([head ?? `changed ${path}`, diff].join('\n'));
@@ -72,9 +81,7 @@ async function entryAt(guest: Guestfs, path: string): Promise<TreeEntry | undefi
   if (!(await guest.exists(path).catch(() => false))) return undefined;
   if (await guest.isSymlink(path)) return { kind: 'link', target: await guest.readlink(path) };
   if (await guest.isDir(path)) return undefined;
-  const { mode: found } = await guest.stat(path);
-  // FAT keeps no modes; the mount makes them up.
-  const mode = /^\/(boot\/)?efi\//i.test(path) ? 0o644 : found;
+  const { mode } = await guest.stat(path);
   return { kind: 'file', content: await guest.readFile(path), mode: mode & 0o7777 };
 }
 

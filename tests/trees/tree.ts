@@ -38,6 +38,8 @@ export interface TreePartition {
   partName?: string;
   /** LVM: the volume group on it. Its name is not another tree's. */
   group?: string;
+  /** UUID of the physical volume, where a file names it. */
+  pvUuid?: string;
   volumes?: readonly (TreeFileSystem & { name: string; sizeMiB: number })[];
 }
 

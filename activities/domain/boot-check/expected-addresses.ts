@@ -74,9 +74,9 @@ export async function watchAddresses(options: AddressWatch): Promise<AddressFind
     if (enough || nics.length === 0 || elapsed() >= limit[domain.accelerator]) break;
     if (elapsed() >= askDue) {
       askDue = elapsed() + askEveryMs;
-      for (const { macs, address } of expected)
-        for (const [nic, mac] of nics.entries())
-          if (address !== undefined && macs.includes(mac)) wires.ask(nic, address);
+      // On every card: one that came up on another than its own is to be told from one that did not come up.
+      for (const { address } of expected)
+        for (const nic of nics.keys()) if (address !== undefined) wires.ask(nic, address);
       io.report(`waiting for the guest's addresses, ${Math.round(elapsed() / 1000)} s`);
     }
     if (expected.length > 0 && elapsed() >= agentDue) {

@@ -15,7 +15,8 @@ const deadLines: readonly RegExp[] = [
   /Gave up waiting for (root|suspend\/resume) (file system )?device/,
   /ALERT! .* does not exist/,
   /You are in emergency mode/,
-  /Give root password for maintenance/i,
+  // sulogin(8), since util-linux 2.40 in other words.
+  /(Give root password for|Enter root password for system) maintenance/i,
   /Cannot open access to console, the root account is locked/,
   /dracut-initqueue.*: (timeout|starting timeout scripts).*emergency/i,
   /Entering emergency mode/,

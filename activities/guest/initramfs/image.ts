@@ -124,9 +124,13 @@ async function* rewrittenArchive(reader: ByteReader, edit: ImageEdit): AsyncGene
   yield trailer;
 }
 
-/** The files that are new, each after the directories it needs. */
-function added({ files, survey }: ImageEdit): Buffer[] {
-  const present = new Set(survey.names);
+/**
+ * The files that are new, each after the directories it needs. Those of an archive before this one stand for
+ * the kernel, but not for programs that unpack archives apart.
+ */
+function added({ files, survey, beside }: ImageEdit): Buffer[] {
+  const { names, plain } = survey;
+  const present = new Set([...names].filter((name) => plain.has(name) === plain.has(beside)));
   const entries: Buffer[] = [];
   for (const [name, content] of files) {
     if (survey.names.has(name)) continue;

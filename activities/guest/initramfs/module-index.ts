@@ -9,8 +9,9 @@ const version = 0x00020001;
 const majorVersion = 2;
 const flags = { prefix: 0x80000000, values: 0x40000000, children: 0x20000000 };
 const offsetMask = 0x0fffffff;
-const maxEntries = 1_000_000;
 const maxKeyChars = 4096;
+/** Of all entries together; the symbols of every module of a kernel take a tenth. */
+const maxAllKeysChars = 64 * 1024 * 1024;
 
 /** One value of a key; several values of one key are tried by rising priority. */
 export interface IndexEntry {
@@ -28,8 +29,7 @@ export function readModuleIndex(index: Buffer): IndexEntry[] {
   try {
     if (index.readUInt32BE(0) !== magic || index.readUInt32BE(4) >>> 16 !== majorVersion)
       throw new MalformedIndex('it is no module index');
-    // The root of an empty index stands at its end.
-    readNode({ index, entries, nodes: 0 }, index.readUInt32BE(8), '', index.length + 1);
+    readNode({ index, entries, nodesBytes: 0, keysChars: 0 }, index.readUInt32BE(8), '');
   } catch (error) {
     if (error instanceof RangeError) throw new MalformedIndex('it ends in the middle');
     throw error;
@@ -40,42 +40,48 @@ export function readModuleIndex(index: Buffer): IndexEntry[] {
 interface Reading {
   index: Buffer;
   entries: IndexEntry[];
-  /** Nodes looked at: a hostile index can lead to one node on many ways. */
-  nodes: number;
+  /** Bytes of the nodes looked at: a hostile index can lead to one node on many ways, or in circles. */
+  nodesBytes: number;
+  keysChars: number;
 }
 
-/** @param limit children are written before their parents, so that no way leads in circles */
-function readNode(reading: Reading, offset: number, key: string, limit: number): void {
+/** Nodes stand after their children (depmod until kmod 33) or before them (since kmod 34). */
+function readNode(reading: Reading, offset: number, key: string): void {
   const { index, entries } = reading;
   let at = offset & offsetMask;
-  if (at >= limit || key.length > maxKeyChars || ++reading.nodes > maxEntries)
-    throw new MalformedIndex('its nodes are out of order');
-  const start = at;
   let path = key;
+  const take = (bytes: number) => {
+    at += bytes;
+    reading.nodesBytes += bytes;
+    if (reading.nodesBytes > index.length) throw new MalformedIndex('its nodes lead to one another');
+  };
+  const takeNumber = () => {
+    const number = index.readUInt32BE(at);
+    take(4);
+    return number;
+  };
   const takeText = () => {
-    const end = index.indexOf(0, at);
+    const [start, end] = [at, index.indexOf(0, at)];
     if (end < 0) throw new MalformedIndex('a text in it has no end');
-    const text = index.toString('latin1', at, end);
-    at = end + 1;
-    return text;
+    take(end + 1 - start);
+    return index.toString('latin1', start, end);
   };
   if (hasFlag(offset, flags.prefix)) path += takeText();
+  if (path.length > maxKeyChars) throw new MalformedIndex('a key in it is too long');
   if (hasFlag(offset, flags.children)) {
     const [first, last] = [index.readUInt8(at), index.readUInt8(at + 1)];
-    at += 2;
-    for (let character = first; character <= last; character++, at += 4) {
-      const child = index.readUInt32BE(at);
-      if (child !== 0) readNode(reading, child, path + String.fromCharCode(character), start);
+    take(2);
+    for (let character = first; character <= last; character++) {
+      const child = takeNumber();
+      if (child !== 0) readNode(reading, child, path + String.fromCharCode(character));
     }
   }
   if (hasFlag(offset, flags.values)) {
-    const count = index.readUInt32BE(at);
-    at += 4;
-    for (let number = 0; number < count; number++) {
-      const priority = index.readUInt32BE(at);
-      at += 4;
+    for (let left = takeNumber(); left > 0; left--) {
+      const priority = takeNumber();
       entries.push({ key: path, value: takeText(), priority });
-      if (entries.length > maxEntries) throw new MalformedIndex('it has too many entries');
+      reading.keysChars += path.length;
+      if (reading.keysChars > maxAllKeysChars) throw new MalformedIndex('its keys are too long');
     }
   }
 }

@@ -64,7 +64,8 @@ export class BlockDevices {
     if (/^\/dev\/md\b|^\/dev\/md\d/.test(real)) return this.byArrayName(real);
     const parsed = parseDeviceName(real);
     if (parsed === undefined) return undefined;
-    if (parsed.kind === 'path') return this.onlyPartition(parsed.partition);
+    if (parsed.kind === 'path')
+      return parsed.isData === true ? undefined : this.onlyPartition(parsed.partition);
     const device = `${this.disks[parsed.disk] ?? ''}${parsed.partition ?? ''}`;
     return this.volume(device)?.device;
   }

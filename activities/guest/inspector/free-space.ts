@@ -17,11 +17,11 @@ const MiB = 1024 * 1024;
  * ones, which takes little; a new initramfs lies beside the old one and may be larger, and is put together
  * from its unpacked contents in /var/tmp.
  *
- * @param initramfsBytes sizes of the initramfs images that will be made again
+ * @param images the initramfs images that will be made again, one after another
  */
 export function spaceNeeds(
   mountpoints: readonly Mountpoint[],
-  initramfsBytes: readonly number[],
+  images: readonly { path: string; sizeBytes: number }[],
 ): SpaceNeed[] {
   const needs: SpaceNeed[] = [
     { path: '/', bytes: 10 * MiB, inodes: 100, why: 'changed configuration' },
@@ -31,16 +31,19 @@ export function spaceNeeds(
     if (fsType === 'vfat')
       needs.push({ path, bytes: MiB, inodes: 0, why: 'a boot loader for the new firmware' });
   }
-  const largest = Math.max(0, ...initramfsBytes);
-  if (largest > 0) {
-    const image = Math.ceil(largest * 1.5) + 8 * MiB;
-    needs.push({ path: '/boot', bytes: image, inodes: 4, why: 'a new initramfs beside the old one' });
-    needs.push({
-      path: '/var/tmp',
-      bytes: largest * 4,
-      inodes: 2000,
-      why: 'the contents of a new initramfs',
-    });
+  const bySize = images.toSorted((a, b) => b.sizeBytes - a.sizeBytes);
+  const held = new Set<string | undefined>();
+  for (const { path, sizeBytes } of bySize) {
+    const holder = holderOf(path, mountpoints);
+    if (held.has(holder)) continue;
+    held.add(holder);
+    const bytes = Math.ceil(sizeBytes * 1.5) + 8 * MiB;
+    needs.push({ path, bytes, inodes: 4, why: 'a new initramfs beside the old one' });
+  }
+  const [largest] = bySize;
+  if (largest !== undefined) {
+    const bytes = largest.sizeBytes * 4;
+    needs.push({ path: '/var/tmp', bytes, inodes: 2000, why: 'the contents of a new initramfs' });
   }
   return needs;
 }
@@ -52,11 +55,17 @@ export function needsByMountpoint(
 ): Map<string, SpaceNeed[]> {
   const grouped = new Map<string, SpaceNeed[]>();
   for (const need of needs) {
-    const holders = mountpoints.filter(({ path }) => path === '/' || `${need.path}/`.startsWith(`${path}/`));
-    const [holder] = holders.toSorted((a, b) => b.path.length - a.path.length);
-    if (holder !== undefined) grouped.set(holder.path, [...(grouped.get(holder.path) ?? []), need]);
+    const holder = holderOf(need.path, mountpoints);
+    if (holder !== undefined) grouped.set(holder, [...(grouped.get(holder) ?? []), need]);
   }
   return grouped;
+}
+
+function holderOf(path: string, mountpoints: readonly Mountpoint[]): string | undefined {
+  const holders = mountpoints
+    .map((mount) => mount.path)
+    .filter((mount) => mount === '/' || `${path}/`.startsWith(`${mount}/`));
+  return holders.toSorted((a, b) => b.length - a.length)[0];
 }
 
 /**
@@ -69,7 +78,10 @@ export async function refuseFull(
   { mountpoints, kernels }: Pick<GuestFacts, 'mountpoints' | 'kernels'>,
 ): Promise<void> {
   const rebuilt = await Promise.all(
-    kernels.filter(needsRebuild).map(async ({ initramfs = '' }) => (await guest.stat(initramfs)).sizeBytes),
+    kernels.filter(needsRebuild).map(async ({ initramfs: path = '' }) => {
+      const { sizeBytes } = await guest.stat(path);
+      return { path, sizeBytes };
+    }),
   );
   const short: string[] = [];
   const details: Record<string, unknown>[] = [];

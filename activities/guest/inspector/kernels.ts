@@ -30,7 +30,10 @@ interface KernelFile {
   path: string;
 }
 
-/** The kernels of the mounted guest, oldest first, with what they can drive before the root is mounted. */
+/**
+ * The kernels of the mounted guest, oldest first, with what they can drive before the root is mounted. One that
+ * kernel-install(8) copied to where the loader finds it is there twice, each time with its own initramfs.
+ */
 export async function findKernels(search: KernelSearch): Promise<Kernel[]> {
   const { guest } = search;
   const moduleVersions = (await guest.isDir('/lib/modules')) ? await guest.ls('/lib/modules') : [];
@@ -39,6 +42,8 @@ export async function findKernels(search: KernelSearch): Promise<Kernel[]> {
   const kernels: Kernel[] = [];
   for (const file of files.slice(0, maxKernels)) {
     const initramfs = await initramfsOf(guest, file, entries);
+    const twice = kernels.some((other) => other.version === file.version && other.initramfs === initramfs);
+    if (twice) continue;
     kernels.push({
       ...file,
       ...(initramfs === undefined ? {} : { initramfs }),
@@ -60,9 +65,10 @@ async function kernelFiles(
   moduleVersions: string[],
   entries: readonly BootEntry[],
 ): Promise<KernelFile[]> {
-  const byVersion = new Map<string, KernelFile>();
+  const found: KernelFile[] = [];
+  const isKnown = (version: string | undefined) => found.some((other) => other.version === version);
   const add = (version: string | undefined, path: string) => {
-    if (version !== undefined && !byVersion.has(version)) byVersion.set(version, { version, path });
+    if (version !== undefined && !isKnown(version)) found.push({ version, path });
   };
   const names = (await guest.isDir('/boot')) ? await guest.ls('/boot') : [];
   for (const name of names) {
@@ -76,14 +82,14 @@ async function kernelFiles(
   // kernel-install(8) keeps each kernel as `linux` in a folder of its version, below one of the machine.
   for (const { kernel } of entries) {
     const version = moduleVersions.find((known) => kernel.split('/').at(-2) === known);
-    if (version !== undefined && !byVersion.has(version) && (await guest.isFile(kernel)))
-      add(version, kernel);
+    if (version === undefined || found.some(({ path }) => path === kernel)) continue;
+    if (await guest.isFile(kernel)) found.push({ version, path: kernel });
   }
   for (const version of moduleVersions) {
     const path = `/lib/modules/${version}/vmlinuz`;
-    if (!byVersion.has(version) && (await guest.exists(path))) add(version, path);
+    if (!isKnown(version) && (await guest.exists(path))) add(version, path);
   }
-  return [...byVersion.values()].sort((a, b) => compareVersions(a.version, b.version));
+  return found.sort((a, b) => compareVersions(a.version, b.version));
 }
 
 /** Version of an x86 kernel image; undefined for any other file. */
@@ -142,11 +148,15 @@ async function initramfsOf(
     `/boot/initrd-${suffix}.img`,
     `/boot/initramfs-${suffix}`,
   ]);
-  for (const candidate of [...fromEntries, ...usual]) {
+  // What is started when nobody chooses: an image for emergencies holds every driver, and shows nothing of it.
+  const [spare, started] = [fromEntries.filter(isSpare), fromEntries.filter((each) => !isSpare(each))];
+  for (const candidate of [...started, ...usual, ...spare]) {
     if (await guest.isFile(candidate)) return candidate;
   }
   return undefined;
 }
+
+const isSpare = (initramfs: string): boolean => /fallback|rescue/.test(initramfs.split('/').at(-1) ?? '');
 
 async function virtioOf(search: KernelSearch, kernel: Kernel): Promise<Kernel['virtio']> {
   const modules = await builtinModules(search.guest, kernel.version);

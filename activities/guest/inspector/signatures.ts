@@ -44,7 +44,13 @@ const formats: readonly Format[] = [
     read: (head) => ({ type: 'crypto_LUKS', uuid: textAt(head, 168, 40) }),
   },
   // The label stands in one of the first four sectors, in practice always the second.
-  { magic: [[512, 'LABELONE'], [536, 'LVM2 001']], read: () => ({ type: 'LVM2_member' }) }, // prettier-ignore
+  {
+    magic: [
+      [512, 'LABELONE'],
+      [536, 'LVM2 001'],
+    ],
+    read: readPhysicalVolume,
+  },
   ...pageSizes.map((size) => ({ magic: [[size - 10, 'SWAPSPACE2'] as const], read: readSwap })),
   ...pageSizes.flatMap((size) =>
     suspended.map((text) => ({ magic: [[size - 10, text] as const], read: () => ({ type: 'swsuspend' }) })),
@@ -121,6 +127,12 @@ function uuidAt(head: Buffer, at: number): string {
 function labelled(head: Buffer, at: number, bytes: number): { label?: string } {
   const label = textAt(head, at, bytes);
   return label === '' ? {} : { label };
+}
+
+/** The UUID of a physical volume is 32 letters and digits, which LVM and blkid write in groups. */
+function readPhysicalVolume(head: Buffer): Signature {
+  const groups = /^(\w{6})(\w{4})(\w{4})(\w{4})(\w{4})(\w{4})(\w{6})$/.exec(textAt(head, 544, 32));
+  return { type: 'LVM2_member', ...(groups === null ? {} : { uuid: groups.slice(1).join('-') }) };
 }
 
 function textAt(head: Buffer, at: number, bytes: number): string {

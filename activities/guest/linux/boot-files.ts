@@ -37,7 +37,8 @@ const places: { pattern: string; path: RegExp; kind: Kind }[] = [
     path: /\/(menu\.lst|grub\.conf)$/,
     kind: 'grub-legacy',
   },
-  { pattern: '/boot/{photon,systemd,linux-*}.cfg', path: /^\/boot\/[^/]+\.cfg$/, kind: 'photon' },
+  // Photon's own is a link to one of the others, and not always to the same.
+  { pattern: '/boot/{systemd,linux-*,photon}.cfg', path: /^\/boot\/[^/]+\.cfg$/, kind: 'photon' },
 ];
 
 /** One question instead of one for each place: under emulation each takes a tenth of a second. */

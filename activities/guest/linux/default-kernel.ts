@@ -20,6 +20,7 @@ import {
 } from './boot-menu-text.ts';
 import type { FixPlan, PlannedChange } from './fix.ts';
 import { planText, readGuestText, type GuestText } from './guest-text.ts';
+import { planPhoton } from './photon-menu.ts';
 
 export interface KernelVerdict {
   /** The kernel to start where the default would be one of the useless. */
@@ -48,16 +49,20 @@ export async function planDefaultKernel(guest: Guestfs, verdict: KernelVerdict):
     ...(await planLegacy(menus)),
     ...(await planExtlinux(menus)),
     ...(await planSystemdBoot(menus, bls)),
+    ...(await planPhoton(guest, verdict, what, warnings)),
   ];
-  const versions = verdict.useless.map(({ version }) => version.slice(0, 80)).join(', ');
+  const versions = [...new Set(verdict.useless.map(({ version }) => version.slice(0, 80)))].join(', ');
   warnings.push(`These kernels cannot drive virtio disks and are of no use any more: ${versions}.`);
   return { changes, warnings };
 }
 
 /** Whether a path in a boot entry means the kernel: entries count from the file system that /boot may be. */
 function means(kernel: Kernel): (path: string) => boolean {
+  const inFolder = (path: string) => path.includes(`/${kernel.version}/`);
+  // kernel-install(8) calls every kernel `linux`, in a folder of its version.
+  if (inFolder(kernel.path)) return inFolder;
   const name = kernel.path.slice(kernel.path.lastIndexOf('/') + 1);
-  return (path) => path.endsWith(`/${name}`) || path === name || path.includes(`/${kernel.version}/`);
+  return (path) => path.endsWith(`/${name}`) || path === name || inFolder(path);
 }
 
 function isUseless({ verdict }: Menus, item: MenuItem | undefined): boolean {

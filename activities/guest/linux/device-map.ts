@@ -1,3 +1,4 @@
+import type { DiskBus } from '../../../contracts/spec.ts';
 import type { GuestFacts } from '../../../contracts/values.ts';
 import { isGuestfsFailure } from '../guest-errors.ts';
 import { parsePartitionTable, type PartitionTable } from '../inspector/partition-table.ts';
@@ -43,7 +44,7 @@ export type Resolution =
 type ParsedName =
   | { kind: 'place'; disk: number; partition?: number }
   /** Names the hypervisor's bus or disk serial; only the partition number survives the move. */
-  | { kind: 'path'; partition?: number };
+  | { kind: 'path'; partition?: number; isData?: boolean };
 
 const maxParsedIndex = 4096;
 
@@ -170,7 +171,9 @@ export function resolveDevice(name: string, map: DeviceMap, expected: Expectatio
   const candidates = map.volumes.filter(
     (volume) =>
       volume.partition === parsed.partition &&
-      (parsed.kind === 'place' ? volume.disk === parsed.disk : true) &&
+      (parsed.kind === 'place'
+        ? volume.disk === parsed.disk
+        : !(parsed.isData === true && volume.disk === 0)) &&
       typeFits(volume.fsType, expected.fsType),
   );
   const [only] = candidates;
@@ -279,12 +282,36 @@ function parseByPath(short: string): ParsedName | undefined {
     /^(?:root|azure_root|os|google-persistent-disk-0|scsi-0Google_PersistentDisk_persistent-disk-0)(?:-part(\d{1,4}))?$/;
   const first = boot.exec(match[2]);
   if (first) return place(0, first[1]);
+  // A disk that the cloud lends and empties at each stop is none of the VM's.
+  if (/^(azure|cloud)$/.test(match[1] ?? '') && /^(azure_)?resource(-part\d+)?$/.test(match[2]))
+    return undefined;
   // Made by device mapper, LVM and md from their own metadata, which moves along.
   if (match[1] === 'by-id' && /^(dm-|lvm-|md-)/.test(match[2])) return undefined;
   const partition = /-part(\d{1,4})$/.exec(match[2])?.[1];
-  return { kind: 'path', ...(partition === undefined ? {} : { partition: Number(partition) }) };
+  // The clouds name the disk that is booted from in words of its own.
+  const isData = /^(azure|cloud)$/.test(match[1] ?? '');
+  return {
+    kind: 'path',
+    ...(isData ? { isData } : {}),
+    ...(partition === undefined ? {} : { partition: Number(partition) }),
+  };
 }
 
 function place(disk: number, partition: string | undefined): ParsedName {
   return { kind: 'place', disk, ...(partition === undefined ? {} : { partition: Number(partition) }) };
+}
+
+/** What Linux calls disks of virtio, and of SATA and SCSI. */
+export type DiskKind = 'vd' | 'sd';
+
+export function diskKind(bus: DiskBus = 'virtio'): DiskKind {
+  return bus === 'virtio' ? 'vd' : 'sd';
+}
+
+/** /dev/vda, /dev/vdb ... /dev/vdaa for a place from 0. */
+export function diskName(kind: DiskKind, place: number): string {
+  let letters = '';
+  for (let left = place + 1; left > 0; left = Math.floor((left - 1) / 26))
+    letters = String.fromCharCode(97 + ((left - 1) % 26)) + letters;
+  return `/dev/${kind}${letters}`;
 }

@@ -1,9 +1,6 @@
-import { parseDeviceName } from './device-map.ts';
+import { diskName, parseDeviceName, type DiskKind } from './device-map.ts';
 
 /** Names of whole disks in GRUB's tools; the disks of the new VM are all on one bus, in the same order. */
-
-/** What Linux calls disks of virtio, and of SATA and SCSI. */
-type DiskKind = 'vd' | 'sd';
 
 /** device.map of GRUB: `(hd0) /dev/sda`. A line for a disk the VM does not have becomes a comment. */
 export function editDeviceMap(text: string, diskCount: number, kind: DiskKind = 'vd'): string {
@@ -35,12 +32,4 @@ export function editBootDisks(text: string, diskCount: number, kind: DiskKind = 
       return disk < diskCount ? `${lead}${diskName(kind, disk)}${tail}` : line;
     })
     .join('\n');
-}
-
-/** /dev/vda, /dev/vdb ... /dev/vdaa for a place from 0. */
-function diskName(kind: DiskKind, place: number): string {
-  let letters = '';
-  for (let left = place + 1; left > 0; left = Math.floor((left - 1) / 26))
-    letters = String.fromCharCode(97 + ((left - 1) % 26)) + letters;
-  return `/dev/${kind}${letters}`;
 }

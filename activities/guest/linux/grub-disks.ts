@@ -1,3 +1,4 @@
+import { diskKind } from './device-map.ts';
 import type { Fix, PlannedChange } from './fix.ts';
 import { editBootDisks, editDeviceMap } from './grub-disks-text.ts';
 import { planText, readGuestText } from './guest-text.ts';
@@ -26,7 +27,7 @@ export const grubDisksFix: Fix = {
       if (file === undefined) continue;
       const change = planText(
         file,
-        edit(file.text, diskCount, diskBus === undefined || diskBus === 'virtio' ? 'vd' : 'sd'),
+        edit(file.text, diskCount, diskKind(diskBus)),
         'GRUB is installed on the disk by its new name.',
       );
       if (change !== undefined) changes.push(change);

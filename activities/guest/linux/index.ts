@@ -8,8 +8,10 @@ import { grubDisksFix } from './grub-disks.ts';
 import { guestAgentFix } from './guest-agent.ts';
 import { hostnameFix } from './hostname.ts';
 import { initramfsFix } from './initramfs.ts';
+import { initrdlessFix } from './initrdless.ts';
 import { kernelChoiceFix } from './kernel-choice.ts';
 import { leftoverFixes } from './leftovers/index.ts';
+import { lvmFix } from './lvm.ts';
 import { modprobeFix } from './modprobe.ts';
 import { networkFix } from './network.ts';
 import { selinuxFix } from './selinux.ts';
@@ -28,7 +30,9 @@ export const linuxFixes: readonly Fix[] = [
   efiFallbackFix,
   fstabFix,
   bootConfigFix,
+  initrdlessFix,
   grubDisksFix,
+  lvmFix,
   networkFix,
   staticAddressesFix,
   modprobeFix,

@@ -12,6 +12,8 @@ export interface InitramfsBuilder {
   prepare(guest: Guestfs, modules: readonly string[], warnings: string[]): Promise<PlannedChange[]>;
   /** Builds into `output`, a path that does not exist yet, with the modules in it. */
   build(guest: Guestfs, job: BuildJob): Promise<void>;
+  /** What a person types in the running source VM for the same. */
+  byHand(kernel: Kernel, modules: readonly string[]): string;
 }
 
 export interface BuildJob {
@@ -63,6 +65,8 @@ function initramfsTools(program: string): InitramfsBuilder {
     async build(guest, { kernel, output, timeoutMs }) {
       await guest.command([program, '-o', output, kernel.version], timeoutMs);
     },
+    byHand: ({ version }, modules) =>
+      `add ${modules.join(', ')} to ${modulesFile} and run update-initramfs -u -k ${version}`,
   };
 }
 
@@ -88,6 +92,8 @@ function dracut(program: string): InitramfsBuilder {
       const drivers = modules.length > 0 ? ['--add-drivers', modules.join(' ')] : [];
       await guest.command([program, '--force', ...drivers, output, kernel.version], timeoutMs);
     },
+    byHand: ({ version, initramfs = '' }, modules) =>
+      `run dracut --force --add-drivers "${modules.join(' ')}" ${initramfs} ${version}`,
   };
 }
 
@@ -109,5 +115,6 @@ function mkinitcpio(program: string): InitramfsBuilder {
     async build(guest, { kernel, output, timeoutMs }) {
       await guest.command([program, '-k', kernel.version, '-S', 'autodetect', '-g', output], timeoutMs);
     },
+    byHand: (_kernel, modules) => `add ${modules.join(', ')} to MODULES in ${config} and run mkinitcpio -P`,
   };
 }

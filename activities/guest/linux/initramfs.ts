@@ -1,10 +1,11 @@
 import { LonghaulError } from '../../../contracts/errors.ts';
 import type { Kernel } from '../../../contracts/values.ts';
+import { isGuestfsFailure } from '../guest-errors.ts';
 import type { Guestfs } from '../session/guestfs.ts';
 import { readDeviceMap } from './device-map.ts';
 import type { Fix, FixContext, PlannedChange } from './fix.ts';
 import { editInitramfs, requireBuilt } from './initramfs-edit.ts';
-import { stableTexts, type TextEditor } from './initramfs-texts.ts';
+import { outdatesInitramfs, stableTexts, type TextEditor } from './initramfs-texts.ts';
 import { findBuilder, type InitramfsBuilder } from './initramfs-tools.ts';
 import { driversNowhere, findsRoot, isPlainVersion, moduleTable } from './kernel-drivers.ts';
 
@@ -19,9 +20,6 @@ const drivers = [
   { module: 'virtio_scsi', has: (kernel: Kernel) => kernel.virtio.scsi },
 ];
 
-/** Files of which an initramfs has copies. */
-const copiedFiles = ['/etc/crypttab', '/etc/initramfs-tools/conf.d/resume'];
-
 /** Virtio in the initramfs of every kernel that can be booted; those that have it are not touched. */
 export const initramfsFix: Fix = {
   id: 'initramfs',
@@ -31,7 +29,7 @@ export const initramfsFix: Fix = {
   async plan(context) {
     const { guest, facts } = context;
     const warnings: string[] = [];
-    const stale = context.earlier.filter(({ path }) => copiedFiles.includes(path)).map(({ path }) => path);
+    const stale = context.earlier.filter(outdatesInitramfs).map(({ path }) => path);
     const kernels = facts.kernels.filter(
       (kernel) =>
         kernel.bootable &&
@@ -107,7 +105,9 @@ async function renew(context: FixContext, guest: Guestfs, renewal: Renewal): Pro
   await requireSpace(guest, initramfs, old.sizeBytes);
   await guest.rmF(output);
   const editText: TextEditor =
-    stale.length > 0 ? stableTexts(await readDeviceMap(guest, context.facts)) : (_name, text) => text;
+    stale.length > 0
+      ? stableTexts(await readDeviceMap(guest, context.facts), context.diskBus)
+      : (_name, text) => text;
   const stop = sayProgress(context, `renewing the initramfs of ${kernel.version}`);
   try {
     const job = { kernel, initramfs, output, modules, editText };
@@ -115,7 +115,7 @@ async function renew(context: FixContext, guest: Guestfs, renewal: Renewal): Pro
     if (edited.kind === 'same') return;
     if (edited.kind === 'unable') {
       context.log.info({ initramfs, reason: edited.reason }, "an initramfs is left to the guest's own tool");
-      if (!(await build(context, guest, renewal, output))) return;
+      if (!(await build(context, guest, { ...renewal, output, whyNotEdited: edited.reason }))) return;
     }
     await guest.chmod(old.mode & 0o7777, output);
     await guest.chown(old.uid, old.gid, output);
@@ -132,10 +132,9 @@ async function renew(context: FixContext, guest: Guestfs, renewal: Renewal): Pro
 async function build(
   context: FixContext,
   guest: Guestfs,
-  renewal: Renewal,
-  output: string,
+  renewal: Renewal & { output: string; whyNotEdited: string },
 ): Promise<boolean> {
-  const { builder, kernel, modules, stale } = renewal;
+  const { builder, kernel, modules, stale, output, whyNotEdited } = renewal;
   if (builder === undefined) {
     if (modules.length === 0) return false;
     throw new LonghaulError('GUEST_INITRAMFS_TOOL_MISSING', {
@@ -144,9 +143,24 @@ async function build(
     });
   }
   // A swap to resume from that is not found delays the boot; building under emulation takes many minutes.
-  if (modules.length === 0 && !stale.includes('/etc/crypttab')) return false;
-  await builder.build(guest, { kernel, output, modules, timeoutMs: buildTimeoutMs });
-  await requireBuilt(context, guest, { ...renewal, output }, builder.program);
+  if (modules.length === 0 && stale.every((path) => path.endsWith('/resume'))) return false;
+  try {
+    await builder.build(guest, { kernel, output, modules, timeoutMs: buildTimeoutMs });
+  } catch (error) {
+    if (!isGuestfsFailure(error)) throw error;
+    const lacks =
+      modules.length > 0 ? `lacks ${modules.join(', ')}` : `has old copies of ${stale.join(', ')}`;
+    const hand = builder.byHand(kernel, modules.length > 0 ? modules : ['virtio_pci', 'virtio_blk']);
+    throw new LonghaulError(
+      'GUEST_FIX_FAILED',
+      {
+        found: `${renewal.initramfs} ${lacks}; it could not be edited (${whyNotEdited}), and making it anew failed: ${error.found}`,
+        remedy: `In the running source VM ${hand}; then retry with fresh copies of its disks.`,
+      },
+      error,
+    );
+  }
+  await requireBuilt(context, guest, renewal, builder.program);
   return true;
 }
 

@@ -68,7 +68,7 @@ async function sortKernels(
 }
 
 function noKernel(useless: readonly UselessKernel[]): LonghaulError {
-  const versions = useless.map(({ version }) => version.slice(0, 80));
+  const versions = [...new Set(useless.map(({ version }) => version.slice(0, 80)))];
   const details = { kernels: versions };
   if (useless.some(({ lacks }) => lacks === 'tool')) {
     return new LonghaulError('GUEST_INITRAMFS_TOOL_MISSING', {
@@ -81,10 +81,13 @@ function noKernel(useless: readonly UselessKernel[]): LonghaulError {
   const kind = versions.every((version) => xenVersion.test(version))
     ? 'made for Xen alone'
     : 'without virtio drivers';
+  // Photon OS has a kernel for VMware alone beside the one for all hardware.
+  const remedy = versions.some((version) => /ph\d+-esx$/.test(version))
+    ? 'In the source VM run tdnf install linux, which brings the kernel for all hardware beside that for VMware, and migrate again: the new one is started by default then.'
+    : "Install the distribution's usual kernel in the source VM and migrate again; or set target.diskBus to sata if a kernel can drive that.";
   return new LonghaulError('GUEST_KERNEL_UNSUPPORTED', {
     found: `all kernels of the guest are ${kind}: ${versions.join(', ')}`,
-    remedy:
-      "Install the distribution's usual kernel in the source VM and migrate again; or set target.diskBus to sata if a kernel can drive that.",
+    remedy,
     details,
   });
 }

@@ -24,20 +24,24 @@ function name(module: string): string {
   return module.replaceAll('-', '_');
 }
 
+/** Before a line that kept virtio out, so that whoever wrote it sees why it is none any more. */
+export const letIn = '# Needed on KVM: ';
+
 /**
  * A file of modprobe.d, or /etc/modprobe.conf. Aliases of network cards become virtio's, as does that of the
- * first disk adapter; aliases of more adapters, and lines that forbid virtio, become comments.
+ * first disk adapter; aliases of more adapters, and lines that forbid virtio as hardening guides for other
+ * hypervisors have them, become comments.
  */
 export function editModprobe(text: string): string {
   let hasDisk = /^[ \t]*alias[ \t]+scsi_hostadapter\d*[ \t]+virtio_blk[ \t]*$/m.test(text);
   return editLines(text, (line) => {
     const [, lead = '', command = '', module = '', gap = '', rest = ''] =
       /^(\s*)(alias|install|blacklist)\s+(\S+)(\s*)(.*?)\s*$/.exec(line) ?? [];
-    if (command === 'blacklist') return virtio.test(module) ? `#${line}` : line;
+    if (command === 'blacklist') return virtio.test(module) ? letIn + line : line;
     if (command === 'install')
-      return virtio.test(module) && /^(\/usr)?\/bin\/(true|false)\b/.test(rest) ? `#${line}` : line;
+      return virtio.test(module) && /^(\/usr)?\/bin\/(true|false)\b/.test(rest) ? letIn + line : line;
     if (command !== 'alias') return line;
-    if (virtio.test(module) && rest === 'off') return `#${line}`;
+    if (virtio.test(module) && rest === 'off') return letIn + line;
     if (/^eth\d+$/.test(module) && networkDrivers.test(rest)) return `${lead}alias ${module}${gap}virtio_net`;
     if (!/^(scsi|ide|block)[_-]hostadapter\d*$/.test(module) || !diskDrivers.test(rest)) return line;
     if (hasDisk) return `#${line}`;

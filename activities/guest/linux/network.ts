@@ -1,14 +1,17 @@
 import type { Guestfs } from '../session/guestfs.ts';
 import type { NicModel } from '../../../contracts/spec.ts';
 import type { Fix, PlannedChange } from './fix.ts';
-import { anyOf, planOwnFile, planText } from './guest-text.ts';
+import { planOwnFile, planText } from './guest-text.ts';
 import { cardFinder, configuredAddresses } from './network/addresses.ts';
 import { planCloudFreeze } from './network/cloud-init.ts';
-import { ownPrefix, readNetworkFiles, withKnownCards, type ReadFile } from './network/files.ts';
+import { mactabPath, ownPrefix, readNetworkFiles, withKnownCards, type ReadFile } from './network/files.ts';
+import { followsKernel, kernelNames, renameInterfaces } from './network/kernel-names.ts';
 import { effectiveFiles, enabledManagers } from './network/managers.ts';
-import { assignNames } from './network/names.ts';
+import { assignNames, type NamePlan } from './network/names.ts';
 import { renew, renewDrivers } from './network/renewal.ts';
-import { dropStaleRules, linkFile, udevRules } from './network/rules.ts';
+import { dropStaleRules, linkFile, renewMactab, udevRules } from './network/rules.ts';
+import { udevKind } from './network/udev.ts';
+import { planVendorFiles } from './network/vendor-files.ts';
 
 /** networkd and udev, netplan, NetworkManager, cloud-init. */
 const matchesDrivers = /\.(network|link|yaml|nmconnection|cfg)$|\/system-connections\//;
@@ -23,7 +26,7 @@ export const networkFix: Fix = {
   title: 'Keep network configuration working on the new cards',
   critical: false,
   applies: (facts) => facts.os === 'linux',
-  async plan({ guest, vm, nicModel = 'virtio' }) {
+  async plan({ guest, vm, earlier, nicModel = 'virtio' }) {
     const warnings: string[] = [];
     const files = await readNetworkFiles(guest, warnings);
     const macs = vm.nics.map((nic) => nic.mac);
@@ -31,20 +34,28 @@ export const networkFix: Fix = {
 
     const plan = assignNames(found, macs);
     warnings.push(...plan.warnings, ...staleFileNames(files, plan.renewed));
-    const changes = files.map((file) => planRenewal(file, plan.renewed, new Set(macs), nicModel));
-    const bound = boundNames(files);
-    const names = plan.names.filter(({ name, mac }) => !bound.has(`${name} ${mac}`));
-    changes.push(...(await planNames(guest, names, warnings)), await planCloudFreeze(guest, files));
+    const naming = await planNaming(guest, files, plan, macs);
+    warnings.push(...naming.warnings);
+    const cards = { renewed: plan.renewed, renamed: naming.renamed, macs: new Set(macs), model: nicModel };
+    const changes = files.map((file) => planRenewal(file, cards));
+    changes.push(...naming.changes, await planCloudFreeze(guest, files, earlier));
+    const managers = await enabledManagers(guest);
+    const vendor = managers.has('networkd') ? await planVendorFiles(guest, nicModel, warnings) : undefined;
+    changes.push(...(vendor?.changes ?? []));
 
     const cardsOf = cardFinder(found, plan, macs);
-    const used = effectiveFiles(files, await enabledManagers(guest), cardsOf, warnings);
+    const used = effectiveFiles([...files, ...(vendor?.files ?? [])], managers, cardsOf, warnings);
     const addresses = configuredAddresses(
       found,
       plan,
       macs,
       used.flatMap((file) => file.found.addresses),
     );
-    return { changes: changes.filter((change) => change !== undefined), warnings, addresses };
+    const named = addresses.map((each) => ({
+      ...each,
+      interface: naming.renamed.get(each.interface) ?? each.interface,
+    }));
+    return { changes: changes.filter((change) => change !== undefined), warnings, addresses: named };
   },
 };
 
@@ -63,17 +74,33 @@ function staleFileNames(files: readonly ReadFile[], renewed: ReadonlyMap<string,
 function boundNames(files: readonly ReadFile[]): Set<string> {
   return new Set(
     files
-      .filter(({ role, file }) => role === 'binder' || file.path.startsWith('/etc/netplan/'))
+      .filter(({ role, path, file }) =>
+        role === 'binder' ? path !== mactabPath : file.path.startsWith('/etc/netplan/'),
+      )
       .flatMap(({ found }) => found.physical.map(({ name, mac }) => `${name} ${mac ?? ''}`)),
   );
 }
 
-function planRenewal(
-  { file, found }: ReadFile,
-  renewed: ReadonlyMap<string, string>,
-  macs: ReadonlySet<string>,
-  model: NicModel,
-): PlannedChange | undefined {
+/** What nameif gives a card once its MACs are renewed. */
+function mactabNames(files: readonly ReadFile[], { renewed }: NamePlan): Set<string> {
+  return new Set(
+    files
+      .filter(({ path }) => path === mactabPath)
+      .flatMap(({ found }) =>
+        found.physical.map(({ name, mac = '' }) => `${name} ${renewed.get(mac) ?? mac}`),
+      ),
+  );
+}
+
+interface Cards {
+  renewed: ReadonlyMap<string, string>;
+  renamed: ReadonlyMap<string, string>;
+  macs: ReadonlySet<string>;
+  model: NicModel;
+}
+
+function planRenewal(read: ReadFile, { renewed, renamed, macs, model }: Cards): PlannedChange | undefined {
+  const { file, found } = read;
   if (file.path.startsWith('/etc/udev/')) {
     return planText(
       file,
@@ -81,61 +108,54 @@ function planRenewal(
       'Interface names of cards that are gone are forgotten.',
     );
   }
+  const byMac = 'The interface is found by the MAC of the card that is at its place now.';
+  if (read.path === mactabPath) return planText(file, renewMactab(file.text, renewed), byMac);
   const bound = found.physical.length + found.macs.length + found.paths.length > 0;
   const text = bound ? renew(file.text, renewed) : file.text;
-  const what = 'The interface is found by the MAC of the card that is at its place now.';
   const withDriver = matchesDrivers.test(file.path) ? renewDrivers(text, model) : text;
-  return planText(
-    file,
-    withDriver,
-    withDriver === text ? what : 'The interface is found by what its new card has.',
-  );
+  const withNames = followsKernel(read) ? renameInterfaces(withDriver, renamed) : withDriver;
+  const what =
+    withNames !== withDriver
+      ? 'The interface has the name that the kernel gives its card.'
+      : withDriver === text
+        ? byMac
+        : 'The interface is found by what its new card has.';
+  return planText(file, withNames, what);
 }
 
-async function planNames(
+interface Naming {
+  changes: (PlannedChange | undefined)[];
+  /** Configured name to the kernel's, where nothing in the guest names cards. */
+  renamed: ReadonlyMap<string, string>;
+  warnings: string[];
+}
+
+/** How each configured name and its card come together again. */
+async function planNaming(
   guest: Guestfs,
-  names: readonly { name: string; mac: string }[],
-  warnings: string[],
-): Promise<(PlannedChange | undefined)[]> {
-  if (names.length === 0) return [];
+  files: readonly ReadFile[],
+  plan: NamePlan,
+  macs: readonly string[],
+): Promise<Naming> {
+  const naming: Naming = { changes: [], renamed: new Map(), warnings: [] };
+  if (plan.names.length === 0) return naming;
   const udev = await udevKind(guest);
   if (udev === 'none') {
-    const others = names.filter(({ name }, index) => name !== `eth${index}`).map(({ name }) => name);
-    if (others.length > 0)
-      warnings.push(`The guest has no udev that could name its cards ${others.join(', ')}.`);
-    return [];
+    const named = mactabNames(files, plan);
+    const rest = plan.names.filter(({ name, mac }) => !named.has(`${name} ${mac}`));
+    return { ...naming, ...kernelNames(files, { ...plan, names: rest }, macs) };
   }
-  if (udev === 'rules') {
+  const bound = boundNames(files);
+  const names = plan.names.filter(({ name, mac }) => !bound.has(`${name} ${mac}`));
+  if (udev === 'rules' && names.length > 0) {
     const what = `Network cards are named ${names.map(({ name }) => name).join(', ')} by their MAC.`;
-    return [await planOwnFile(guest, ownRules, udevRules(names), what)];
+    naming.changes.push(await planOwnFile(guest, ownRules, udevRules(names), what));
   }
-  const changes: (PlannedChange | undefined)[] = [];
-  for (const { name, mac } of names) {
+  for (const { name, mac } of udev === 'links' ? names : []) {
     const path = `/etc/systemd/network/${ownPrefix}${name}.link`;
-    changes.push(await planOwnFile(guest, path, linkFile(name, mac), `The card ${mac} is named ${name}.`));
+    naming.changes.push(
+      await planOwnFile(guest, path, linkFile(name, mac), `The card ${mac} is named ${name}.`),
+    );
   }
-  return changes;
-}
-
-const linkFilesSince = 241;
-const libraries = ['lib', 'usr/lib', 'lib64', 'usr/lib64'].map(
-  (folder) => `/${folder}/{,*/}systemd/libsystemd-shared-*.so`,
-);
-const udevs = [
-  '/{usr/,}lib/{systemd/systemd-udevd,udev/rules.d}',
-  '/{usr/,}sbin/udevd',
-  '/etc/udev/rules.d/80-net-setup-link.rules',
-];
-
-/**
- * How the guest's udev is told a name. From systemd 241 on a .link file is obeyed even when the initramfs
- * has already given the card another name; before that only a rule's NAME= is, and the same holds where the
- * rule that reads .link files was switched off to have names like eth0.
- */
-async function udevKind(guest: Guestfs): Promise<'links' | 'rules' | 'none'> {
-  const paths = await guest.glob(anyOf([...libraries, ...udevs]));
-  const switchedOff = paths.some((path) => path.endsWith('/80-net-setup-link.rules'));
-  const versions = paths.map((path) => Number(/-shared-(\d{3})/.exec(path)?.[1] ?? 0));
-  if (!switchedOff && versions.some((version) => version >= linkFilesSince)) return 'links';
-  return paths.length > 0 ? 'rules' : 'none';
+  return naming;
 }

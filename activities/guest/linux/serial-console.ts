@@ -5,6 +5,8 @@ import { planOwnFile, planText, readGuestText } from './guest-text.ts';
 import { serialConsoleArguments } from './kernel-arguments.ts';
 import { editInittab, editSecuretty, upstartJob, withoutXenConsole } from './serial-console-text.ts';
 
+const maxParts = 50;
+
 /** A login and kernel messages on the first serial port, where libvirt's console is. */
 export const serialConsoleFix: Fix = {
   id: 'serial-console',
@@ -19,14 +21,25 @@ export const serialConsoleFix: Fix = {
       // The recovery entry is made from the first variable alone.
       variables: /^GRUB_CMDLINE_LINUX$/,
       // GRUB joins its variables, so one of them with a serial console is enough.
-      editorFor: ({ path, text }) =>
-        path.startsWith('/etc/default/') && /^[^#\n]*console=ttyS/m.test(text)
+      editorFor: async ({ path, text, warnings }) =>
+        path.startsWith('/etc/default/') &&
+        (namesSerial.test(text) || (path === '/etc/default/grub' && (await partsNameSerial(guest, warnings))))
           ? (args) => args
           : serialConsoleArguments,
     });
     return { changes: [...login.changes, ...boot.changes], warnings: [...login.warnings, ...boot.warnings] };
   },
 };
+
+const namesSerial = /^[^#\n]*console=ttyS/m;
+
+/** Images for clouds set it in a file of their own, which is read after the distribution's. */
+async function partsNameSerial(guest: Guestfs, warnings: string[]): Promise<boolean> {
+  for (const path of (await guest.glob('/etc/default/grub.d/*.cfg')).slice(0, maxParts)) {
+    if (namesSerial.test((await readGuestText(guest, path, warnings))?.text ?? '')) return true;
+  }
+  return false;
+}
 
 async function planLogin(guest: Guestfs): Promise<{ changes: PlannedChange[]; warnings: string[] }> {
   const warnings: string[] = [];

@@ -5,8 +5,9 @@ import type { Guestfs } from '../session/guestfs.ts';
 import type { Fix, PlannedChange } from './fix.ts';
 import { planOwnFile, planText, readGuestText } from './guest-text.ts';
 import { cardFinder } from './network/addresses.ts';
-import { cloudFreezePath, planCloudFreeze } from './network/cloud-init.ts';
+import { planCloudFreeze } from './network/cloud-init.ts';
 import { readNetworkFiles, withKnownCards, type Manager, type ReadFile } from './network/files.ts';
+import { kernelName } from './network/kernel-names.ts';
 import { enabledManagers } from './network/managers.ts';
 import { assignNames } from './network/names.ts';
 import { linkFile } from './network/rules.ts';
@@ -24,6 +25,7 @@ import {
   suseRoutes,
   type StaticSettings,
 } from './network/static-texts.ts';
+import { udevKind } from './network/udev.ts';
 
 type Changes = (PlannedChange | undefined)[];
 
@@ -56,7 +58,9 @@ export const staticAddressesFix: Fix = {
       });
       const manager = managerFor(own, enabled, settings.mac);
       let name = plan.names.find(({ mac }) => mac === settings.mac)?.name;
-      if (name === undefined && needsName.has(manager)) {
+      if (name === undefined && needsName.has(manager) && (await udevKind(guest)) === 'none') {
+        name = kernelName(macs, settings.mac);
+      } else if (name === undefined && needsName.has(manager)) {
         name = `lan${at}`;
         const path = `/etc/systemd/network/10-longhaul-${name}.link`;
         changes.push(
@@ -73,8 +77,7 @@ export const staticAddressesFix: Fix = {
     }
     for (const [manager, cards] of byManager)
       changes.push(...(await writers[manager](guest, cards, warnings, files)));
-    if (!earlier.some(({ path }) => path === cloudFreezePath))
-      changes.push(await planCloudFreeze(guest, files, true));
+    changes.push(await planCloudFreeze(guest, files, earlier, true));
     const addresses = [...byManager.values()].flat().flatMap(({ settings }) => expectedOf(settings));
     return { changes: changes.filter((change) => change !== undefined), warnings, addresses };
   },

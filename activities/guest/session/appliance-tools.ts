@@ -25,8 +25,12 @@ export function passesAsText(key: Uint8Array): boolean {
   return key.length <= maxTextKeyBytes && !key.includes(0);
 }
 
-/** As libguestfs names disks after their order, and the kernel of the appliance in whatever order it finds them. */
-const realDevice = "awk -v where=/sysroot '$2 == where { found = $1 } END { print found }' /proc/mounts";
+/**
+ * As libguestfs names disks after their order, and the kernel of the appliance in whatever order it finds them.
+ * The appliance has no awk: that is a link of /etc/alternatives, which are not in it.
+ */
+const realDevice =
+  'while read -r source target rest; do [ "$target" != /sysroot ] || echo "$source"; done </proc/mounts | tail -n 1';
 
 /**
  * Opens a container with a key of any bytes: it is written to a tmpfs in the appliance's memory, which is

@@ -43,6 +43,9 @@ beforeAll(async () => {
   host = await LonghaulHost.start(join(directory, 'host'));
 });
 afterAll(async () => {
+  // Not there when the migration failed.
+  const undefine = ['--connect', 'qemu:///system', 'undefine', '--nvram', 'sealed'];
+  await run('virsh', undefine, { acceptExitCodes: [1] });
   await host.stop();
   await rm(directory, { recursive: true });
   process.umask(umask);

@@ -17,6 +17,12 @@ import { networkOf, privateFiles } from './network.ts';
 import { installProof } from './proof.ts';
 
 const keyPath = '/etc/keys/root.key';
+/** On a busy host without KVM udev takes more than the 90 seconds that systemd waits for devices. */
+const patience = {
+  'etc/systemd/system.conf.d/patience.conf': [
+    ...['[Manager]', 'DefaultTimeoutStartSec=10min', 'DefaultDeviceTimeoutSec=10min'],
+  ],
+};
 
 /** Lays a guest's packages on the base and configures it as its administrator would have. No initramfs yet. */
 export async function makeSystem(tree: string, guest: MatrixGuest): Promise<void> {
@@ -33,7 +39,7 @@ export async function makeSystem(tree: string, guest: MatrixGuest): Promise<void
   for (const { path } of mountsOf(guest))
     if (path !== 'none') await mkdir(join(tree, path), { recursive: true });
   const { files, units } = networkOf(guest);
-  await writeFiles(tree, { ...files, ...storageFiles(guest), ...initramfsFiles(guest) });
+  await writeFiles(tree, { ...files, ...storageFiles(guest), ...initramfsFiles(guest), ...patience });
   if (isEncrypted(guest)) await addKey(tree);
   for (const dir of privateFiles) {
     for (const name of await readdir(join(tree, dir)).catch(() => []))

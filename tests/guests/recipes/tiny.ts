@@ -205,6 +205,9 @@ async function configure(root: string, version: string, fstab: readonly string[]
     '    netmask 255.255.255.0',
     '    gateway 192.168.122.1',
   ]);
+  // name-interfaces reads the link files of a udev of this version; by this library it is known.
+  await mkdir(join(root, 'usr/lib/systemd'));
+  await put('usr/lib/systemd/libsystemd-shared-252.so', []);
   for (const folder of ['if-pre-up.d', 'if-up.d', 'if-down.d', 'if-post-down.d']) {
     await mkdir(join(root, 'etc/network', folder));
   }

@@ -63,9 +63,6 @@ async function fixed(guest: GuestSession, device: string): Promise<FixOutcome[]>
   await guest.mount(device, '/', 'rw');
   const grub = (await guest.readFile('/boot/grub/grub.cfg')).toString();
   await guest.replaceFile('/boot/grub/grub.cfg', grub.replace('root=/dev/sda1', 'root=/dev/vda1'));
-  // Its own script names cards as udev does; this is what tells the fix so.
-  await guest.mkdirP('/usr/lib/systemd');
-  await guest.replaceFile('/usr/lib/systemd/libsystemd-shared-252.so', '');
   const root = { device, fsType: 'ext4' };
   return runFixes(
     [networkFix],

@@ -127,6 +127,20 @@ const editVersion = '6.1.0-9-amd64';
 const modules = `usr/lib/modules/${editVersion}`;
 const dep =
   'kernel/drivers/virtio/virtio.ko:\nkernel/drivers/virtio/virtio_ring.ko: kernel/drivers/virtio/virtio.ko\nkernel/drivers/virtio/virtio_pci.ko: kernel/drivers/virtio/virtio_ring.ko kernel/drivers/virtio/virtio.ko\nkernel/drivers/block/virtio_blk.ko: kernel/drivers/virtio/virtio.ko\nkernel/drivers/net/virtio_net.ko: kernel/drivers/virtio/virtio.ko\n';
+const withoutVirtio = zstdCompressSync(
+  cpioArchive({
+    init: '#!/bin/sh\n',
+    'usr/bin/udevadm': 'ELF',
+    'conf/conf.d/resume': 'RESUME=/dev/sda9\n',
+    [`${modules}/kernel/drivers/net/vmxnet3.ko`]: 'ELF',
+    [`${modules}/modules.dep.bin`]: writeModuleIndex([
+      { key: 'vmxnet3', value: 'kernel/drivers/net/vmxnet3.ko:', priority: 0 },
+    ]),
+    [`${modules}/modules.alias.bin`]: writeModuleIndex([
+      { key: 'pci:v000015ADd000007B0*', value: 'vmxnet3', priority: 0 },
+    ]),
+  }),
+);
 /** A guest whose initramfs has a udev and indexes but not virtio, which its disk has. */
 export const editable: SystemTree = {
   partition: 5,
@@ -142,20 +156,7 @@ export const editable: SystemTree = {
     'usr/bin/mkinitcpio': '#!/bin/false\n',
     'etc/mkinitcpio.conf': 'MODULES=(ext4)\nHOOKS=(base udev)\n',
     [`boot/vmlinuz-${editVersion}`]: 'kernel',
-    [`boot/initrd.img-${editVersion}`]: zstdCompressSync(
-      cpioArchive({
-        init: '#!/bin/sh\n',
-        'usr/bin/udevadm': 'ELF',
-        'conf/conf.d/resume': 'RESUME=/dev/sda9\n',
-        [`${modules}/kernel/drivers/net/vmxnet3.ko`]: 'ELF',
-        [`${modules}/modules.dep.bin`]: writeModuleIndex([
-          { key: 'vmxnet3', value: 'kernel/drivers/net/vmxnet3.ko:', priority: 0 },
-        ]),
-        [`${modules}/modules.alias.bin`]: writeModuleIndex([
-          { key: 'pci:v000015ADd000007B0*', value: 'vmxnet3', priority: 0 },
-        ]),
-      }),
-    ),
+    [`boot/initrd.img-${editVersion}`]: withoutVirtio,
     [`${modules}/modules.builtin`]: '',
     [`${modules}/modules.dep`]: dep,
     [`${modules}/modules.alias`]:
@@ -165,6 +166,14 @@ export const editable: SystemTree = {
     ),
   },
   links: { lib: 'usr/lib' },
+};
+
+/** Where kernel-install(8) put copies of that guest's kernel and initramfs, which systemd-boot starts. */
+export const editableEsp = {
+  'loader/loader.conf': 'timeout 3\n',
+  [`loader/entries/0123-${editVersion}.conf`]: `title Debian\nlinux /0123/${editVersion}/linux\ninitrd /0123/${editVersion}/initrd.img\noptions root=UUID=${uuid(5)} ro\n`,
+  [`0123/${editVersion}/linux`]: 'kernel',
+  [`0123/${editVersion}/initrd.img`]: withoutVirtio,
 };
 
 /** Writes a GPT disk with a FAT file system of the EFI type for each of the contents. */

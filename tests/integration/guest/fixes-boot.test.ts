@@ -17,6 +17,7 @@ import {
   centos5,
   debianXen,
   editable,
+  editableEsp,
   rhelBls,
   systemdBoot,
   systemdBootEsp,
@@ -36,6 +37,7 @@ beforeAll(async () => {
     systemdBootEsp,
     ubuntuEsp,
     { ...ubuntuEsp, 'EFI/BOOT/BOOTX64.EFI': 'MZ old' },
+    editableEsp,
   ]);
   guest = await openSession({
     disks: disks.map((path) => ({ path, format: 'raw' })),
@@ -253,6 +255,27 @@ describe('an initramfs without virtio', () => {
     expect(await read('/etc/initramfs-tools/modules')).toBe('# List of modules\nvirtio_pci\nvirtio_blk\n');
     expect((await guest.ls('/boot')).sort()).toEqual(['initrd.img-6.1.0-9-amd64', 'vmlinuz-6.1.0-9-amd64']);
     expect((await guest.stat(image)).mode & 0o7777).toBe(0o644);
+  });
+
+  it('gets it in the copy that systemd-boot starts, too', async () => {
+    const old = editable.files[image.slice(1)] ?? '';
+    const esp = { device: '/dev/sdb4', path: '/boot/efi' };
+    const facts = { bootloader: 'systemd-boot', firmware: 'uefi' } as const;
+    const context = await open(editable, facts, esp);
+    await guest.replaceFile(image, old);
+    const kernels = await findKernels({ guest, scratchDir: dir, warnings: [], ...quietIo() });
+    const copied = '/boot/efi/0123/6.1.0-9-amd64';
+    expect(kernels.map(({ path, initramfs }) => [path, initramfs])).toEqual([
+      ['/boot/vmlinuz-6.1.0-9-amd64', image],
+      [`${copied}/linux`, `${copied}/initrd.img`],
+    ]);
+    await fix({ ...context, facts: { ...context.facts, kernels } });
+    for (const [index, path] of [image, `${copied}/initrd.img`].entries()) {
+      const local = join(dir, `copy-${index}`);
+      await guest.download(path, local);
+      const { names } = await surveyImage(local, () => false, new AbortController().signal);
+      expect(names).toContain(`${folder}/kernel/drivers/block/virtio_blk.ko`);
+    }
   });
 
   it.each([

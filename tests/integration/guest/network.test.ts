@@ -118,12 +118,35 @@ const debian = tree(
   ['networking.service'],
 );
 
+/** Alpine with busybox and mdev: no udev, and a card that a script of the old home named. */
+const alpine: SystemTree = {
+  partition: 7,
+  uuid: 'cafe0000-0000-4000-8000-000000000107',
+  files: {
+    'etc/network/interfaces':
+      'auto lo\niface lo inet loopback\n\nauto ens192\niface ens192 inet static\n\taddress 10.0.0.5/24\n\tup ip route add 10.1.0.0/16 dev ens192\n',
+    'sbin/ifup': '',
+    // Of a package that would be of use with udev.
+    'lib/udev/rules.d/60-usb.rules': '',
+  },
+};
+/** The same with two cards that nameif names, one of them by a MAC that is gone. */
+const alpineByMac: SystemTree = {
+  partition: 8,
+  uuid: 'cafe0000-0000-4000-8000-000000000108',
+  files: {
+    'etc/network/interfaces': 'auto lan wan\niface lan inet dhcp\niface wan inet dhcp\n',
+    'etc/mactab': `lan ${second}\nwan ${oldMac}\n`,
+    'sbin/ifup': '',
+  },
+};
+
 const dir = mkdtempSync(join(tmpdir(), 'network-'));
 let guest: GuestSession;
 
 beforeAll(async () => {
   const disk = join(dir, 'disk.raw');
-  await writeTreesDisk(disk, [rhel9, ubuntu, networkd, rhel7, sles, debian]);
+  await writeTreesDisk(disk, [rhel9, ubuntu, networkd, rhel7, sles, debian, alpine, alpineByMac]);
   guest = await openSession({
     disks: [{ path: disk, format: 'raw' }],
     accelerator: 'tcg',
@@ -239,6 +262,37 @@ describe('the network of a guest on its new cards', () => {
     const done = await fix(debian);
     expect(await read('/etc/systemd/network/10-longhaul-ens192.link')).toContain(first);
     expect(expected(done)).toEqual([`dhcp on ${first}`]);
+  });
+});
+
+describe('the network of a guest without udev', () => {
+  it('takes the name that the kernel gives the only card', async () => {
+    const done = await fix(alpine, undefined, [first]);
+    expect(paths(done)).toEqual(['/etc/network/interfaces']);
+    expect(await read('/etc/network/interfaces')).toBe(
+      'auto lo\niface lo inet loopback\n\nauto eth0\niface eth0 inet static\n\taddress 10.0.0.5/24\n\tup ip route add 10.1.0.0/16 dev eth0\n',
+    );
+    expect(expectedAddresses(done)).toEqual([
+      { macs: [first], interface: 'eth0', method: 'static', address: '10.0.0.5/24' },
+    ]);
+    expect(warnings(done)).toEqual([expect.stringContaining('ens192 is eth0 now') as string]);
+  });
+
+  it('gets what the spec asks for under the name of the kernel', async () => {
+    const done = await fix(alpine, [{ mac: second, address: '10.9.0.5/24' }]);
+    expect(paths(done)).toEqual(['/etc/network/interfaces']);
+    expect(await read('/etc/network/interfaces')).toContain(
+      'iface eth1 inet static\n    address 10.9.0.5/24\n',
+    );
+    expect(expected(done)).toEqual([`10.0.0.5/24 on ${first}`, `10.9.0.5/24 on ${second}`]);
+  });
+
+  it('keeps the names that nameif gives by MAC, and renews the MAC that is gone', async () => {
+    const done = await fix(alpineByMac);
+    expect(paths(done)).toEqual(['/etc/mactab']);
+    expect(await read('/etc/mactab')).toBe(`lan ${second}\nwan ${first}\n`);
+    expect(expected(done).toSorted()).toEqual([`dhcp on ${first}`, `dhcp on ${second}`]);
+    expect(warnings(done)).toEqual([]);
   });
 });
 

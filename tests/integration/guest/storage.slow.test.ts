@@ -6,7 +6,7 @@ import { fstabFix } from '../../../activities/guest/linux/fstab.ts';
 import { initramfsFix } from '../../../activities/guest/linux/initramfs.ts';
 import { planOffline } from '../../../activities/guest/offline-fixer.ts';
 import { migrationSpec } from '../../../contracts/spec.ts';
-import type { Mountpoint } from '../../../contracts/values.ts';
+import type { FixOutcome, GuestFacts, Mountpoint } from '../../../contracts/values.ts';
 import { GuestBench } from '../../support/guest-bench.ts';
 import { run } from '../../support/guest-trees.ts';
 import { silentLog } from '../../support/io.ts';
@@ -19,7 +19,7 @@ import {
 } from '../../support/storage-disks.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'storage-'));
-const raid = ['raid1', 'raid2', 'raid3', 'raid4'] as const;
+const raid = ['raidA', 'raidB', 'raidC', 'raidD'] as const;
 const places = (mountpoints: readonly Mountpoint[]) =>
   mountpoints.map(({ path, device, fsType }) => [path, device, fsType]);
 
@@ -27,7 +27,7 @@ let paths: Record<StorageDisk, string>;
 let bench: GuestBench<StorageDisk>;
 
 beforeAll(async () => {
-  paths = await storageDisks(dir);
+  paths = await storageDisks();
   bench = await GuestBench.start(dir, paths);
 });
 afterAll(async () => {
@@ -59,19 +59,19 @@ describe('a guest on partitions', () => {
 
 describe('a guest whose power went while it wrote', () => {
   it('is seen as its ext4 journal leaves it', async () => {
-    const stale = await run('debugfs', ['-R', 'cat /etc/hostname', paths.dirtyExt4]);
+    const stale = await run('debugfs', ['-R', 'cat /etc/hostname', paths.dirtyExt]);
     expect(stale).toBe('before-the-crash\n');
-    const { facts } = await bench.inspect({ disks: ['dirtyExt4'] });
-    expect(facts).toMatchObject({ hostname: 'yes', warnings: [] });
+    const { facts } = await bench.inspect({ disks: ['dirtyExt'] });
+    expect(facts).toMatchObject({ hostname: 'replayed-ext4', warnings: [] });
   });
 
   it('is seen as its XFS log leaves it', async () => {
     const { facts } = await bench.inspect({ disks: ['dirtyXfs'] });
-    expect(facts).toMatchObject({ hostname: 'also', root: { fsType: 'xfs' }, warnings: [] });
+    expect(facts).toMatchObject({ hostname: 'replayed-xfs', root: { fsType: 'xfs' }, warnings: [] });
   });
 
   it('passes the check of its file systems afterwards', async () => {
-    for (const disk of ['dirtyExt4', 'dirtyXfs'] as const) {
+    for (const disk of ['dirtyExt', 'dirtyXfs'] as const) {
       const verdict = await bench.open({ disks: [disk] }, async ({ facts }, guest) =>
         guest.checkFileSystem('/', facts.root?.fsType ?? '', 300),
       );
@@ -122,27 +122,15 @@ describe('a guest with LVM on LUKS2', () => {
   const guest = { luksKeys: [{ key: 'file:/etc/wrong' }, { device: '/dev/vda2', key: 'cred:disk' }] };
   const secrets = { 'cred:disk': trickyPassphrase };
 
-  it('opens with a passphrase of colons, quotes and line ends, for the device as any hypervisor names it', async () => {
-    const { facts } = await bench.inspect({ disks: ['lvmOnLuks'], groups: ['vgc'], guest, secrets });
-    expect(facts).toMatchObject({ hostname: 'lvm-on-luks', warnings: [] });
-    expect(places(facts.mountpoints)).toEqual([
-      ['/', '/dev/vgc/root', 'ext4'],
-      ['/boot', `${bench.device('lvmOnLuks')}1`, 'ext4'],
-    ]);
-  });
-
-  it('has its container under the name of its crypttab, as its tools look it up', async () => {
-    const held = await bench.open({ disks: ['lvmOnLuks'], groups: ['vgc'], guest, secrets }, (_, session) =>
-      session.blkid('/dev/mapper/sda2_crypt'),
-    );
-    expect(held.get('TYPE')).toBe('LVM2_member');
-  });
-
-  it('unlocks itself afterwards: crypttab by UUID under the same name, and an initramfs that has it so', async () => {
-    const planned = await bench.open(
+  /** Opened once: its volume group holds the container open, and no key opens that a second time. */
+  let seen: { facts: GuestFacts; held: Map<string, string>; planned: FixOutcome[] };
+  beforeAll(async () => {
+    seen = await bench.open(
       { disks: ['lvmOnLuks'], groups: ['vgc'], guest, secrets },
-      ({ facts }, session) =>
-        planOffline({
+      async ({ facts }, session) => ({
+        facts,
+        held: await session.blkid('/dev/mapper/sda2_crypt'),
+        planned: await planOffline({
           fixes: [fstabFix, initramfsFix],
           context: {
             guest: session,
@@ -155,12 +143,30 @@ describe('a guest with LVM on LUKS2', () => {
             report: () => undefined,
           },
         }),
+      }),
     );
-    const changes = planned.flatMap((outcome) => outcome.changes);
+  });
+
+  it('opens with a passphrase of colons, quotes and line ends, for the device as any hypervisor names it', () => {
+    expect(seen.facts).toMatchObject({ hostname: 'lvm-on-luks', warnings: [] });
+    expect(places(seen.facts.mountpoints)).toEqual([
+      ['/', '/dev/vgc/root', 'ext4'],
+      ['/boot', `${bench.device('lvmOnLuks')}1`, 'ext4'],
+    ]);
+  });
+
+  it('has its container under the name of its crypttab, as its tools look it up', () => {
+    expect(seen.held.get('TYPE')).toBe('LVM2_member');
+  });
+
+  it('unlocks itself afterwards: crypttab by UUID under the same name, and an initramfs that has it so', () => {
+    const changes = seen.planned.flatMap((outcome) => outcome.changes);
     expect(changes.find(({ path }) => path === '/etc/crypttab')?.after).toContain(
       `sda2_crypt UUID=${containers.lvm} none luks,discard`,
     );
-    expect(changes.find(({ path }) => path.startsWith('/boot/initrd.img-'))?.what).toMatch(/^Rebuilt by /);
+    expect(changes.find(({ path }) => path.startsWith('/boot/initrd.img-'))?.what).toMatch(
+      /^Its copies of \/etc\/crypttab are renewed/,
+    );
   });
 });
 
@@ -207,11 +213,11 @@ describe('a guest with LUKS1 on LVM, and a container within a container', () => 
     const wrong = [{ key: 'env:A' }, { device: containers.root.toUpperCase(), keyFile: 'file:/etc/b' }];
     await expect(bench.inspect(keyed(...wrong))).rejects.toMatchObject({
       code: 'GUEST_LOCKED',
-      found: `LUKS container ${containers.root} on /dev/vg-b/root: tried env:A, file:/etc/b. LUKS container ${containers.outer} on /dev/vg-b/data: tried env:A`,
+      found: `LUKS container ${containers.outer} on /dev/vg-b/data: tried env:A. LUKS container ${containers.root} on /dev/vg-b/root: tried env:A, file:/etc/b`,
       details: {
         containers: [
-          { uuid: containers.root, tried: ['env:A', 'file:/etc/b'] },
           { uuid: containers.outer, tried: ['env:A'] },
+          { uuid: containers.root, tried: ['env:A', 'file:/etc/b'] },
         ],
       },
     });
@@ -227,5 +233,47 @@ describe('a guest with LUKS1 on LVM, and a container within a container', () => 
   it('takes the next key when Clevis is not to be had', async () => {
     const { facts } = await bench.inspect(keyed({ clevis: true }, root));
     expect(facts.hostname).toBe('luks-on-lvm');
+  });
+});
+
+describe('a hibernated guest', () => {
+  const refusal = (found: string) => ({ code: 'GUEST_HIBERNATED', found, retryable: false });
+
+  it('is refused when its memory lies in a logical volume', async () => {
+    await expect(bench.inspect({ disks: ['asleep'], groups: ['vg-s'] })).rejects.toMatchObject(
+      refusal('the guest is hibernated: /dev/vg-s/swap holds its memory'),
+    );
+  });
+
+  it('is refused when its memory lies in a container that a key opens', async () => {
+    const given = { disks: ['asleepInLuks'] as const, secrets: { 'env:SWAP': 'swap' } };
+    await expect(
+      bench.inspect({ ...given, guest: { luksKeys: [{ key: 'env:SWAP' }] } }),
+    ).rejects.toMatchObject(
+      refusal(`the guest is hibernated: /dev/mapper/luks-${containers.swap} holds its memory`),
+    );
+  });
+
+  it('is refused when it is Windows', async () => {
+    const disk = bench.device('asleepWindows');
+    await expect(bench.inspect({ disks: ['asleepWindows'] })).rejects.toMatchObject(
+      refusal(`Windows on ${disk}1 is hibernated: its hiberfil.sys holds a sleeping system`),
+    );
+  });
+
+  it('is named when it is Windows beside the system that the spec names', async () => {
+    const { facts } = await bench.inspect({
+      disks: ['dirtyExt', 'asleepWindows'],
+      guest: { root: '/dev/sda' },
+    });
+    expect(facts.hostname).toBe('replayed-ext4');
+    expect(facts.warnings).toEqual([
+      `Windows on ${bench.device('asleepWindows')}1 is hibernated; wake it up and shut it down in the source VM.`,
+    ]);
+  });
+
+  it('is handed over unchanged when the spec says passthrough', async () => {
+    const { facts } = await bench.inspect({ disks: ['asleep'], guest: { passthrough: true } });
+    expect(facts.os).toBe('none');
   });
 });

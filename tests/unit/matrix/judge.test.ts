@@ -4,10 +4,12 @@ import { readProof } from '../../guests/matrix/proof.ts';
 import { matrixGuests } from '../../matrix/guests.ts';
 import { problemsOf } from '../../matrix/judge.ts';
 
-const guest = matrixGuests.find(
+const mirrored = matrixGuests.find(
   ({ storage, fs, boot }) => storage === 'md1' && fs === 'btrfs' && boot === 'bios',
 );
-if (guest === undefined) throw new Error('no such guest in the matrix');
+const encrypted = matrixGuests.find(({ storage, fs }) => storage === 'luks1' && fs === 'ext4');
+if (mirrored === undefined || encrypted === undefined) throw new Error('no such guest in the matrix');
+const guest = mirrored;
 
 /** As the guest printed it, kernel messages and carriage returns included. */
 const said = (address = `${guest.address}/24`) =>
@@ -54,6 +56,27 @@ describe('the judgement of a migrated guest of the matrix', () => {
     expect(problems(`matrix-proof failed networking.service loaded failed failed x\r\n${said()}`)).toEqual([
       'its unit networking.service failed',
     ]);
+  });
+
+  it('fails one whose root is not where it was, on its opened container for example', () => {
+    const plain = readProof(said().replace('/dev/md0[', '/dev/vda1['));
+    expect(problemsOf(guest, report('login-prompt'), plain)).toEqual([
+      'its root lies on /dev/vda1[/@rootfs]',
+    ]);
+    const proof = (source: string) => ({
+      mounts: [
+        { path: '/', source, type: 'ext4' },
+        { path: '/boot/efi', source: '/dev/vda1', type: 'vfat' },
+        { path: '/srv', source: '/dev/vda4', type: 'ext4' },
+      ],
+      swaps: ['/dev/vda3'],
+      addresses: [{ card: 'ens192', address: `${encrypted.address}/24` }],
+      failedUnits: [],
+      commandLine: '',
+    });
+    const problems = (source: string) => problemsOf(encrypted, report('login-prompt'), proof(source));
+    expect(problems('/dev/mapper/sda2_crypt')).toEqual([]);
+    expect(problems('/dev/vda2')).toEqual(['its root lies on /dev/vda2']);
   });
 
   it('fails one that says nothing, or only reaches a target', () => {

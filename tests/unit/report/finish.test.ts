@@ -83,7 +83,8 @@ describe('giving a migration up', () => {
     const { ctx, deps, work, directory, disk } = await halfDone();
     expect(await discardWork(ctx, { purgeDisks: false }, deps)).toEqual({ kept: [disk.path] });
     expect(await readdir(directory)).toEqual(['web01-disk1.qcow2']);
-    expect(await readdir(work.root)).toEqual([]);
+    await finish(ctx, { ...report, status: 'failed', kept: [disk.path] }, deps);
+    expect(await readdir(work.root)).toEqual(['report.json', 'report.md']);
   });
 
   it('removes finished disks too when a purge is asked for', async () => {
@@ -100,6 +101,12 @@ describe('giving a migration up', () => {
     expect(await discardWork(ctx, { purgeDisks: true }, deps)).toEqual({ kept: [] });
     expect(await readdir(directory)).toEqual(['web01-disk1.qcow2']);
     expect(await readFile(disk.path, 'utf8')).toBe('theirs');
+  });
+
+  it('says again which disk was kept when it comes twice', async () => {
+    const { ctx, deps, disk } = await halfDone();
+    await discardWork(ctx, { purgeDisks: false }, deps);
+    expect(await discardWork(ctx, { purgeDisks: false }, deps)).toEqual({ kept: [disk.path] });
   });
 
   it('can come twice', async () => {

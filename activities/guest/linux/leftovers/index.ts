@@ -4,7 +4,6 @@ import { cloudDatasourceFix } from './cloud-datasource.ts';
 import { ec2AgentsFix } from './ec2-agents.ts';
 import { gceAgentsFix } from './gce-agents.ts';
 import { hypervDaemonsFix } from './hyperv-daemons.ts';
-import { moduleBlocksFix } from './module-blocks.ts';
 import { parallelsToolsFix } from './parallels-tools.ts';
 import { resourceDiskFix } from './resource-disk.ts';
 import { udevProgramsFix } from './udev-programs.ts';
@@ -24,6 +23,5 @@ export const leftoverFixes: readonly Fix[] = [
   ec2AgentsFix,
   gceAgentsFix,
   cloudDatasourceFix,
-  moduleBlocksFix,
   udevProgramsFix,
 ];

@@ -1,5 +1,5 @@
 /** What cloud-init and the Azure agent write for disks that a cloud lends and empties at each stop. */
-const lentDevice = /^\/dev\/disk\/cloud\/azure_resource(-part\d+)?$/;
+const lentDevice = /^\/dev\/disk\/(cloud\/azure_|azure\/)resource(-part\d+)?$/;
 const note = '# Lent by the former cloud, not migrated: ';
 
 /**

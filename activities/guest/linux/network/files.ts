@@ -7,7 +7,7 @@ import { nothing, type NamedInterfaces } from './model.ts';
 import { readCloudNetwork, readNetplan } from './netplan.ts';
 import { readNetworkd } from './networkd.ts';
 import { readDhcpcd, readNetctl, readWickedXml } from './others.ts';
-import { readPersistentRules } from './rules.ts';
+import { readMactab, readPersistentRules } from './rules.ts';
 
 /** Who reads a file at boot. */
 export type Manager =
@@ -21,6 +21,8 @@ interface Place {
   manager?: Manager;
   read: (text: string, fileName: string) => NamedInterfaces;
 }
+
+export const mactabPath = '/etc/mactab';
 
 const places: readonly Place[] = [
   {
@@ -104,6 +106,7 @@ const places: readonly Place[] = [
     role: 'binder',
     read: readPersistentRules,
   },
+  { pattern: mactabPath, path: /^\/etc\/mactab$/, role: 'binder', read: readMactab },
 ];
 
 export const ownPrefix = '10-longhaul-';

@@ -1,5 +1,6 @@
 import { parse as parseYaml } from 'yaml';
 import { add, asAddress, asMac, nothing, type NamedInterfaces } from './model.ts';
+import { namesHypervisorDriver } from './renewal.ts';
 
 const madeKinds = ['bridges', 'bonds', 'vlans', 'tunnels', 'vrfs', 'dummy-devices', 'wifis', 'modems'];
 
@@ -66,7 +67,15 @@ function findEthernet(found: NamedInterfaces, id: string, entry: unknown): strin
     asText(child(entry, 'set-name')) ??
     asText(child(match, 'name')) ??
     asText(child(passthrough, 'connection.interface-name'));
-  return add(found, { name, mac: asMac(asText(child(match, 'macaddress'))) });
+  const on = add(found, { name, mac: asMac(asText(child(match, 'macaddress'))) });
+  const driver = child(match, 'driver');
+  const drivers =
+    asText(driver) ??
+    items(driver)
+      .filter((each) => typeof each === 'string')
+      .join(' ');
+  // Any card of the hypervisor's.
+  return on ?? (namesHypervisorDriver(drivers) ? '*' : undefined);
 }
 
 function readAddresses(found: NamedInterfaces, entry: unknown, on: string): void {

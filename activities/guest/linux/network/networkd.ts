@@ -8,6 +8,7 @@ import {
   valuesOf,
   type NamedInterfaces,
 } from './model.ts';
+import { namesHypervisorDriver } from './renewal.ts';
 
 /** systemd-networkd and udev: systemd.network(5), systemd.link(5), systemd.netdev(5). */
 export function readNetworkd(text: string): NamedInterfaces {
@@ -31,6 +32,8 @@ export function readNetworkd(text: string): NamedInterfaces {
   const linkName = valuesOf(sections, /^Link$/, 'Name')[0];
   const names = linkName === undefined ? match('Name').filter((name) => !name.startsWith('!')) : [linkName];
   const on = findBy(found, names, macs, path);
+  // Any card of the hypervisor's.
+  if (on.length === 0 && names.length === 0 && namesHypervisorDriver(match('Driver').join(' '))) on.push('*');
   for (const each of on) readNetwork(found, sections, each);
   return found;
 }

@@ -42,7 +42,7 @@ const driverOf: Readonly<Record<NicModel, string>> = {
 
 /** Drivers of the cards that hypervisors and clouds give their guests. */
 const hypervisorDrivers =
-  /(?<![\w!*?-])(vmxnet3?|pcnet32|e1000e?|hv_netvsc|xen[-_]netfront|netfront|ena|gve|ixgbevf|igbvf|i40evf|iavf|mlx[45]_(?:en|core)|virtio_net|8139cp|8139too)(?![\w*?-])/g;
+  /(?<![\w!*?-])(vmxnet3?|pcnet32|e1000e?|hv_netvsc|xen[-_]netfront|netfront|vif|ena|gve|ixgbevf|igbvf|i40evf|iavf|mlx[45]_(?:en|core)|virtio_net|8139cp|8139too)(?![\w*?-])/g;
 const driverKey = /^(\s*driver\s*=|.*?[\s{]driver\s*:)(.*)$/i;
 
 /** Puts the driver of the new cards where a file (networkd, netplan, NetworkManager) matches cards by the old one's. */
@@ -54,7 +54,17 @@ export function renewDrivers(text: string, model: NicModel): string {
       const [, key, rest] = driverKey.exec(line) ?? [];
       if (key === undefined || rest === undefined || line.trimStart().startsWith('#')) return line;
       if (new RegExp(`(?<![\\w!-])${driver}(?![\\w-])`).test(rest)) return line;
-      return key + rest.replace(hypervisorDrivers, driver);
+      return key + once(rest.replace(hypervisorDrivers, driver), driver);
     })
     .join('\n');
+}
+
+/** One of several equal words of a list, whatever stands between them. */
+function once(list: string, driver: string): string {
+  return list.replace(new RegExp(`(?<![\\w!-])${driver}(?:[\\s,;]+${driver}(?![\\w-]))+`, 'g'), driver);
+}
+
+/** Whether a list of drivers has one of cards that hypervisors and clouds give their guests. */
+export function namesHypervisorDriver(list: string): boolean {
+  return list.search(hypervisorDrivers) !== -1;
 }

@@ -20,6 +20,25 @@ export function readPersistentRules(text: string): NamedInterfaces {
   return found;
 }
 
+/** nameif(8)'s /etc/mactab, which mdev uses: a name and a MAC on each line. */
+export function readMactab(text: string): NamedInterfaces {
+  const found = nothing();
+  for (const [, name, address] of text.matchAll(mactabLine)) {
+    const mac = asMac(address);
+    if (name !== undefined && mac !== undefined) add(found, { name, mac });
+  }
+  return found;
+}
+
+/** The same with the MACs of the cards that are there now. */
+export function renewMactab(text: string, renewed: ReadonlyMap<string, string>): string {
+  return text.replace(mactabLine, (line: string, _: string, old: string) =>
+    line.replace(old, renewed.get(asMac(old) ?? '') ?? old),
+  );
+}
+
+const mactabLine = /^[ \t]*([^\s#]+)[ \t]+(?:\S+[ \t]+)*?(?:mac=)?([0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5})\b/gm;
+
 /** A rule that does nothing but give a name, so that nothing else is lost with it. */
 const onlyNames =
   /(?<![=!])(?<!:)\b(RUN|PROGRAM|IMPORT|ENV\{[^}]*\}|ATTR\{[^}]*\}|GOTO|TAG|OPTIONS)\s*(\+=|:=|=(?!=))/;

@@ -34,6 +34,11 @@ const dead: [string, string][] = [
   ["Debian's initramfs shell", 'ALERT!  UUID=ab does not exist.  Dropping to a shell!\r\n\r\n(initramfs) '],
   ['its prompt alone', '\r\n(initramfs) '],
   ["dracut's emergency shell", 'Entering emergency mode. Exit the shell to continue.\r\n'],
+  ['the shell for a failed boot', 'Give root password for maintenance\r\n(or press Control-D to continue): '],
+  [
+    'that shell in Debian 13',
+    'Enter root password for system maintenance\r\n(or press Control-D to continue): ',
+  ],
   ['systemd in emergency mode', 'You are in emergency mode. After logging in, type ...\r\n'],
   ['grub rescue', 'error: no such partition.\r\nEntering rescue mode...\r\ngrub rescue> '],
   ["grub's command line", '\x1b[1;1Hgrub> '],

@@ -3,6 +3,8 @@ import { consoleAddresses } from '../../../../activities/domain/boot-check/conso
 import {
   addressFailure,
   judgeAddresses,
+  watchAddresses,
+  type AddressWatch,
 } from '../../../../activities/domain/boot-check/expected-addresses.ts';
 import { expectedAddresses } from '../../../../contracts/addresses.ts';
 import type { ConfiguredAddress, FixOutcome } from '../../../../contracts/values.ts';
@@ -18,6 +20,30 @@ const dhcp: ConfiguredAddress = { macs: [second], interface: 'ens224', method: '
 const nobody = new Set<string>();
 const verdict = (...args: Parameters<typeof judgeAddresses>) =>
   judgeAddresses(...args).map((check) => check.verdict);
+
+describe('waiting for the addresses of a guest', () => {
+  it('asks for each on every card: on its own, and on those where it may be up instead', async () => {
+    const asked: [number, string][] = [];
+    const round = new AbortController();
+    const watch = watchAddresses({
+      uuid: 'clone',
+      domain: { accelerator: 'kvm', nics: [{ mac: first }, { mac: second }] },
+      wires: {
+        sightings: () => [],
+        leased: () => false,
+        ask: (nic: number, address: string) => asked.push([nic, address]),
+      },
+      reader: { tail: () => [] },
+      expected: [fixed('10.0.0.5/24')],
+      io: { signal: round.signal, report: () => round.abort() },
+    } as unknown as AddressWatch);
+    await expect(watch).rejects.toMatchObject({ name: 'AbortError' });
+    expect(asked).toEqual([
+      [0, '10.0.0.5/24'],
+      [1, '10.0.0.5/24'],
+    ]);
+  });
+});
 
 describe('the addresses a guest shows beside those it was to have', () => {
   const used = (mac: string, address: string) => ({ mac, address, how: 'used' as const });

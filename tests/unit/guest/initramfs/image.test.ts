@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { gunzipSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
@@ -148,6 +148,18 @@ describe('an initramfs that gets modules', () => {
     });
     const image = readFileSync(path);
     expect(image.subarray(image.length - tail.length).equals(tail)).toBe(true);
+  });
+
+  it('can be unpacked apart where its modules lie in an archive of their own, as Debian 13 has them', async () => {
+    const early = { [`${folder}/kernel/drivers`]: '', [`${folder}/kernel/drivers/scsi.ko.xz`]: 'packed' };
+    const main = gzipSync(cpioArchive(vmware));
+    const image = readFileSync(await given(Buffer.concat([cpioArchive(early), main])));
+    const names = pipe('cpio', ['--quiet', '-t'], gunzipSync(image.subarray(cpioArchive(early).length)));
+    const [directory, ...others] = names
+      .toString()
+      .split('\n')
+      .filter((name) => name === `${folder}/kernel/drivers`);
+    expect({ directory, others }).toEqual({ directory: `${folder}/kernel/drivers`, others: [] });
   });
 
   it('gets nothing twice', async () => {

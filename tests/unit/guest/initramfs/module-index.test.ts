@@ -13,6 +13,12 @@ const madeByDepmod = Buffer.from(
   'base64',
 );
 
+/** That of depmod since kmod 34, which writes nodes before their children. */
+const madeByNewDepmod = Buffer.from(
+  `sAf0VwACAAEgAAAMZnbAAABSAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAwAAAZgAAAAAAAAAAAAAAAAAAAAAAAAAAoAAAnXNfdmZhdAAAAAABAAAAAXZmYXQAY2k6djAwMDAxNUFEZDAwMDAwN0Mwc3Yqc2QqYmMqc2MqaSoAAAAAAQAAAAB2bXdfcHZzY3NpAGlydGlvOmQwMDAwMDAwADI4wAAAygAAAAAAAAAAAAAAAAAAAAAAAAAAwAAA4HYqAAAAAAEAAAACdmlydGlvX2JsawB2KgAAAAABAAAAA3ZpcnRpb19zY3NpAA==`,
+  'base64',
+);
+
 const key = fc.string({ unit: fc.constantFrom('a', 'b', 'v', 'i', '_', ':', '*', '0'), maxLength: 8 });
 
 describe('the index that modprobe reads', () => {
@@ -25,6 +31,17 @@ describe('the index that modprobe reads', () => {
       ['virtio:d00000008v*', 'virtio_scsi'],
     ]);
     expect(writeModuleIndex(entries).equals(madeByDepmod)).toBe(true);
+  });
+
+  it('is read as newer depmods write it, parents first', () => {
+    const entries = readModuleIndex(madeByNewDepmod);
+    expect(entries.map((entry) => [entry.key, entry.value])).toEqual([
+      ['fs_vfat', 'vfat'],
+      ['pci:v000015ADd000007C0sv*sd*bc*sc*i*', 'vmw_pvscsi'],
+      ['virtio:d00000002v*', 'virtio_blk'],
+      ['virtio:d00000008v*', 'virtio_scsi'],
+    ]);
+    expect(readModuleIndex(writeModuleIndex(entries))).toEqual(entries);
   });
 
   it('gives back whatever was put into it, by key and priority', () => {
@@ -43,14 +60,15 @@ describe('the index that modprobe reads', () => {
   it('is refused when it is damaged, and never read without end', () => {
     fc.assert(
       fc.property(
+        fc.constantFrom(madeByDepmod, madeByNewDepmod),
         fc.nat(madeByDepmod.length - 1),
         fc.nat(255),
         fc.nat(madeByDepmod.length),
-        (at, byte, end) => {
-          const damaged = Buffer.from(madeByDepmod.subarray(0, end));
+        (index, at, byte, end) => {
+          const damaged = Buffer.from(index.subarray(0, end));
           if (at < damaged.length) damaged[at] = byte;
           try {
-            expect(readModuleIndex(damaged).length).toBeLessThan(1_000_001);
+            expect(readModuleIndex(damaged).length).toBeLessThan(damaged.length);
           } catch (error) {
             expect(error).toBeInstanceOf(MalformedIndex);
           }
@@ -69,5 +87,27 @@ describe('the index that modprobe reads', () => {
     const root = loop.readUInt32BE(8);
     loop.writeUInt32BE(root, (root & 0x0fffffff) + 2);
     expect(() => readModuleIndex(loop)).toThrow(MalformedIndex);
+  });
+
+  it('is refused when many of its nodes lead to one', () => {
+    // Each of 30 levels has two ways to the next: followed all, a thousand million.
+    const node = (child: number) => {
+      const bytes = Buffer.alloc(10);
+      bytes.writeUInt8(0, 0);
+      bytes.writeUInt8(1, 1);
+      bytes.writeUInt32BE(child, 2);
+      bytes.writeUInt32BE(child, 6);
+      return bytes;
+    };
+    const head = Buffer.from('b007f4570002000120000000', 'hex');
+    const levels = Array.from({ length: 30 }, (_, level) => 0x20000000 + head.length + (level + 1) * 10);
+    head.writeUInt32BE(0x20000000 + head.length, 8);
+    const ways = Buffer.concat([head, ...levels.map(node), node(0)]);
+    expect(() => readModuleIndex(ways)).toThrow('lead to one another');
+  });
+
+  it('is refused when its keys are endless', () => {
+    const long = writeModuleIndex([{ key: 'a'.repeat(5000), value: 'x', priority: 0 }]);
+    expect(() => readModuleIndex(long)).toThrow('too long');
   });
 });

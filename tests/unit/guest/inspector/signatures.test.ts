@@ -37,6 +37,10 @@ describe('recognising what a volume holds', () => {
     expect(recognise(head([4086, 'SWAPSPACE2'], [1036, uuidHex, 'hex']))).toEqual([{ type: 'swap', uuid }]);
     expect(recognise(head([0, 'LUKS\xba\xbe'], [168, uuid]))).toEqual([{ type: 'crypto_LUKS', uuid }]);
     expect(recognise(head([512, 'LABELONE'], [536, 'LVM2 001']))).toEqual([{ type: 'LVM2_member' }]);
+    const pvUuid = 'Fa4bWe-91Rz-Kq2x-Tn07-uYcM-3HdL-vS8gEo';
+    expect(recognise(head([512, 'LABELONE'], [536, `LVM2 001${pvUuid.replaceAll('-', '')}`]))).toEqual([
+      { type: 'LVM2_member', uuid: pvUuid },
+    ]);
     expect(
       recognise(head([510, '\x55\xaa'], [82, 'FAT32   '], [67, '78563412', 'hex'], [71, 'NO NAME    '])),
     ).toEqual([{ type: 'vfat', uuid: '1234-5678' }]);

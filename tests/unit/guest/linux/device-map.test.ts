@@ -91,7 +91,9 @@ describe('the volume that a device name of the old hypervisor means', () => {
     ['/dev/disk/by-id/wwn-0x6000c29-part5', '/dev/sda5'],
     // Two disks have a first partition, and a serial number says nothing of which.
     ['/dev/disk/by-id/ata-VBOX_HARDDISK_VB12-34-part1', 'unknown'],
-    ['/dev/disk/azure/scsi1/lun0-part1', 'unknown'],
+    // Not the disk that is booted from, and there is one other.
+    ['/dev/disk/azure/scsi1/lun0-part1', '/dev/sdb1'],
+    ['/dev/disk/cloud/azure_resource-part1', 'stable'],
   ])('is for the cloud or serial name %s %s', (name, device) => expect(found(name)).toBe(device));
 
   it('never throws and never finds what is no device name', () => {

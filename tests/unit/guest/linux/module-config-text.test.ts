@@ -26,10 +26,10 @@ describe('the configuration of kernel modules', () => {
   it('no longer forbids virtio, whatever the way', () => {
     expect(
       editModprobe(
-        'blacklist virtio_net\nblacklist pcspkr\n  blacklist virtio-blk\ninstall virtio_scsi /bin/true\ninstall virtio_blk /sbin/modprobe x\nalias virtio_pci off\n',
+        'blacklist virtio_net # hardening\nblacklist pcspkr\n  blacklist virtio-blk\ninstall virtio_scsi /bin/true\ninstall virtio_blk /sbin/modprobe x\nalias virtio_pci off\n',
       ),
     ).toBe(
-      '#blacklist virtio_net\nblacklist pcspkr\n#  blacklist virtio-blk\n#install virtio_scsi /bin/true\ninstall virtio_blk /sbin/modprobe x\n#alias virtio_pci off\n',
+      '# Needed on KVM: blacklist virtio_net # hardening\nblacklist pcspkr\n# Needed on KVM:   blacklist virtio-blk\n# Needed on KVM: install virtio_scsi /bin/true\ninstall virtio_blk /sbin/modprobe x\n# Needed on KVM: alias virtio_pci off\n',
     );
   });
 

@@ -7,7 +7,6 @@ import {
   editIdentifyConfig,
   seedFor,
 } from '../../../../../activities/guest/linux/leftovers/cloud-datasource-text.ts';
-import { unblockVirtio } from '../../../../../activities/guest/linux/leftovers/module-blocks-text.ts';
 import { dropLentDisks } from '../../../../../activities/guest/linux/leftovers/resource-disk-text.ts';
 import { programsOf } from '../../../../../activities/guest/linux/leftovers/udev-programs-text.ts';
 
@@ -108,6 +107,11 @@ describe('the temporary disk of a cloud in /etc/fstab', () => {
     );
   });
 
+  it('goes by either of the names that Azure has for it', () => {
+    const named = '/dev/disk/azure/resource-part1 /mnt ext4 defaults 0 2\n';
+    expect(dropLentDisks(named, [])).toBe(`# Lent by the former cloud, not migrated: ${named}`);
+  });
+
   it('stays when a disk for it was migrated, unless Azure names it', () => {
     expect(dropLentDisks(`${azure}\n${ec2}\n`, ['/mnt'])).toBe(
       `# Lent by the former cloud, not migrated: ${azure}\n${ec2}\n`,
@@ -119,24 +123,6 @@ describe('the temporary disk of a cloud in /etc/fstab', () => {
       fc.property(shreds(azure, ec2, '/dev/sdb1', '/mnt', 'comment=cloudconfig'), (text) => {
         const once = dropLentDisks(text, []);
         expect(dropLentDisks(once, [])).toBe(once);
-      }),
-    );
-  });
-});
-
-describe('modules of virtio that a guest blocks', () => {
-  it('are let in again; other blocks stay', () => {
-    const text =
-      'blacklist floppy\n blacklist virtio_net # hardening\ninstall virtio-balloon /bin/true\ninstall cramfs /bin/true\nblacklist virtio_net_failover\n';
-    expect(unblockVirtio(text)).toBe(
-      'blacklist floppy\n# Needed on KVM:  blacklist virtio_net # hardening\n# Needed on KVM: install virtio-balloon /bin/true\ninstall cramfs /bin/true\nblacklist virtio_net_failover\n',
-    );
-  });
-
-  it('are let in once only, whatever the file holds', () => {
-    fc.assert(
-      fc.property(shreds('blacklist', 'install', 'virtio_blk', '/bin/false'), (text) => {
-        expect(unblockVirtio(unblockVirtio(text))).toBe(unblockVirtio(text));
       }),
     );
   });

@@ -13,6 +13,7 @@ import {
   readWickedXml,
 } from '../../../../../activities/guest/linux/network/others.ts';
 import { renew, renewDrivers } from '../../../../../activities/guest/linux/network/renewal.ts';
+import { vendorOverride } from '../../../../../activities/guest/linux/network/vendor-files.ts';
 import { dropStaleRules, readPersistentRules } from '../../../../../activities/guest/linux/network/rules.ts';
 
 const now = '52:54:00:00:00:01';
@@ -54,8 +55,9 @@ describe('what an interface is found by', () => {
     [
       'netplan, in one line',
       '      match: {driver: [vmxnet3, ena]}\n',
-      '      match: {driver: [virtio_net, virtio_net]}\n',
+      '      match: {driver: [virtio_net]}\n',
     ],
+    ['networkd, several', '[Match]\nDriver=ena ixgbevf vif\n', '[Match]\nDriver=virtio_net\n'],
     ['NetworkManager', '[match]\ndriver=vmxnet3;\n', '[match]\ndriver=virtio_net;\n'],
     ['one that is not a hypervisor', '[Match]\nDriver=brcmfmac\n', '[Match]\nDriver=brcmfmac\n'],
     ['one that is excluded', '[Match]\nDriver=!vmxnet3\n', '[Match]\nDriver=!vmxnet3\n'],
@@ -72,6 +74,28 @@ describe('what an interface is found by', () => {
   it('follows the model of the new cards', () => {
     expect(renewDrivers('[Match]\nDriver=e1000\n', 'e1000')).toBe('[Match]\nDriver=e1000\n');
     expect(renewDrivers('[Match]\nDriver=vmxnet3\n', 'e1000e')).toBe('[Match]\nDriver=e1000e\n');
+  });
+});
+
+describe("a package's file of networkd for the cards of a cloud", () => {
+  const amazon =
+    '[Match]\nDriver=ena ixgbevf vif\n\n[Link]\nMTUBytes=9001\n\n[Network]\nDHCP=yes\nLLMNR=no\n';
+  const path = '/usr/lib/systemd/network/80-ec2.network';
+
+  it('is replaced by one for the new cards, without the frame size of the cloud', () => {
+    expect(vendorOverride(amazon, path, 'virtio')).toBe(
+      `# Written by Longhaul: ${path} for the cards of this VM. It replaces that file.\n[Match]\nDriver=virtio_net\n\n[Link]\n\n[Network]\nDHCP=yes\nLLMNR=no\n`,
+    );
+    expect(vendorOverride('[Match]\nDriver=brcmfmac\n', path, 'virtio')).toBeUndefined();
+    expect(vendorOverride('[Match]\nDriver=virtio_net\nMTUBytes=9001\n', path, 'virtio')).toBeUndefined();
+  });
+
+  it('says that the cards ask for an address, as netplan does', () => {
+    const any = [{ on: '*', method: 'dhcp' }];
+    expect(readNetworkd(amazon).addresses).toEqual(any);
+    expect(readNetworkd('[Match]\nDriver=brcmfmac\n[Network]\nDHCP=yes\n').addresses).toEqual([]);
+    const netplan = 'network:\n  ethernets:\n    all:\n      match: {driver: hv_netvsc}\n      dhcp4: true\n';
+    expect(readNetplan(netplan).addresses).toEqual(any);
   });
 });
 

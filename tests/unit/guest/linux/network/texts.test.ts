@@ -6,7 +6,11 @@ import { readKeyfile } from '../../../../../activities/guest/linux/network/keyfi
 import { readNetplan } from '../../../../../activities/guest/linux/network/netplan.ts';
 import { readNetworkd } from '../../../../../activities/guest/linux/network/networkd.ts';
 import { renew } from '../../../../../activities/guest/linux/network/renewal.ts';
-import { dropStaleRules, readPersistentRules } from '../../../../../activities/guest/linux/network/rules.ts';
+import {
+  dropStaleRules,
+  readMactab,
+  readPersistentRules,
+} from '../../../../../activities/guest/linux/network/rules.ts';
 
 const names = (found: { physical: { name: string }[] }) => [
   ...new Set(found.physical.map(({ name }) => name)),
@@ -118,6 +122,7 @@ iface vlan7 inet manual
       readNetworkd,
       readKeyfile,
       readPersistentRules,
+      readMactab,
       (text: string) => readIfcfg('ifcfg-x', text),
     ];
     fc.assert(
