@@ -42,7 +42,9 @@ describe('a host that nobody knows', () => {
     expect(planned.stderr).toContain(`did you mean "${hostId}"?`);
     const started = await bench.run(['migrate', '/images/lost.vmdk', '--host', typo, '--no-wait']);
     expect(started.code).toBe(0);
-    expect(started.stderr).toContain(`It waits. No worker answers for the host "${typo}".`);
+    expect(started.stderr).toContain(
+      `It waits. No worker answers for the host "${typo}"; did you mean "${hostId}"?`,
+    );
     await bench.run(['cancel', 'lost', '--no-wait']);
   });
 });
