@@ -57,7 +57,7 @@ export default defineConfig({
       // An appliance has one processor, and nothing of the host but its own files.
       emulated('guest', 'integration/guest', 2, 2),
       emulated('integration', 'integration', 3, 1, ['tests/integration/guest/**']),
-      emulated('e2e', '{e2e,chaos}', 4, 1),
+      emulated('e2e', '{e2e,chaos}', 4, 2),
     ],
   },
 });
