@@ -88,7 +88,7 @@ export class Site {
       source: { kind: 'image', disks: [image], cpus: 1, memoryMiB: 512 },
       ...more,
       target: { host: this.hostId, ...more.target },
-      // The tiny guest has no udev to name its card by, so it comes up without the address it had.
+      // Addresses have a suite of their own (tests/integration/domain/addresses).
       policy: { onFailure: 'fail', verifyAddresses: false, ...policy },
     });
     return client.workflow.start<(input: MigrationInput) => Promise<MigrationReport>>('migrateVm', {
