@@ -1,4 +1,5 @@
-import { mentionsMovingDevice, readDeviceMap, type DeviceMap } from './device-map.ts';
+import { readDeviceMap, type DeviceMap } from './device-map.ts';
+import { mentionsMovingDevice } from './device-names.ts';
 import type { Fix, PlannedChange } from './fix.ts';
 import { editCrypttab, editFstab, editResume, type Edited } from './fstab-text.ts';
 import { planText, readGuestText } from './guest-text.ts';

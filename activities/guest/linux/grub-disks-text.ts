@@ -1,4 +1,5 @@
-import { diskName, parseDeviceName, type DiskKind } from './device-map.ts';
+import { diskName, type DiskKind } from './device-map.ts';
+import { parseDeviceName } from './device-names.ts';
 
 /** Names of whole disks in GRUB's tools; the disks of the new VM are all on one bus, in the same order. */
 
