@@ -73,7 +73,7 @@ export function editCrypttab(text: string, map: DeviceMap): Edited {
 export function editResume(text: string, map: DeviceMap): Edited {
   const warnings: string[] = [];
   const edited = text.replace(
-    /^(\s*RESUME=)(["']?)(\/dev\/[^\s"']+)\2/gm,
+    /^([ \t]*RESUME=)(["']?)(\/dev\/[^\s"']+)\2/gm,
     (line, key: string, quote: string, device: string) => {
       const name = renamed(device, map, { fsType: 'swap' }, 'the resume device', warnings);
       return name === undefined ? line : `${key}${quote}${name}${quote}`;
