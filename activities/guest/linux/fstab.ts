@@ -12,6 +12,12 @@ const files: { path: string; edit: (text: string, map: DeviceMap) => Edited; wha
     what: 'Encrypted volumes are named by UUID instead of device.',
   },
   {
+    // What mkinitcpio's sd-encrypt puts into the initramfs as its crypttab.
+    path: '/etc/crypttab.initramfs',
+    edit: (text, map) => editCrypttab(text, map, '/etc/crypttab.initramfs'),
+    what: 'Encrypted volumes are named by UUID instead of device.',
+  },
+  {
     path: '/etc/initramfs-tools/conf.d/resume',
     edit: editResume,
     what: 'The swap to resume from is named by UUID instead of device.',
