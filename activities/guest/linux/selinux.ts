@@ -1,4 +1,5 @@
 import { isGuestfsFailure } from '../guest-errors.ts';
+import type { GuestFacts } from '../../../contracts/values.ts';
 import type { Guestfs } from '../session/guestfs.ts';
 import type { Fix, PlannedChange } from './fix.ts';
 import { planOwnFile, readGuestText } from './guest-text.ts';
@@ -21,18 +22,27 @@ export const selinuxFix: Fix = {
   title: 'Have SELinux labels on the changed files',
   critical: false,
   applies: (facts) => facts.os === 'linux',
-  async plan({ guest, earlier }) {
+  async plan({ guest, facts, earlier }) {
     const warnings: string[] = [];
-    if (earlier.length === 0) return { changes: [], warnings };
+    const paths = earlier.map(({ path }) => path).filter((path) => keepsLabels(path, facts));
+    if (paths.length === 0) return { changes: [], warnings };
     const policy = await readPolicy(guest, warnings);
     if (policy === undefined) return { changes: [], warnings };
-    const paths = earlier.map(({ path }) => path);
     if (policy.askable && paths.every((path) => path.startsWith('/')))
       return { changes: [planLabels(paths, policy)], warnings };
     const change = await planOwnFile(guest, relabelFile, '', relabelWhat);
     return { changes: change === undefined ? [] : [change], warnings };
   },
 };
+
+/** FAT has no place for labels; the kernel gives all files of it the same one. */
+const isFat = (fsType: string): boolean => /^(vfat|msdos|fat|exfat)$/.test(fsType);
+
+function keepsLabels(path: string, { mountpoints }: GuestFacts): boolean {
+  return !mountpoints.some(
+    (mount) => isFat(mount.fsType) && (path === mount.path || path.startsWith(`${mount.path}/`)),
+  );
+}
 
 interface Policy {
   /** Its table of labels by path. */
