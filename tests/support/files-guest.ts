@@ -35,7 +35,11 @@ export function filesGuest(
     isFile: (path: string) => Promise.resolve(files.has(path)),
     isDir: (path: string) => Promise.resolve(isDir(path)),
     exists: (path: string) => Promise.resolve(files.has(path) || isDir(path)),
-    glob: () => Promise.resolve([...files.keys()].sort()),
+    // Enough of glob(7) for patterns that spell out the names of files.
+    glob: (pattern: string) =>
+      Promise.resolve(
+        [...files.keys()].filter((path) => pattern.includes(path.slice(path.lastIndexOf('/') + 1))).sort(),
+      ),
     ls: (path: string) =>
       Promise.resolve([
         ...new Set(

@@ -59,3 +59,54 @@ describe('labels of changed files', () => {
     expect((await fix([changed(esp)], { [esp]: '' })).planned).toEqual([]);
   });
 });
+
+describe("labels of files that the guest's own programs wrote", () => {
+  const removed = { ...changed('/var/lib/rpm'), ranProgramsAt: Date.parse('2026-11-25T08:00:00Z') };
+  const contents = { '/var/lib/rpm/rpmdb.sqlite': '', '/etc/ld.so.cache': '', '/etc/vmware.conf': '' };
+
+  it('are set on all that changed since, listed or not', async () => {
+    const asked: string[][] = [];
+    const find = (argv: readonly string[]) => {
+      if (!argv.includes('find')) return '';
+      asked.push([...argv.slice(argv.indexOf('find'))]);
+      return '/etc/ld.so.cache\n/etc/vmware.conf\n/boot/efi/x\n';
+    };
+    const { files, labels, done } = await fix([removed], contents, programs(find));
+    expect(labels.get('/etc/ld.so.cache')).toBe('system_u:object_r:etc_t:s0');
+    expect(labels.has('/etc/vmware.conf')).toBe(true);
+    expect(labels.has('/var/lib/rpm/rpmdb.sqlite')).toBe(true);
+    expect(files.has('/.autorelabel')).toBe(false);
+    expect(done).toEqual([contexts]);
+    expect(asked).toEqual([
+      ['find', '/', '/boot', '-xdev', '!', '-type', 'd', '-newerct', '2026-11-25 07:59:00 UTC', '-print'],
+    ]);
+  });
+
+  it.each([
+    [
+      'it cannot be said what changed',
+      () => {
+        throw new Error('find: unknown predicate -newerct');
+      },
+    ],
+    [
+      'too much changed',
+      () => Array.from({ length: 2000 }, (_none, index) => `/usr/lib/x/${index}\n`).join(''),
+    ],
+  ])('are all set anew at the first boot where %s', async (_why, find) => {
+    const { files, done } = await fix([removed], contents, programs(find));
+    expect(files.has('/.autorelabel')).toBe(true);
+    expect(done).toEqual(['/.autorelabel']);
+  });
+
+  it('are not searched for where no program ran', async () => {
+    const { done } = await fix(
+      [changed('/etc/a.conf')],
+      { '/etc/a.conf': '' },
+      programs(() => {
+        throw new Error('nothing is run');
+      }),
+    );
+    expect(done).toEqual([contexts]);
+  });
+});
