@@ -1,3 +1,4 @@
+import { mentionsMovingDevice } from './device-names.ts';
 import type { ArgumentsEditor } from './kernel-arguments.ts';
 
 const kernelNames = ['vmlinuz', 'vmlinux', 'linux', 'bzimage', 'kernel', 'image'];
@@ -99,6 +100,19 @@ export function editGrubDefault(text: string, edit: ArgumentsEditor, variables: 
   });
 }
 
+/** The variables with a value that `editGrubDefault` left alone and that names a device to edit. */
+export function unclearGrubDefaults(text: string, edit: ArgumentsEditor, variables: RegExp): string[] {
+  return editGrubDefault(text, edit, variables)
+    .split('\n')
+    .flatMap((line) => {
+      const [, name = '', raw = ''] = /^\s*(?:export\s+)?([A-Z_]+)=(.*)/.exec(line) ?? [];
+      const value = raw.replaceAll('`', ' ');
+      const isUnclear =
+        variables.test(name) && /[\\$`]/.test(raw) && mentionsMovingDevice(value) && edit(value) !== value;
+      return isUnclear ? [name] : [];
+    });
+}
+
 /** A Boot Loader Specification entry: its `options` lines, which are joined in order when there are several. */
 export function editBlsEntry(text: string, edit: ArgumentsEditor): string {
   const lines = text.split('\n');
@@ -118,9 +132,23 @@ const grubenvBytes = 1024;
 
 /** /boot/grub2/grubenv: `kernelopts`, in a block that must stay 1024 bytes long, filled up with `#`. */
 export function editGrubEnv(text: string, edit: ArgumentsEditor): string {
-  return editGrubEnvBody(text, (body) =>
-    body.replace(/^(kernelopts=)(.*)$/m, (_whole, key: string, args: string) => `${key}${edit(args)}`),
-  );
+  return editGrubEnvBody(text, (body) => editKernelOpts(body, edit));
+}
+
+function editKernelOpts(body: string, edit: ArgumentsEditor): string {
+  return body.replace(/^(kernelopts=)(.*)$/m, (_whole, key: string, args: string) => `${key}${edit(args)}`);
+}
+
+/** Why a grubenv was left alone though its arguments have something to edit; undefined where it was not. */
+export function grubEnvObjection(text: string, edit: ArgumentsEditor): string | undefined {
+  if (editKernelOpts(text, edit) === text || editGrubEnv(text, edit) !== text) return undefined;
+  return isGrubEnv(text)
+    ? 'has no room for the new kernel arguments: they stay as they were'
+    : `is no environment block of ${grubenvBytes} bytes: its kernel arguments stay as they were`;
+}
+
+function isGrubEnv(text: string): boolean {
+  return text.length === grubenvBytes && text.startsWith('# GRUB Environment Block\n');
 }
 
 /** The variable of a grubenv; undefined when it has none of the name. */
@@ -138,7 +166,7 @@ export function setGrubEnvVariable(text: string, name: string, value: string): s
 }
 
 function editGrubEnvBody(text: string, edit: (body: string) => string): string {
-  if (text.length !== grubenvBytes || !text.startsWith('# GRUB Environment Block\n')) return text;
+  if (!isGrubEnv(text)) return text;
   const edited = edit(text.replace(/#*$/, ''));
   return edited.length > grubenvBytes ? text : edited.padEnd(grubenvBytes, '#');
 }
