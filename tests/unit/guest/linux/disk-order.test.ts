@@ -4,6 +4,7 @@ import { BlockDevices } from '../../../../activities/guest/inspector/block-devic
 import type { DeviceMap, Volume } from '../../../../activities/guest/linux/device-map.ts';
 import { learnDiskOrder } from '../../../../activities/guest/linux/disk-order.ts';
 import { editFstab } from '../../../../activities/guest/linux/fstab-text.ts';
+import { editBootDisks, editDeviceMap } from '../../../../activities/guest/linux/grub-disks-text.ts';
 import { stableDevices } from '../../../../activities/guest/linux/kernel-arguments.ts';
 import type { Guestfs } from '../../../../activities/guest/session/guestfs.ts';
 
@@ -107,6 +108,19 @@ describe('disks that the guest counted in another order', () => {
         expect([undefined, 0]).toContain(order.places.get(order.rootPlace.disk));
       }),
     );
+  });
+});
+
+describe("GRUB's own list of disks", () => {
+  it('follows the order that the root shows, and loses what is unclear', () => {
+    const map = '(hd0) /dev/sdb\n(hd1) /dev/sda\n';
+    const { order } = mapOf(twoDisks, 'ext4', 'ext4');
+    expect(editDeviceMap(map, 2, 'vd', order)).toBe('(hd0) /dev/vda\n(hd1) /dev/vdb\n');
+    expect(editBootDisks('boot=/dev/sdb\n', 2, 'vd', order)).toBe('boot=/dev/vda\n');
+    const fstab = '/dev/sdb2 / ext4 x 0 1\n';
+    const unclear = mapOf(fstab, 'ext4', 'ext4').order;
+    expect(editDeviceMap(map, 2, 'vd', unclear)).toBe('#(hd0) /dev/sdb\n#(hd1) /dev/sda\n');
+    expect(editBootDisks('/dev/sdb\n', 2, 'vd', unclear)).toBe('/dev/sdb\n');
   });
 });
 
