@@ -1,4 +1,4 @@
-import type { FixOutcome } from '../../../contracts/values.ts';
+import type { FixChange, FixOutcome } from '../../../contracts/values.ts';
 import { LonghaulError, messageOf } from '../../../contracts/errors.ts';
 import type { EarlierChange, Fix, FixContext, FixPlan } from './fix.ts';
 
@@ -33,6 +33,7 @@ async function runFix(
   mode: 'plan' | 'apply',
 ): Promise<{ outcome: FixOutcome; made: EarlierChange[] }> {
   const started = performance.now();
+  const changes: FixChange[] = [];
   const made: EarlierChange[] = [];
   const warnings: string[] = [];
   let addresses: FixPlan['addresses'];
@@ -44,13 +45,14 @@ async function runFix(
       const at = Date.now();
       if (mode === 'apply') await change.apply(context.guest);
       const { path, what, before, after } = change;
-      made.push({
+      const said = {
         path,
         what,
         ...(before === undefined ? {} : { before }),
         ...(after === undefined ? {} : { after }),
-        ...(change.runsPrograms === undefined ? {} : { ranProgramsAt: at }),
-      });
+      };
+      changes.push(said);
+      made.push(change.runsPrograms === undefined ? said : { ...said, ranProgramsAt: at });
     }
   } catch (error) {
     if (fix.critical || isSessionGone(error)) throw asFixError(fix, error);
@@ -60,7 +62,7 @@ async function runFix(
   const outcome = {
     fix: fix.id,
     title: fix.title,
-    changes: made.map(({ ranProgramsAt: _at, ...change }) => change),
+    changes,
     warnings,
     seconds: Math.round(performance.now() - started) / 1000,
     ...(addresses === undefined ? {} : { addresses }),
