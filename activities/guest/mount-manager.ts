@@ -18,6 +18,7 @@ import {
 import { readText } from './inspector/guest-text-files.ts';
 import type { Root } from './inspector/linux-system.ts';
 import { rootOptions } from './inspector/root-search.ts';
+import { orderUnknown } from './linux/disk-order.ts';
 import { guestLocked, type UnlockResult } from './luks-handler.ts';
 import type { Guestfs } from './session/guestfs.ts';
 
@@ -62,9 +63,10 @@ export async function mountGuest(options: MountOptions): Promise<MountedGuest> {
   let { root } = options;
   if (!options.mounted) await mountRoot(guest, root);
   const fstab = await readTable(guest, '/etc/fstab');
+  const otherOrder = devices.learnOrder(fstab, root.device);
   const tables = await nameTables(options, fstab);
   const renamings = await containersToRename(devices, tables, options.unlocked.opened);
-  const warnings: string[] = [];
+  const warnings: string[] = otherOrder === undefined ? [] : [otherOrder];
   if (renamings.length > 0) {
     const held = renamings.find(({ container }) => container.mapped === root.device)?.container;
     await guest.umountAll();
@@ -128,7 +130,11 @@ async function mountEntry(
   const device = await devices.resolve(entry.device);
   const type = device === undefined ? undefined : devices.volume(device)?.type;
   if (device === undefined || type === undefined || type === 'swap') {
-    const found = `${entry.path} of /etc/fstab (${entry.device}) lies on no disk of this VM`;
+    const name = `${entry.path} of /etc/fstab (${entry.device})`;
+    if (essential && devices.isUnclear(entry.device)) throw diskOrderUnknown(name);
+    const found = devices.isUnclear(entry.device)
+      ? `${name} ${orderUnknown}`
+      : `${name} lies on no disk of this VM`;
     if (essential && unlocked.locked.length > 0) throw guestLocked(unlocked.locked, found);
     if (essential) throw diskMissing(found, devices.disks.length);
     mounted.warnings.push(`${found}; it was not mounted.`);
@@ -169,6 +175,14 @@ function mountpoint(devices: BlockDevices, path: string, device: string, fsType:
 
 async function readTable(guest: Guestfs, ...paths: string[]): Promise<string> {
   return (await readText(guest, paths, maxTableBytes)) ?? '';
+}
+
+function diskOrderUnknown(name: string): LonghaulError {
+  return new LonghaulError('GUEST_DISK_MISSING', {
+    found: `${name} ${orderUnknown}`,
+    remedy:
+      'Put source.disks into the order that the guest counts its disks in (lsblk), or name file systems by UUID in its fstab.',
+  });
 }
 
 function diskMissing(found: string, diskCount: number): LonghaulError {

@@ -1,5 +1,6 @@
 import { isGuestfsFailure } from '../guest-errors.ts';
-import { parseDeviceName } from '../linux/device-map.ts';
+import { parseDeviceName } from '../linux/device-names.ts';
+import { learnDiskOrder, placeHere, type DiskOrder } from '../linux/disk-order.ts';
 import type { Guestfs } from '../session/guestfs.ts';
 import { parsePartitionTable, type PartitionEntry, type PartitionTable } from './partition-table.ts';
 import type { DiskLayout, Volume } from './volumes.ts';
@@ -12,6 +13,7 @@ export class BlockDevices {
   private readonly guest: Guestfs;
   private readonly tables: readonly PartitionTable[];
   private readonly aliases = new Map<string, string>();
+  private order: DiskOrder | undefined;
 
   /** @param layout what the disks hold once the containers that can be opened are open */
   constructor(guest: Guestfs, { disks, tables, volumes }: DiskLayout) {
@@ -33,6 +35,37 @@ export class BlockDevices {
   /** A name the guest uses for a device that has another name here, for example from its crypttab. */
   addAlias(guestName: string, device: string): void {
     this.aliases.set(guestName, device);
+  }
+
+  /**
+   * Learns from the guest's fstab whether it counted its disks in another order; says so when it did.
+   *
+   * @param root device of the root file system
+   */
+  learnOrder(fstab: string, root: string): string | undefined {
+    const volumes = this.volumes.flatMap(({ device, type, uuid }) => {
+      const place = this.placeOf(device);
+      if (place === undefined) return [];
+      return [{ ...place, fsType: type, ...(uuid === undefined ? {} : { uuid }) }];
+    });
+    const there = this.placeOf(root);
+    const at = volumes.find(({ disk, partition }) => disk === there?.disk && partition === there.partition);
+    this.order = at && learnDiskOrder(fstab, at, { diskCount: this.disks.length, volumes });
+    if (this.order === undefined) return undefined;
+    return `/etc/fstab calls the root file system ${this.order.rootName}, and it lies on disk ${(there?.disk ?? 0) + 1} of source.disks: the guest counted its disks in another order, and its names for them are read in that one.`;
+  }
+
+  /** Whether a name could mean any disk, because the guest counted them in an order of its own. */
+  isUnclear(name: string): boolean {
+    const parsed = parseDeviceName(this.aliases.get(name) ?? name);
+    return parsed !== undefined && placeHere(parsed, this.order) === undefined;
+  }
+
+  private placeOf(device: string): { disk: number; partition?: number } | undefined {
+    const [, name = '', number] = /^(\/dev\/[a-z]+)(\d+)?$/.exec(device) ?? [];
+    const disk = this.disks.indexOf(name);
+    if (disk < 0) return undefined;
+    return { disk, ...(number === undefined ? {} : { partition: Number(number) }) };
   }
 
   /** The partition table of a disk. */
@@ -58,11 +91,14 @@ export class BlockDevices {
     const [, tag, quoted] = /^(UUID|LABEL|PARTUUID|PARTLABEL)=(.*)$/.exec(tagged(name)) ?? [];
     if (tag !== undefined && quoted !== undefined) return this.byTag(tag, quoted.replace(/^"(.*)"$/, '$1'));
     const real = this.aliases.get(name) ?? name;
-    if (this.volume(real) !== undefined) return real;
+    // Where disks changed places, a name that exists here may mean another disk.
+    const isPlace = this.order !== undefined && parseDeviceName(real)?.kind === 'place';
+    if (!isPlace && this.volume(real) !== undefined) return real;
     const mapped = this.volumes.find(({ device }) => mapperName(device) === real)?.device;
     if (mapped !== undefined) return mapped;
     if (/^\/dev\/md\b|^\/dev\/md\d/.test(real)) return this.byArrayName(real);
-    const parsed = parseDeviceName(real);
+    const stated = parseDeviceName(real);
+    const parsed = stated && placeHere(stated, this.order);
     if (parsed === undefined) return undefined;
     if (parsed.kind === 'path')
       return parsed.isData === true ? undefined : this.onlyPartition(parsed.partition);

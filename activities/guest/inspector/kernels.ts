@@ -70,15 +70,17 @@ async function kernelFiles(
   const add = (version: string | undefined, path: string) => {
     if (version !== undefined && !isKnown(version)) found.push({ version, path });
   };
-  const names = (await guest.isDir('/boot')) ? await guest.ls('/boot') : [];
-  for (const name of names) {
-    const [, suffix] = /^(?:vmlinuz|vmlinux|Image|bzImage)(?:-(.+))?$/.exec(name) ?? [undefined, undefined];
-    if (!/^(vmlinuz|vmlinux|Image|bzImage)/.test(name) || name.endsWith('.old')) continue;
-    const path = `/boot/${name}`;
-    const named = suffix !== undefined && versionPattern.test(suffix);
-    // Arch and Alpine name the kernel after its flavour; the image itself knows its version.
-    add(named ? suffix : ((await imageVersion(guest, path)) ?? suffix), path);
-  }
+  const names = ((await guest.isDir('/boot')) ? await guest.ls('/boot') : []).filter(
+    (name) => /^(vmlinuz|vmlinux|Image|bzImage)/.test(name) && !name.endsWith('.old'),
+  );
+  const suffixOf = (name: string) => /^(?:vmlinuz|vmlinux|Image|bzImage)-(.+)$/.exec(name)?.[1];
+  const isNamed = (name: string) => versionPattern.test(suffixOf(name) ?? '');
+  for (const name of names.filter(isNamed)) add(suffixOf(name), `/boot/${name}`);
+  // Arch and Alpine name the kernel after its flavour; the image itself knows its version.
+  const addByImage = async (name: string) => {
+    add((await imageVersion(guest, `/boot/${name}`)) ?? suffixOf(name), `/boot/${name}`);
+  };
+  for (const name of names) if (!isNamed(name) && !isSpare(name)) await addByImage(name);
   // kernel-install(8) keeps each kernel as `linux` in a folder of its version, below one of the machine.
   for (const { kernel } of entries) {
     const version = moduleVersions.find((known) => kernel.split('/').at(-2) === known);
@@ -89,6 +91,8 @@ async function kernelFiles(
     const path = `/lib/modules/${version}/vmlinuz`;
     if (!isKnown(version) && (await guest.exists(path))) add(version, path);
   }
+  // The kernel for emergencies is a copy of the first one installed: it counts where nothing else is of its version.
+  for (const name of names) if (!isNamed(name) && isSpare(name)) await addByImage(name);
   return found.sort((a, b) => compareVersions(a.version, b.version));
 }
 
@@ -156,7 +160,7 @@ async function initramfsOf(
   return undefined;
 }
 
-const isSpare = (initramfs: string): boolean => /fallback|rescue/.test(initramfs.split('/').at(-1) ?? '');
+const isSpare = (file: string): boolean => /fallback|rescue/.test(file.split('/').at(-1) ?? '');
 
 async function virtioOf(search: KernelSearch, kernel: Kernel): Promise<Kernel['virtio']> {
   const modules = await builtinModules(search.guest, kernel.version);

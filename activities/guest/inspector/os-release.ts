@@ -9,7 +9,7 @@ const maxValueChars = 200;
 export function parseOsRelease(text: string): Map<string, string> {
   const found = new Map<string, string>();
   for (const line of text.split('\n')) {
-    const [, key, raw] = /^\s*([A-Z][A-Z0-9_]*)=(.*?)\s*$/.exec(line) ?? [];
+    const [, key, raw] = /^\s*([A-Z][A-Z0-9_]*)=(.*)/.exec(line.trimEnd()) ?? [];
     if (key === undefined || raw === undefined) continue;
     found.set(key, clean(unquote(raw)));
   }

@@ -20,8 +20,7 @@ export function refuseHibernated(devices: BlockDevices): void {
 
 /** The same for swap files; fstab names them by path. Before: the guest is mounted. */
 export async function refuseHibernatedFile(guest: Guestfs, fstab: string): Promise<void> {
-  const files = [...fstab.matchAll(/^\s*(\/(?!dev\/)\S+)\s+\S+\s+swap\b/gm)].map(([, path]) => path ?? '');
-  for (const path of files.slice(0, 8)) {
+  for (const path of swapFilesOf(fstab).slice(0, 8)) {
     try {
       const [area] = recognise(await guest.readPart(path, 4096, 0));
       if (area?.type === 'swsuspend') throw hibernated(`the swap file ${path} holds its memory`, path);
@@ -29,6 +28,11 @@ export async function refuseHibernatedFile(guest: Guestfs, fstab: string): Promi
       if (!isGuestfsFailure(error)) throw error;
     }
   }
+}
+
+/** Files that an fstab has swap in. */
+export function swapFilesOf(fstab: string): string[] {
+  return [...fstab.matchAll(/^[ \t]*(\/(?!dev\/)\S+)[ \t]+\S+[ \t]+swap\b/gm)].map(([, path]) => path ?? '');
 }
 
 function hibernated(how: string, device: string): LonghaulError {

@@ -1,8 +1,19 @@
+import { mentionsMovingDevice } from './device-names.ts';
 import type { ArgumentsEditor } from './kernel-arguments.ts';
 
+const kernelNames = ['vmlinuz', 'vmlinux', 'linux', 'bzimage', 'kernel', 'image'];
+
 /** A file name that is a Linux kernel and not memtest, a chain loader or a Xen hypervisor. */
-const kernelName =
-  /(^|[/)])(vmlinu[xz]|linux|bzimage|kernel|image|boot\/linux|\$\{?\w*(linux|kernel|vmlinuz)\w*\}?)[^/]*$/i;
+function isKernelName(path: string): boolean {
+  const file = path.slice(path.lastIndexOf('/') + 1).toLowerCase();
+  // GRUB may name the disk before, in parentheses.
+  const name = file.slice(file.lastIndexOf(')') + 1);
+  const variable = /^\$\{?(\w+)/.exec(name)?.[1] ?? '';
+  return (
+    [file, name].some((each) => kernelNames.some((known) => each.startsWith(known))) ||
+    ['linux', 'kernel'].some((word) => variable.includes(word))
+  );
+}
 
 function splitEol(line: string): [string, string] {
   return line.endsWith('\r') ? [line.slice(0, -1), '\r'] : [line, ''];
@@ -13,9 +24,19 @@ function editLines(text: string, editLine: (line: string) => string): string {
     .split('\n')
     .map((line) => {
       const [body, eol] = splitEol(line);
-      return `${editLine(body)}${eol}`;
+      // What returns to its beginning is nothing that a loader reads.
+      return body.includes('\r') ? line : `${editLine(body)}${eol}`;
     })
     .join('\n');
+}
+
+/** A command with its options, the file it is about, and the rest. */
+function splitCommand(line: string, command: RegExp): [string, string, string] | undefined {
+  const lead = command.exec(line)?.[0];
+  if (lead === undefined) return undefined;
+  const rest = line.slice(lead.length);
+  const end = rest.search(/\s|$/);
+  return end === 0 ? undefined : [lead, rest.slice(0, end), rest.slice(end)];
 }
 
 /** The arguments after a kernel's name, which they must not run into. */
@@ -35,14 +56,12 @@ function unlessVariable(args: string, edit: ArgumentsEditor): string {
  */
 export function editGrubCfg(text: string, edit: ArgumentsEditor): string {
   return editLines(text, (line) => {
-    const command = /^(\s*(?:linux|linux16|linuxefi)\s+)(\S+)(.*)$/.exec(line);
-    if (command?.[2] !== undefined && kernelName.test(command[2])) {
-      const [, lead = '', kernel, args = ''] = command;
-      return `${lead}${kernel}${afterName(args, edit)}`;
-    }
+    const [start, kernel = '', args = ''] = splitCommand(line, /^\s*(?:linux|linux16|linuxefi)\s+/) ?? [];
+    if (start !== undefined && isKernelName(kernel)) return `${start}${kernel}${afterName(args, edit)}`;
     // Under Xen's own entry the kernel is a module of the hypervisor.
-    const module = /^(\s*(?:module|module2|multiboot_module)\s+(?:--\S+\s+)*)(\S+)(.*\broot=.*)$/.exec(line);
-    if (module?.[2] !== undefined) return `${module[1] ?? ''}${module[2]}${afterName(module[3] ?? '', edit)}`;
+    const module = splitCommand(line, /^\s*(?:module|module2|multiboot_module)\s+(?:--\S+\s+)*/);
+    if (module !== undefined && /\broot=/.test(module[2]))
+      return `${module[0]}${module[1]}${afterName(module[2], edit)}`;
     const variable = /^(\s*set\s+(?:default_)?kernelopts=)(["'])(.*)\2(\s*)$/.exec(line);
     if (variable) {
       const [, lead = '', quote = '', args = '', tail = ''] = variable;
@@ -81,6 +100,19 @@ export function editGrubDefault(text: string, edit: ArgumentsEditor, variables: 
   });
 }
 
+/** The variables with a value that `editGrubDefault` left alone and that names a device to edit. */
+export function unclearGrubDefaults(text: string, edit: ArgumentsEditor, variables: RegExp): string[] {
+  return editGrubDefault(text, edit, variables)
+    .split('\n')
+    .flatMap((line) => {
+      const [, name = '', raw = ''] = /^\s*(?:export\s+)?([A-Z_]+)=(.*)/.exec(line) ?? [];
+      const value = raw.replaceAll('`', ' ');
+      const isUnclear =
+        variables.test(name) && /[\\$`]/.test(raw) && mentionsMovingDevice(value) && edit(value) !== value;
+      return isUnclear ? [name] : [];
+    });
+}
+
 /** A Boot Loader Specification entry: its `options` lines, which are joined in order when there are several. */
 export function editBlsEntry(text: string, edit: ArgumentsEditor): string {
   const lines = text.split('\n');
@@ -88,6 +120,7 @@ export function editBlsEntry(text: string, edit: ArgumentsEditor): string {
   const [first] = indexes;
   if (first === undefined) return text;
   const parts = indexes.map((index) => /^(options\s+)(.*?)(\r?)$/.exec(lines[index] ?? ''));
+  if (parts.includes(null)) return text;
   const joined = parts.map((part) => part?.[2] ?? '').join(' ');
   const edited = unlessVariable(joined, edit);
   if (edited === joined) return text;
@@ -99,9 +132,23 @@ const grubenvBytes = 1024;
 
 /** /boot/grub2/grubenv: `kernelopts`, in a block that must stay 1024 bytes long, filled up with `#`. */
 export function editGrubEnv(text: string, edit: ArgumentsEditor): string {
-  return editGrubEnvBody(text, (body) =>
-    body.replace(/^(kernelopts=)(.*)$/m, (_whole, key: string, args: string) => `${key}${edit(args)}`),
-  );
+  return editGrubEnvBody(text, (body) => editKernelOpts(body, edit));
+}
+
+function editKernelOpts(body: string, edit: ArgumentsEditor): string {
+  return body.replace(/^(kernelopts=)(.*)$/m, (_whole, key: string, args: string) => `${key}${edit(args)}`);
+}
+
+/** Why a grubenv was left alone though its arguments have something to edit; undefined where it was not. */
+export function grubEnvObjection(text: string, edit: ArgumentsEditor): string | undefined {
+  if (editKernelOpts(text, edit) === text || editGrubEnv(text, edit) !== text) return undefined;
+  return isGrubEnv(text)
+    ? 'has no room for the new kernel arguments: they stay as they were'
+    : `is no environment block of ${grubenvBytes} bytes: its kernel arguments stay as they were`;
+}
+
+function isGrubEnv(text: string): boolean {
+  return text.length === grubenvBytes && text.startsWith('# GRUB Environment Block\n');
 }
 
 /** The variable of a grubenv; undefined when it has none of the name. */
@@ -119,7 +166,7 @@ export function setGrubEnvVariable(text: string, name: string, value: string): s
 }
 
 function editGrubEnvBody(text: string, edit: (body: string) => string): string {
-  if (text.length !== grubenvBytes || !text.startsWith('# GRUB Environment Block\n')) return text;
+  if (!isGrubEnv(text)) return text;
   const edited = edit(text.replace(/#*$/, ''));
   return edited.length > grubenvBytes ? text : edited.padEnd(grubenvBytes, '#');
 }
@@ -137,9 +184,9 @@ export function editGrubLegacy(text: string, edit: ArgumentsEditor): string {
   return editLines(text, (line) => {
     const kopt = /^(#\s*kopt=)(.*)$/.exec(line);
     if (kopt) return `${kopt[1] ?? ''}${edit(kopt[2] ?? '')}`;
-    const kernel = /^(\s*(?:kernel|module)\s+(?:--\S+\s+)*)(\S+)(.*)$/.exec(line);
-    if (kernel?.[2] === undefined || !kernelName.test(kernel[2])) return line;
-    return `${kernel[1] ?? ''}${kernel[2]}${afterName(kernel[3] ?? '', edit)}`;
+    const [lead, kernel = '', args = ''] = splitCommand(line, /^\s*(?:kernel|module)\s+(?:--\S+\s+)*/) ?? [];
+    if (lead === undefined || !isKernelName(kernel)) return line;
+    return `${lead}${kernel}${afterName(args, edit)}`;
   });
 }
 

@@ -1,5 +1,6 @@
 import { planBootEdit } from './boot-files.ts';
-import { mentionsMovingDevice, readDeviceMap } from './device-map.ts';
+import { readDeviceMap } from './device-map.ts';
+import { mentionsMovingDevice } from './device-names.ts';
 import type { Fix } from './fix.ts';
 import { stableDevices } from './kernel-arguments.ts';
 import { reportUnifiedKernels } from './unified-kernels.ts';

@@ -8,9 +8,11 @@ import {
   editGrubEnv,
   editGrubLegacy,
   editPhotonCfg,
+  grubEnvObjection,
+  unclearGrubDefaults,
 } from './boot-config-text.ts';
 import type { PlannedChange } from './fix.ts';
-import { planText, readGuestText } from './guest-text.ts';
+import { planText, readGuestText, type GuestText } from './guest-text.ts';
 import type { ArgumentsEditor } from './kernel-arguments.ts';
 
 type Kind = 'grub-cfg' | 'shell' | 'bls' | 'grubenv' | 'extlinux' | 'grub-legacy' | 'cmdline' | 'photon';
@@ -72,10 +74,29 @@ export async function planBootEdit(
     seen.add(file.path);
     const editor = await edit.editorFor({ path, text: file.text, warnings });
     const edited = editBootText(kind, file.text, editor, edit.variables);
+    warnings.push(...leftAlone(kind, { ...file, path }, editor, edit.variables));
     const change = planText(file, edited, edit.what);
     if (change !== undefined) changes.push(change);
   }
   return { changes, warnings: [...new Set(warnings)] };
+}
+
+/** What should have been edited and is kept in a form that was not. */
+function leftAlone(
+  kind: Kind,
+  { path, text }: GuestText,
+  edit: ArgumentsEditor,
+  variables: RegExp,
+): string[] {
+  if (kind === 'grubenv') {
+    const objection = grubEnvObjection(text, edit);
+    return objection === undefined ? [] : [`${path} ${objection}.`];
+  }
+  if (kind !== 'shell') return [];
+  return unclearGrubDefaults(text, edit, variables).map(
+    (name) =>
+      `${path} sets ${name} with an expansion or an escape, and names a device that may move in it; it was left alone.`,
+  );
 }
 
 function editBootText(kind: Kind, text: string, edit: ArgumentsEditor, variables: RegExp): string {

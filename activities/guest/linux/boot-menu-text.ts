@@ -20,7 +20,7 @@ export function parseGrubMenu(text: string): MenuItem[] {
   const root: MenuItem[] = [];
   const open: MenuItem[] = [];
   for (const line of text.split('\n')) {
-    const start = /^\s*(menuentry|submenu)\s+(.*)\{\s*$/.exec(line);
+    const start = /^\s*(menuentry|submenu)(\s.*)\{\s*$/.exec(line);
     const here = open.at(-1);
     if (start) {
       const [, kind, rest = ''] = start;
@@ -37,7 +37,7 @@ export function parseGrubMenu(text: string): MenuItem[] {
     } else if (/^\s*\}\s*$/.test(line)) {
       open.pop();
     } else if (here !== undefined && here.items === undefined && here.kernel === undefined) {
-      const kernel = /^\s*(?:linux|linux16|linuxefi|module|module2)\s+(?:--\S+\s+)*(\S+)(.*)$/.exec(line);
+      const kernel = /^\s*(?:linux|linux16|linuxefi|module|module2)\s+(?:--\S+\s+)*(\S+)(.*)$/s.exec(line);
       if (kernel?.[1] === undefined) continue;
       here.kernel = kernel[1];
       if (rescueArguments.test(kernel[2] ?? '')) here.rescue = true;
@@ -80,7 +80,7 @@ export function nameOfKernel(
 }
 
 /** The last `set default=` of a grub.cfg that does not stand for one boot only. */
-const grubDefault = /^(\s*set\s+default=)(["']?)((?!\$\{?(?:next|prev)_)[^"'\n]*)\2[ \t]*$/gm;
+const grubDefault = /^([ \t]*set[ \t]+default=)(["']?)((?!\$\{?(?:next|prev)_)[^"'\n]*)\2[ \t]*$/gm;
 
 export function grubCfgDefault(text: string): string | undefined {
   return [...text.matchAll(grubDefault)].at(-1)?.[3];
@@ -105,11 +105,11 @@ export function setGrubDefaultVariable(text: string, name: string): string {
 export function parseLegacyMenu(text: string): MenuItem[] {
   const items: MenuItem[] = [];
   for (const line of text.split('\n')) {
-    const title = /^\s*title\s+(.*?)\s*$/.exec(line)?.[1];
+    const title = /^\s*title\s(.*)/.exec(line)?.[1]?.trim();
     if (title !== undefined) items.push({ title });
     const here = items.at(-1);
     const [, command, kernel, args = ''] =
-      /^\s*(kernel|module)\s+(?:--\S+\s+)*(?:\(\w+,\w+\))?(\S+)(.*)$/.exec(line) ?? [];
+      /^\s*(kernel|module)\s+(?:--\S+\s+)*(?:\(\w+,\w+\))?(\S+)(.*)$/s.exec(line) ?? [];
     // Under Xen's own entry the kernel is the first module.
     if (here === undefined || kernel === undefined || (command === 'module' && !isXen(here.kernel))) continue;
     here.kernel = kernel;
@@ -122,7 +122,7 @@ function isXen(kernel: string | undefined): boolean {
   return kernel !== undefined && /(^|\/)xen[^/]*$/.test(kernel);
 }
 
-const legacyDefault = /^(\s*default(?:\s+|\s*=\s*))(\S+)([ \t]*)$/m;
+const legacyDefault = /^([ \t]*default(?:[ \t]*=[ \t]*|[ \t]+))(?!\s)(\S+)([ \t]*)$/m;
 
 export function legacyMenuDefault(text: string): string | undefined {
   return legacyDefault.exec(text)?.[2];
@@ -141,7 +141,8 @@ export function parseExtlinuxMenu(text: string): { items: MenuItem[]; defaultLab
   const items: MenuItem[] = [];
   let defaultLabel: string | undefined;
   for (const line of text.split('\n')) {
-    const [, word = '', rest = ''] = /^\s*(\w+)\s+(.*?)\s*$/.exec(line) ?? [];
+    const [, word = '', after = ''] = /^\s*(\w+)(\s.*)/.exec(line) ?? [];
+    const rest = after.trim();
     const here = items.at(-1);
     if (/^default$/i.test(word)) defaultLabel = rest;
     else if (/^label$/i.test(word)) items.push({ title: rest });
@@ -151,9 +152,12 @@ export function parseExtlinuxMenu(text: string): { items: MenuItem[]; defaultLab
 }
 
 export function setExtlinuxDefault(text: string, label: string): string {
-  const present = /^([ \t]*default[ \t]+)(.*?)([ \t]*)$/im;
+  const present = /^([ \t]*default[ \t]+)(?![ \t])(.*)$/im;
   if (!present.test(text)) return `DEFAULT ${label}\n${text}`;
-  return text.replace(present, (_line, lead: string, _old: string, tail: string) => `${lead}${label}${tail}`);
+  return text.replace(
+    present,
+    (_line, lead: string, old: string) => `${lead}${label}${old.slice(old.trimEnd().length)}`,
+  );
 }
 
 /** `default` of systemd-boot's loader.conf: a pattern for names of entries. */
@@ -170,7 +174,7 @@ export function setLoaderConfDefault(text: string, entry: string): string {
 
 /** A Boot Loader Specification entry, known by the name of its file without `.conf`. */
 export function parseBlsEntry(text: string, name: string): MenuItem {
-  const field = (key: string) => new RegExp(`^${key}[ \\t]+(.*?)[ \\t]*$`, 'm').exec(text)?.[1];
+  const field = (key: string) => new RegExp(`^${key}[ \\t](.*)$`, 'm').exec(text)?.[1]?.trim();
   const kernel = field('linux');
   return {
     title: field('title') ?? name,

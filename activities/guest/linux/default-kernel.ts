@@ -77,7 +77,7 @@ async function planGrub(menus: Menus, bls: MenuItem[]): Promise<PlannedChange[]>
     const config = await readGuestText(guest, `${dir}/grub.cfg`, warnings);
     if (config === undefined) continue;
     // The script that brings the BLS entries comes before those that add others.
-    const items = [...(/^\s*blscfg\b/m.test(config.text) ? bls : []), ...parseGrubMenu(config.text)];
+    const items = [...(/^[ \t]*blscfg\b/m.test(config.text) ? bls : []), ...parseGrubMenu(config.text)];
     const stated = grubCfgDefault(config.text) ?? '0';
     const saved = /\$\{?saved_entry/.test(stated);
     const env = saved ? await readGuestText(guest, `${dir}/grubenv`, warnings) : undefined;

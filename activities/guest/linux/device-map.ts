@@ -4,6 +4,9 @@ import { isGuestfsFailure } from '../guest-errors.ts';
 import { parsePartitionTable, type PartitionTable } from '../inspector/partition-table.ts';
 import { recognise, signatureBytes } from '../inspector/signatures.ts';
 import type { Guestfs } from '../session/guestfs.ts';
+import { parseDeviceName, typeFits, type ParsedName } from './device-names.ts';
+import { learnDiskOrder, orderUnknown, placeHere, type DiskOrder } from './disk-order.ts';
+import { readGuestText } from './guest-text.ts';
 
 /**
  * From the names a guest used for its disks to the file systems on them. The bus changes with the hypervisor
@@ -30,6 +33,8 @@ export interface DeviceMap {
   volumes: Volume[];
   /** The root file system when it lies directly on a volume. */
   rootDevice?: string;
+  /** Where the guest counted its disks otherwise than they are listed here. */
+  order?: DiskOrder;
 }
 
 /** What is known besides the name: the type that fstab states, and whether it is the root file system. */
@@ -41,30 +46,45 @@ export interface Expectation {
 export type Resolution =
   { kind: 'stable' } | { kind: 'found'; volume: Volume } | { kind: 'unknown'; reason: string };
 
-type ParsedName =
-  | { kind: 'place'; disk: number; partition?: number }
-  /** Names the hypervisor's bus or disk serial; only the partition number survives the move. */
-  | { kind: 'path'; partition?: number; isData?: boolean };
-
-const maxParsedIndex = 4096;
-
 /** Fixes change files and never devices, and under emulation each look at one takes a third of a second. */
-const known = new WeakMap<Guestfs, Promise<DeviceMap>>();
+const known = new WeakMap<Guestfs, Promise<KnownDevices>>();
 
-/** What is on each partition and partitionless disk of the appliance; read once for a session. */
+/** The fstab is that of before the fixes, which say nothing of the guest's own order of disks any more. */
+interface KnownDevices {
+  map: DeviceMap;
+  fstab: string;
+}
+
+/**
+ * What is on each partition and partitionless disk of the appliance; read once for a session. Before: the
+ * guest is mounted, and its fstab is as the guest left it.
+ */
 export function readDeviceMap(guest: Guestfs, facts: GuestFacts): Promise<DeviceMap> {
   const earlier = known.get(guest);
   if (earlier !== undefined) return withRoot(earlier, facts);
-  const reading = readVolumes(guest);
+  const reading = readKnown(guest);
   known.set(guest, reading);
   reading.catch(() => known.delete(guest));
   return withRoot(reading, facts);
 }
 
-async function withRoot(map: Promise<DeviceMap>, facts: GuestFacts): Promise<DeviceMap> {
-  const { diskCount, volumes } = await map;
+async function readKnown(guest: Guestfs): Promise<KnownDevices> {
+  // What cannot be read of it is told by the fix that edits it.
+  const fstab = await readGuestText(guest, '/etc/fstab', []);
+  return { map: await readVolumes(guest), fstab: fstab?.text ?? '' };
+}
+
+async function withRoot(known: Promise<KnownDevices>, facts: GuestFacts): Promise<DeviceMap> {
+  const { map, fstab } = await known;
+  const { diskCount, volumes } = map;
   const root = volumes.find((volume) => volume.device === facts.root?.device);
-  return { diskCount, volumes, ...tagged('rootDevice', root?.device) };
+  const order = root && learnDiskOrder(fstab, root, { diskCount, volumes });
+  return {
+    diskCount,
+    volumes,
+    ...tagged('rootDevice', root?.device),
+    ...(order === undefined ? {} : { order }),
+  };
 }
 
 async function readVolumes(guest: Guestfs): Promise<DeviceMap> {
@@ -162,18 +182,18 @@ function placeOf(device: string, disks: string[]): { disk: number; partition?: n
  * holds another type of file system than stated, or that several volumes could carry, is `unknown`.
  */
 export function resolveDevice(name: string, map: DeviceMap, expected: Expectation = {}): Resolution {
-  const parsed = parseDeviceName(name);
-  if (parsed === undefined) return { kind: 'stable' };
-  if (expected.isRoot && map.rootDevice !== undefined) {
-    const root = map.volumes.find((volume) => volume.device === map.rootDevice);
-    if (root !== undefined) return { kind: 'found', volume: root };
-  }
+  const stated = parseDeviceName(name);
+  if (stated === undefined) return { kind: 'stable' };
+  const root = map.volumes.find((volume) => volume.device === map.rootDevice);
+  if (expected.isRoot && root !== undefined) return { kind: 'found', volume: root };
+  const parsed = placeHere(stated, map.order);
+  if (parsed === undefined) return { kind: 'unknown', reason: `${name} ${orderUnknown}` };
   const candidates = map.volumes.filter(
     (volume) =>
       volume.partition === parsed.partition &&
       (parsed.kind === 'place'
         ? volume.disk === parsed.disk
-        : !(parsed.isData === true && volume.disk === 0)) &&
+        : !(parsed.isData === true && volume.disk === (map.order?.root.disk ?? 0))) &&
       typeFits(volume.fsType, expected.fsType),
   );
   const [only] = candidates;
@@ -206,18 +226,6 @@ function whyUnknown(
   return `nothing was found at the place of ${name}`;
 }
 
-const swapTypes = new Set(['swap', 'swsuspend']);
-
-function typeFits(found: string | undefined, stated: string | undefined): boolean {
-  if (stated === undefined || stated === 'auto' || stated === 'none' || stated === '') return true;
-  if (found === undefined) return false;
-  if (stated === 'swap') return swapTypes.has(found);
-  // ext2 and ext3 are mounted by the ext4 driver, and vfat and msdos are one format.
-  const family = (type: string) =>
-    /^ext[234]$/.test(type) ? 'ext' : /^(vfat|msdos|fat)$/.test(type) ? 'fat' : type;
-  return stated.split(',').some((type) => family(type) === family(found));
-}
-
 /**
  * The UUID=, or where a file system has none or shares it with another, the PARTUUID= that names a volume
  * wherever it is attached; undefined when neither is unique.
@@ -237,68 +245,6 @@ export function stableName(
   const byPartUuid =
     volume.partUuid !== undefined && count('partUuid') === 1 ? `PARTUUID=${volume.partUuid}` : undefined;
   return prefer === 'uuid' ? (byUuid ?? byPartUuid) : (byPartUuid ?? byUuid);
-}
-
-/** Whether a text holds a name that moves at all; reading the devices takes seconds. */
-export function mentionsMovingDevice(text: string): boolean {
-  return /\/dev\/(sd|xvd|hd|vd|ubd|nvme|cciss|ida|mmcblk|disk\/(by-path|by-id|by-diskseq|azure|cloud))/.test(
-    text,
-  );
-}
-
-/** Names that move with the hypervisor; undefined for everything that stays, or is no hard disk. */
-export function parseDeviceName(name: string): ParsedName | undefined {
-  if (!name.startsWith('/dev/') || name.length > 256) return undefined;
-  const short = name.slice('/dev/'.length);
-  return parseLettered(short) ?? parseNumbered(short) ?? parseByPath(short);
-}
-
-function parseLettered(short: string): ParsedName | undefined {
-  const match = /^(?:sd|xvd|hd|vd|ubd)([a-z]{1,3})(\d{1,4})?$/.exec(short);
-  if (!match?.[1]) return undefined;
-  let index = 0;
-  for (const letter of match[1]) index = index * 26 + (letter.charCodeAt(0) - 96);
-  return place(index - 1, match[2]);
-}
-
-function parseNumbered(short: string): ParsedName | undefined {
-  const nvme = /^nvme(\d{1,4})n(\d{1,4})(?:p(\d{1,4}))?$/.exec(short);
-  if (nvme) {
-    const controller = Number(nvme[1]);
-    const namespace = Number(nvme[2]);
-    // One controller a disk (AWS, Azure), or one controller with a namespace a disk (VMware).
-    if (namespace === 1) return place(controller, nvme[3]);
-    return controller === 0 && namespace > 1 ? place(namespace - 1, nvme[3]) : place(maxParsedIndex, nvme[3]);
-  }
-  const other = /^(?:cciss\/c0d|ida\/c0d|mmcblk)(\d{1,4})(?:p(\d{1,4}))?$/.exec(short);
-  return other ? place(Number(other[1]), other[2]) : undefined;
-}
-
-function parseByPath(short: string): ParsedName | undefined {
-  const match = /^disk\/(by-path|by-id|by-diskseq|azure|cloud)\/(.+)$/.exec(short);
-  if (!match?.[2]) return undefined;
-  // Rules of the clouds' agents, which name the disk that is booted from: azure-vm-utils, google-compute-engine.
-  const boot =
-    /^(?:root|azure_root|os|google-persistent-disk-0|scsi-0Google_PersistentDisk_persistent-disk-0)(?:-part(\d{1,4}))?$/;
-  const first = boot.exec(match[2]);
-  if (first) return place(0, first[1]);
-  // A disk that the cloud lends and empties at each stop is none of the VM's.
-  if (/^(azure|cloud)$/.test(match[1] ?? '') && /^(azure_)?resource(-part\d+)?$/.test(match[2]))
-    return undefined;
-  // Made by device mapper, LVM and md from their own metadata, which moves along.
-  if (match[1] === 'by-id' && /^(dm-|lvm-|md-)/.test(match[2])) return undefined;
-  const partition = /-part(\d{1,4})$/.exec(match[2])?.[1];
-  // The clouds name the disk that is booted from in words of its own.
-  const isData = /^(azure|cloud)$/.test(match[1] ?? '');
-  return {
-    kind: 'path',
-    ...(isData ? { isData } : {}),
-    ...(partition === undefined ? {} : { partition: Number(partition) }),
-  };
-}
-
-function place(disk: number, partition: string | undefined): ParsedName {
-  return { kind: 'place', disk, ...(partition === undefined ? {} : { partition: Number(partition) }) };
 }
 
 /** What Linux calls disks of virtio, and of SATA and SCSI. */

@@ -26,12 +26,16 @@ export interface FallbackPlan {
   warnings: string[];
 }
 
-/** The suffix of the machine's EFI programs, UEFI specification 3.5.1.1. */
-const suffixes: Readonly<Record<string, string>> = {
-  x86_64: 'x64',
-  aarch64: 'aa64',
-  i686: 'ia32',
-  riscv64: 'riscv64',
+/**
+ * The suffix of the machine's EFI programs, UEFI specification 3.5.1.1. The new VM's firmware is of 64 bits, and
+ * a loader of its kind starts systems of 32.
+ */
+const suffixes: Readonly<Record<string, readonly string[]>> = {
+  x86_64: ['x64'],
+  aarch64: ['aa64'],
+  i386: ['x64', 'ia32'],
+  i686: ['x64', 'ia32'],
+  riscv64: ['riscv64'],
 };
 
 /** Folders of \EFI by the ID of os-release(5), where they are not called like it. */
@@ -69,11 +73,20 @@ export function planFallback(
   guest: { arch?: string; distroId?: string },
   named: ReadonlyMap<string, string>,
 ): FallbackPlan {
-  const suffix = suffixes[guest.arch ?? 'x86_64'];
-  if (suffix === undefined) return { copies: [], warnings: [] };
+  const arch = guest.arch ?? 'x86_64';
   const boot = folders.find(({ name }) => same(name, 'BOOT'));
-  const fallback = fileOf(boot, `boot${suffix}.efi`);
-  const loaders = sorted(folders, guest.distroId).flatMap((folder) => loadersIn(folder, suffix, boot, named));
+  const kinds = (suffixes[arch] ?? []).map((suffix) => ({
+    suffix,
+    fallback: fileOf(boot, `boot${suffix}.efi`),
+    loaders: sorted(folders, guest.distroId).flatMap((folder) => loadersIn(folder, suffix, boot, named)),
+  }));
+  const kind =
+    kinds.find(({ fallback, loaders }) => fallback !== undefined || loaders.length > 0) ?? kinds[0];
+  if (kind === undefined) {
+    const what = `No fallback loader was looked for: what firmware starts on ${arch} is not known`;
+    return { copies: [], warnings: [`${what}; the VM may need a boot entry made by hand.`] };
+  }
+  const { suffix, fallback, loaders } = kind;
   if (fallback !== undefined && fallback.sizeBytes > 0) {
     const shim = loaders.find(({ main }) => isShim(main) && main.sizeBytes === fallback.sizeBytes);
     if (shim === undefined || hasSecondStage(boot)) return { copies: [], warnings: [] };

@@ -14,7 +14,7 @@ export interface FixContext {
   /** The bus the disks will be on; virtio when left out. */
   diskBus?: DiskBus;
   /** What the fixes before this one changed, or in a plan would change. */
-  earlier: readonly FixChange[];
+  earlier: readonly EarlierChange[];
   /** An existing private directory on the host for files that are removed again. */
   scratchDir: string;
   signal: AbortSignal;
@@ -23,11 +23,18 @@ export interface FixContext {
   report(doing: string): void;
 }
 
+export interface EarlierChange extends FixChange {
+  /** In milliseconds since 1970, when programs of the guest began to run for it, which write files that nobody lists. */
+  ranProgramsAt?: number;
+}
+
 /**
  * A change a fix intends: what people are told, and how to make it. Where it went another way than planned,
  * `apply` corrects its own `what`.
  */
 export interface PlannedChange extends FixChange {
+  /** Set where `apply` runs programs of the guest that write files besides the one named. */
+  runsPrograms?: true;
   apply(guest: Guestfs): Promise<void>;
 }
 

@@ -54,7 +54,7 @@ function isRemovable(device: string, path: string, fsType: string): boolean {
 }
 
 /** The same for the devices of encrypted volumes. */
-export function editCrypttab(text: string, map: DeviceMap): Edited {
+export function editCrypttab(text: string, map: DeviceMap, path = '/etc/crypttab'): Edited {
   const warnings: string[] = [];
   const lines = text.split('\n').map((line) => {
     const match = crypttabLine.exec(line);
@@ -63,7 +63,7 @@ export function editCrypttab(text: string, map: DeviceMap): Edited {
     // A volume with a new key for each boot has no signature that stays, only its place on the disk.
     const fleeting = /\s\/dev\/u?random\b/.test(rest) || /[\s,](swap|tmp|plain)\b/.test(rest);
     const expected = fleeting ? { prefer: 'partuuid' as const } : { fsType: 'crypto_LUKS' };
-    const name = renamed(device, map, expected, `/etc/crypttab (${target})`, warnings);
+    const name = renamed(device, map, expected, `${path} (${target})`, warnings);
     return name === undefined ? line : `${lead}${target}${gap}${name}${rest}`;
   });
   return { text: lines.join('\n'), warnings };
@@ -73,7 +73,7 @@ export function editCrypttab(text: string, map: DeviceMap): Edited {
 export function editResume(text: string, map: DeviceMap): Edited {
   const warnings: string[] = [];
   const edited = text.replace(
-    /^(\s*RESUME=)(["']?)(\/dev\/[^\s"']+)\2/gm,
+    /^([ \t]*RESUME=)(["']?)(\/dev\/[^\s"']+)\2/gm,
     (line, key: string, quote: string, device: string) => {
       const name = renamed(device, map, { fsType: 'swap' }, 'the resume device', warnings);
       return name === undefined ? line : `${key}${quote}${name}${quote}`;

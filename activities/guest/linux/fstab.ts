@@ -1,4 +1,5 @@
-import { mentionsMovingDevice, readDeviceMap, type DeviceMap } from './device-map.ts';
+import { readDeviceMap, type DeviceMap } from './device-map.ts';
+import { mentionsMovingDevice } from './device-names.ts';
 import type { Fix, PlannedChange } from './fix.ts';
 import { editCrypttab, editFstab, editResume, type Edited } from './fstab-text.ts';
 import { planText, readGuestText } from './guest-text.ts';
@@ -8,6 +9,12 @@ const files: { path: string; edit: (text: string, map: DeviceMap) => Edited; wha
   {
     path: '/etc/crypttab',
     edit: editCrypttab,
+    what: 'Encrypted volumes are named by UUID instead of device.',
+  },
+  {
+    // What mkinitcpio's sd-encrypt puts into the initramfs as its crypttab.
+    path: '/etc/crypttab.initramfs',
+    edit: (text, map) => editCrypttab(text, map, '/etc/crypttab.initramfs'),
     what: 'Encrypted volumes are named by UUID instead of device.',
   },
   {

@@ -1,4 +1,5 @@
-import { diskKind } from './device-map.ts';
+import { diskKind, readDeviceMap } from './device-map.ts';
+import { mentionsMovingDevice } from './device-names.ts';
 import type { Fix, PlannedChange } from './fix.ts';
 import { editBootDisks, editDeviceMap } from './grub-disks-text.ts';
 import { planText, readGuestText } from './guest-text.ts';
@@ -25,9 +26,11 @@ export const grubDisksFix: Fix = {
     for (const { path, edit } of files) {
       const file = await readGuestText(guest, path, warnings);
       if (file === undefined) continue;
+      if (!mentionsMovingDevice(file.text)) continue;
+      const { order } = await readDeviceMap(guest, facts);
       const change = planText(
         file,
-        edit(file.text, diskCount, diskKind(diskBus)),
+        edit(file.text, diskCount, diskKind(diskBus), order),
         'GRUB is installed on the disk by its new name.',
       );
       if (change !== undefined) changes.push(change);

@@ -53,6 +53,7 @@ function planInstallation(manager: PackageManager, packages: readonly OfferedPac
   const change: PlannedChange = {
     path: manager.database,
     what: `The QEMU guest agent is installed by ${manager.program}.`,
+    runsPrograms: true,
     async apply(guest) {
       await guest.mkdirP(uploads);
       const inGuest = new Map<string, string>();

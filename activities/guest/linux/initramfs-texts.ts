@@ -11,7 +11,7 @@ import { editModprobe, letIn } from './modprobe-text.ts';
 export type TextEditor = (name: string, text: string) => string;
 
 const copiedFile =
-  /^\/etc\/(crypttab|initramfs-tools\/conf\.d\/resume|lvm\/lvm(local)?\.conf|modprobe\.d\/[^/]+\.conf)$/;
+  /^\/etc\/(crypttab(\.initramfs)?|initramfs-tools\/conf\.d\/resume|lvm\/lvm(local)?\.conf|modprobe\.d\/[^/]+\.conf)$/;
 
 /** Whether a change of the guest's is one that an initramfs must have as well, should it have the file. */
 export function outdatesInitramfs({ path, after = '' }: FixChange): boolean {

@@ -1,4 +1,4 @@
-import { parseDeviceName } from './device-map.ts';
+import { parseDeviceName } from './device-names.ts';
 
 /** Which devices LVM looks at: lvmdevices(8), and the filters of lvm.conf(5). */
 

@@ -36,7 +36,7 @@ export function editModprobe(text: string): string {
   let hasDisk = /^[ \t]*alias[ \t]+scsi_hostadapter\d*[ \t]+virtio_blk[ \t]*$/m.test(text);
   return editLines(text, (line) => {
     const [, lead = '', command = '', module = '', gap = '', rest = ''] =
-      /^(\s*)(alias|install|blacklist)\s+(\S+)(\s*)(.*?)\s*$/.exec(line) ?? [];
+      /^(\s*)(alias|install|blacklist)\s+(\S+)(\s*)(.*)$/.exec(line.trimEnd()) ?? [];
     if (command === 'blacklist') return virtio.test(module) ? letIn + line : line;
     if (command === 'install')
       return virtio.test(module) && /^(\/usr)?\/bin\/(true|false)\b/.test(rest) ? letIn + line : line;

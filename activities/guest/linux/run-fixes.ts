@@ -1,6 +1,6 @@
-import type { FixOutcome } from '../../../contracts/values.ts';
+import type { FixChange, FixOutcome } from '../../../contracts/values.ts';
 import { LonghaulError, messageOf } from '../../../contracts/errors.ts';
-import type { Fix, FixContext, FixPlan, PlannedChange } from './fix.ts';
+import type { EarlierChange, Fix, FixContext, FixPlan } from './fix.ts';
 
 /**
  * Runs fixes in order, each planned on what the ones before it left behind. With `plan` nothing is written
@@ -16,19 +16,25 @@ export async function runFixes(
   mode: 'plan' | 'apply',
 ): Promise<FixOutcome[]> {
   const outcomes: FixOutcome[] = [];
+  const earlier: EarlierChange[] = [];
   for (const fix of fixes) {
     if (!fix.applies(context.facts)) continue;
     context.report(fix.title);
-    outcomes.push(
-      await runFix(fix, { ...context, earlier: outcomes.flatMap(({ changes }) => changes) }, mode),
-    );
+    const { outcome, made } = await runFix(fix, { ...context, earlier: [...earlier] }, mode);
+    outcomes.push(outcome);
+    earlier.push(...made);
   }
   return outcomes;
 }
 
-async function runFix(fix: Fix, context: FixContext, mode: 'plan' | 'apply'): Promise<FixOutcome> {
+async function runFix(
+  fix: Fix,
+  context: FixContext,
+  mode: 'plan' | 'apply',
+): Promise<{ outcome: FixOutcome; made: EarlierChange[] }> {
   const started = performance.now();
-  const done: PlannedChange[] = [];
+  const changes: FixChange[] = [];
+  const made: EarlierChange[] = [];
   const warnings: string[] = [];
   let addresses: FixPlan['addresses'];
   try {
@@ -36,27 +42,32 @@ async function runFix(fix: Fix, context: FixContext, mode: 'plan' | 'apply'): Pr
     warnings.push(...plan.warnings);
     ({ addresses } = plan);
     for (const change of plan.changes) {
+      const at = Date.now();
       if (mode === 'apply') await change.apply(context.guest);
-      done.push(change);
+      const { path, what, before, after } = change;
+      const said = {
+        path,
+        what,
+        ...(before === undefined ? {} : { before }),
+        ...(after === undefined ? {} : { after }),
+      };
+      changes.push(said);
+      made.push(change.runsPrograms === undefined ? said : { ...said, ranProgramsAt: at });
     }
   } catch (error) {
     if (fix.critical || isSessionGone(error)) throw asFixError(fix, error);
     warnings.push(`This fix was left unfinished: ${messageOf(error)}`);
     context.log.warn({ fix: fix.id, error: messageOf(error) }, 'a fix failed');
   }
-  return {
+  const outcome = {
     fix: fix.id,
     title: fix.title,
-    changes: done.map(({ path, what, before, after }) => ({
-      path,
-      what,
-      ...(before === undefined ? {} : { before }),
-      ...(after === undefined ? {} : { after }),
-    })),
+    changes,
     warnings,
     seconds: Math.round(performance.now() - started) / 1000,
     ...(addresses === undefined ? {} : { addresses }),
   };
+  return { outcome, made };
 }
 
 function isSessionGone(error: unknown): boolean {

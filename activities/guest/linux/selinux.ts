@@ -1,4 +1,5 @@
 import { isGuestfsFailure } from '../guest-errors.ts';
+import type { GuestFacts } from '../../../contracts/values.ts';
 import type { Guestfs } from '../session/guestfs.ts';
 import type { Fix, PlannedChange } from './fix.ts';
 import { planOwnFile, readGuestText } from './guest-text.ts';
@@ -9,6 +10,11 @@ const lookup = '/usr/sbin/matchpathcon';
 const relabelFile = '/.autorelabel';
 const relabelWhat = 'SELinux labels all files anew at the first boot, which then restarts once.';
 const maxFilesOfDirectory = 200;
+const maxChangedFiles = 1000;
+/** File systems that packages write to, when they are mounted on their own. */
+const writtenByPrograms = /^\/($|(usr|usr\/local|etc|var|var\/lib|var\/log|opt|boot)$)/;
+/** Between the clock of the host and that of the appliance, which made the files. */
+const clockSlackMs = 60_000;
 
 /**
  * Files written from outside carry no label: an enforcing guest would refuse to use them, and a permissive one
@@ -21,18 +27,29 @@ export const selinuxFix: Fix = {
   title: 'Have SELinux labels on the changed files',
   critical: false,
   applies: (facts) => facts.os === 'linux',
-  async plan({ guest, earlier }) {
+  async plan({ guest, facts, earlier }) {
     const warnings: string[] = [];
-    if (earlier.length === 0) return { changes: [], warnings };
+    const paths = earlier.map(({ path }) => path).filter((path) => keepsLabels(path, facts));
+    if (paths.length === 0) return { changes: [], warnings };
     const policy = await readPolicy(guest, warnings);
     if (policy === undefined) return { changes: [], warnings };
-    const paths = earlier.map(({ path }) => path);
+    const ranAt = earlier.flatMap(({ ranProgramsAt }) => ranProgramsAt ?? []);
+    const since = ranAt.length === 0 ? undefined : Math.min(...ranAt);
     if (policy.askable && paths.every((path) => path.startsWith('/')))
-      return { changes: [planLabels(paths, policy)], warnings };
+      return { changes: [planLabels(paths, policy, since, facts)], warnings };
     const change = await planOwnFile(guest, relabelFile, '', relabelWhat);
     return { changes: change === undefined ? [] : [change], warnings };
   },
 };
+
+/** FAT has no place for labels; the kernel gives all files of it the same one. */
+const isFat = (fsType: string): boolean => /^(vfat|msdos|fat|exfat)$/.test(fsType);
+
+function keepsLabels(path: string, { mountpoints }: GuestFacts): boolean {
+  return !mountpoints.some(
+    (mount) => isFat(mount.fsType) && (path === mount.path || path.startsWith(`${mount.path}/`)),
+  );
+}
 
 interface Policy {
   /** Its table of labels by path. */
@@ -50,12 +67,21 @@ async function readPolicy(guest: Guestfs, warnings: string[]): Promise<Policy | 
   return { contexts, askable: (await guest.isFile(contexts)) && (await guest.isFile(lookup)) };
 }
 
-function planLabels(paths: readonly string[], { contexts }: Policy): PlannedChange {
+function planLabels(
+  paths: readonly string[],
+  { contexts }: Policy,
+  since: number | undefined,
+  facts: GuestFacts,
+): PlannedChange {
   const change: PlannedChange = {
     path: contexts,
     what: 'Files that were made get their labels by this policy.',
     async apply(guest) {
-      const failure = await labelBare(guest, paths);
+      const made = since === undefined ? [] : await changedSince(guest, since, facts);
+      const failure =
+        made === undefined
+          ? 'it cannot be told which files changed'
+          : await labelBare(guest, [...paths, ...made]);
       if (failure === undefined) return;
       await guest.replaceFile(relabelFile, '');
       change.path = relabelFile;
@@ -63,6 +89,28 @@ function planLabels(paths: readonly string[], { contexts }: Policy): PlannedChan
     },
   };
   return change;
+}
+
+/**
+ * Files that programs of the guest wrote, besides those that a change names: caches of the linker, configuration
+ * that an uninstaller puts back. Undefined when they cannot be told, or are too many to ask for one by one.
+ */
+async function changedSince(guest: Guestfs, since: number, facts: GuestFacts): Promise<string[] | undefined> {
+  const places = facts.mountpoints
+    .filter(({ path, fsType }) => writtenByPrograms.test(path) && !isFat(fsType))
+    .map(({ path }) => path);
+  const start = new Date(since - clockSlackMs).toISOString().replace('T', ' ').slice(0, 19);
+  try {
+    const found = await run(guest, [
+      ...['find', ...places, '-xdev', '!', '-type', 'd'],
+      ...['-newerct', `${start} UTC`, '-print'],
+    ]);
+    const files = found.split('\n').filter((path) => path.startsWith('/') && keepsLabels(path, facts));
+    return files.length > maxChangedFiles ? undefined : files;
+  } catch (error) {
+    if (!isGuestfsFailure(error)) throw error;
+    return undefined;
+  }
 }
 
 /** Labels files that a program of the guest made, and no change names: at once, or at the first boot. */

@@ -1,6 +1,6 @@
 import { isGuestfsFailure } from '../guest-errors.ts';
 import type { Guestfs } from '../session/guestfs.ts';
-import { mentionsMovingDevice } from './device-map.ts';
+import { mentionsMovingDevice } from './device-names.ts';
 
 const pattern = '/{efi,boot/efi,boot}/EFI/Linux/*.[Ee][Ff][Ii]';
 const maxImages = 16;

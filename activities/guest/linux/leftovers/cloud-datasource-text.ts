@@ -27,7 +27,7 @@ export function datasourceSettings(configs: readonly CloudConfig[]): DatasourceS
   const settings: DatasourceSettings = { broken: [] };
   for (const { path, text } of configs) {
     // Most files say nothing of it, and cloud.cfg itself is a Jinja template on some.
-    if (!/^\s*datasource_list\s*:/m.test(text)) continue;
+    if (!/^[ \t]*datasource_list[ \t]*:/m.test(text)) continue;
     const list = listIn(text);
     if (list === undefined) settings.broken.push(path);
     else Object.assign(settings, { list, path });

@@ -91,6 +91,7 @@ function planRemoval(manager: PackageManager, packages: readonly string[], produ
   const change: PlannedChange = {
     path: manager.database,
     what: `${product.name} is removed by ${manager.program}: ${listed}.`,
+    runsPrograms: true,
     async apply(guest) {
       const failure = await attempt(() => manager.remove(guest, packages));
       if (failure === undefined) return;
@@ -106,6 +107,7 @@ function planUninstall(uninstaller: Uninstaller, product: Software): PlannedChan
   const change: PlannedChange = {
     path: program,
     what: `${product.name} is removed by its own uninstaller.`,
+    runsPrograms: true,
     async apply(guest) {
       await uninstaller.prepare?.(guest);
       const { argv, environment } = uninstaller;

@@ -170,7 +170,7 @@ async function readOne(
 /** A .link file binds only where it gives a name; one for names by policy says nothing. */
 function readLink(text: string): NamedInterfaces {
   const found = readNetworkd(text);
-  return /^\s*Name\s*=/m.test(text.slice(Math.max(0, text.search(/^\s*\[Link\]/m))))
+  return /^[ \t]*Name[ \t]*=/m.test(text.slice(Math.max(0, text.search(/^[ \t]*\[Link\]/m))))
     ? found
     : { ...nothing(), macs: found.macs, paths: found.paths };
 }

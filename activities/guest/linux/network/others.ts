@@ -25,7 +25,7 @@ export function readNetctl(text: string): NamedInterfaces {
   if (connection === 'ethernet') add(found, { name });
   else if (/^(bond|bridge|vlan|tunnel|macvlan|dummy|openvswitch|tuntap)$/.test(connection)) {
     found.virtual.push(name);
-    const below = /^\s*BindsToInterfaces=\(?([^)\n]*)\)?/m.exec(text)?.[1] ?? '';
+    const below = /^[ \t]*BindsToInterfaces=\(?([^)\n]*)\)?/m.exec(text)?.[1] ?? '';
     for (const member of below
       .replace(/["']/g, '')
       .split(/\s+/)

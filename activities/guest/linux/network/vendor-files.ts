@@ -28,7 +28,7 @@ export async function planVendorFiles(
     if (seen.has(name)) continue;
     seen.add(name);
     const file = await readGuestText(guest, path, warnings);
-    if (file === undefined || !/^\s*Driver\s*=/m.test(file.text)) continue;
+    if (file === undefined || !/^[ \t]*Driver[ \t]*=/m.test(file.text)) continue;
     const own = `${ownFolder}/${name}`;
     if ((await guest.exists(own)) || (await guest.isSymlink(own))) continue;
     files.push({ path, file, role: 'config', manager: 'networkd', found: readNetworkd(file.text) });

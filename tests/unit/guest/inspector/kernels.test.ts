@@ -27,8 +27,19 @@ function guestOf(files: Record<string, string>): Guestfs {
     isFile: (path: string) => Promise.resolve(path in files),
     exists: (path: string) => Promise.resolve(path in files),
     readFile: (path: string) => Promise.resolve(Buffer.from(files[path] ?? '')),
+    readPart: (path: string, count: number, offset: number) =>
+      Promise.resolve(Buffer.from(files[path] ?? '', 'latin1').subarray(offset, offset + count)),
   };
   return guest as unknown as Guestfs;
+}
+
+/** An image of the x86 boot protocol as far as its version is read. */
+function image(version: string): string {
+  const bytes = Buffer.alloc(0x400);
+  bytes.write('HdrS', 0x202, 'latin1');
+  bytes.writeUInt16LE(0x100, 0x20e);
+  bytes.write(`${version} (builder@example) #1 SMP`, 0x300, 'latin1');
+  return bytes.toString('latin1');
 }
 
 const entry = (initrd: string) =>
@@ -54,5 +65,48 @@ describe('the initramfs of a kernel', () => {
     };
     expect(await initramfsOf(both)).toEqual(['/boot/initramfs-linux.img']);
     expect(await initramfsOf(arch)).toEqual(['/boot/initramfs-linux-fallback.img']);
+  });
+});
+
+describe('the kernel file of a version', () => {
+  const el9 = '5.14.0-362.8.1.el9_3.x86_64';
+  const rescue = '0-rescue-3fd9aa2b2b9f4b0a8f2f6f1fd7b3a6c1';
+  const kernels = async (files: Record<string, string>) =>
+    (await findKernels({ guest: guestOf(files), scratchDir: '/nowhere', warnings: [], ...quietIo() })).map(
+      ({ version, path, initramfs }) => ({ version, path, initramfs }),
+    );
+  const modules = { [`/lib/modules/${el9}/modules.builtin`]: builtin };
+  const rescueFiles = {
+    [`/boot/initramfs-${rescue}.img`]: '',
+    [`/boot/vmlinuz-${rescue}`]: image(el9),
+  };
+
+  it('is the one that is started, not the copy for emergencies, which sorts before it', async () => {
+    const files = {
+      ...modules,
+      ...rescueFiles,
+      [`/boot/initramfs-${el9}.img`]: '',
+      [`/boot/vmlinuz-${el9}`]: image(el9),
+    };
+    expect(await kernels(files)).toEqual([
+      { version: el9, path: `/boot/vmlinuz-${el9}`, initramfs: `/boot/initramfs-${el9}.img` },
+    ]);
+  });
+
+  it('is the copy for emergencies where nothing else is left', async () => {
+    expect(await kernels({ ...modules, ...rescueFiles })).toEqual([
+      { version: el9, path: `/boot/vmlinuz-${rescue}`, initramfs: `/boot/initramfs-${rescue}.img` },
+    ]);
+  });
+
+  it('is found for a flavour by the version inside the image', async () => {
+    const files = {
+      [`/lib/modules/${version}/modules.builtin`]: builtin,
+      '/boot/initramfs-linux.img': '',
+      '/boot/vmlinuz-linux': image(version),
+    };
+    expect(await kernels(files)).toEqual([
+      { version, path: '/boot/vmlinuz-linux', initramfs: '/boot/initramfs-linux.img' },
+    ]);
   });
 });

@@ -66,6 +66,36 @@ describe('kernel arguments that name a device', () => {
     expect(byUuid('resume=/dev/sda1 resume_offset=34816')).toBe('resume=UUID=R resume_offset=34816');
   });
 
+  it.each([
+    ['cryptdevice=/dev/sda2:root', 'cryptdevice=UUID=L:root'],
+    ['quiet cryptdevice=/dev/sda2:root:allow-discards ro', 'quiet cryptdevice=UUID=L:root:allow-discards ro'],
+    ['cryptkey=/dev/sda1:ext4:/key root=/dev/mapper/root', 'cryptkey=UUID=R:ext4:/key root=/dev/mapper/root'],
+    ['cryptkey=rootfs:/key', 'cryptkey=rootfs:/key'],
+    // Bytes of the disk itself, and a place that holds something else.
+    ['cryptkey=/dev/sda:4096:512', 'cryptkey=/dev/sda:4096:512'],
+    ['cryptdevice=/dev/sda5:root', 'cryptdevice=/dev/sda5:root'],
+    ['cryptkey=/dev/sda1:vfat:/key', 'cryptkey=/dev/sda1:vfat:/key'],
+  ])('of an encrypted root on Arch: %j become %j', (before, after) => {
+    const luks = { device: '/dev/sda2', disk: 0, partition: 2, fsType: 'crypto_LUKS', uuid: 'L' };
+    const seen: string[] = [];
+    const edit = stableDevices({ ...map, volumes: [...map.volumes, luks] }, 'partuuid', 'grub', seen);
+    expect(edit(before)).toBe(after);
+    // What stays is told.
+    expect(seen).toHaveLength(/\/dev\/sda/.test(after) ? 1 : 0);
+    expect(edit(after)).toBe(after);
+  });
+
+  it('are reported where they name a device for another purpose', () => {
+    const seen: string[] = [];
+    const args =
+      'root=UUID=R rootflags=logdev=/dev/sdb1 mem=/dev/null rd.luks.key=/k:/dev/nvme0n1p3 root2=/dev/dm-0';
+    expect(stableDevices(map, 'uuid', 'grub.cfg', seen)(args)).toBe(args);
+    expect(seen).toEqual([
+      'rootflags=logdev=/dev/sdb1 in grub.cfg names a device that may move.',
+      'rd.luks.key=/k:/dev/nvme0n1p3 in grub.cfg names a device that may move.',
+    ]);
+  });
+
   it("are edited where Photon keeps them, and its menu entry's variables stay", () => {
     const menu =
       'set rootpartition=/dev/sda1\nmenuentry "Photon" {\n    linux /boot/$photon_linux root=$rootpartition $photon_cmdline $systemd_cmdline\n}\n';

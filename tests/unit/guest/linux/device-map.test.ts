@@ -1,11 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  parseDeviceName,
-  resolveDevice,
-  stableName,
-  type DeviceMap,
-} from '../../../../activities/guest/linux/device-map.ts';
+import { resolveDevice, stableName, type DeviceMap } from '../../../../activities/guest/linux/device-map.ts';
+import { parseDeviceName } from '../../../../activities/guest/linux/device-names.ts';
 
 const twoDisks: DeviceMap = {
   diskCount: 2,

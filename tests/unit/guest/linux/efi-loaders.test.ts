@@ -34,6 +34,29 @@ describe('the fallback loader of an EFI system partition', () => {
     ]);
   });
 
+  it('is the 64-bit one of a 32-bit system that firmware of 64 bits starts, and else what there is', () => {
+    const both = folder('debian', { 'grubx64.efi': 9, 'grubia32.efi': 8 });
+    for (const arch of ['i386', 'i686']) {
+      expect(copies([both], { arch })).toEqual(['debian/grubx64.efi -> BOOT/BOOTX64.EFI']);
+      expect(copies([folder('debian', { 'grubia32.efi': 8 })], { arch })).toEqual([
+        'debian/grubia32.efi -> BOOT/BOOTIA32.EFI',
+      ]);
+      expect(plan([folder('BOOT', { 'bootx64.efi': 5 }), both], { arch })).toEqual({
+        copies: [],
+        warnings: [],
+      });
+    }
+  });
+
+  it('is not known for every machine, which is told', () => {
+    expect(plan([folder('debian', { 'grubppc64.efi': 9 })], { arch: 'ppc64le' })).toEqual({
+      copies: [],
+      warnings: [
+        'No fallback loader was looked for: what firmware starts on ppc64le is not known; the VM may need a boot entry made by hand.',
+      ],
+    });
+  });
+
   it('is shim with what it starts beside it, and written last', () => {
     expect(
       copies([folder('ubuntu', { 'grubx64.efi': 9, 'shimx64.efi': 7, 'mmx64.efi': 3, 'grub.cfg': 120 })]),
@@ -79,7 +102,7 @@ describe('the fallback loader of an EFI system partition', () => {
     expect(copies([folder('systemd', { 'systemd-bootaa64.efi': 5 })], { arch: 'aarch64' })).toEqual([
       'systemd/systemd-bootaa64.efi -> BOOT/BOOTAA64.EFI',
     ]);
-    expect(copies([folder('systemd', { 'systemd-bootx64.efi': 5 })], { arch: 'i686' })).toEqual([]);
+    expect(copies([folder('systemd', { 'systemd-bootx64.efi': 5 })], { arch: 'aarch64' })).toEqual([]);
   });
 
   it('is that of the guest itself when several left theirs', () => {
