@@ -5,6 +5,11 @@ export function isGuestfsFailure(error: unknown): error is LonghaulError {
   return error instanceof LonghaulError && error.code === 'GUESTFS_FAILED';
 }
 
+/** What mount(8) says where the appliance's kernel has no driver. */
+export function isUndriven(error: LonghaulError): boolean {
+  return /unknown filesystem type/i.test(error.found);
+}
+
 /** What mount(8) and the kernel say of a file system whose structures do not hold. */
 const damage =
   /structure needs cleaning|bad superblock|can't read superblock|wrong fs type|input\/output error|bad message|mount\(2\) system call failed|corrupt/i;

@@ -6,8 +6,14 @@ import { refuseFull } from './inspector/free-space.ts';
 import { readText } from './inspector/guest-text-files.ts';
 import { findKernels } from './inspector/kernels.ts';
 import { distroAt } from './inspector/linux-system.ts';
-import { refuseHibernated, refuseHibernatedFile, refuseReadOnly, whyNoSystem } from './inspector/refusals.ts';
-import { chooseRoot } from './inspector/root-choice.ts';
+import {
+  refuseHibernated,
+  refuseHibernatedFile,
+  refuseReadOnly,
+  undrivenRefused,
+  whyNoSystem,
+} from './inspector/refusals.ts';
+import { chooseRoot, withoutSnapshots } from './inspector/root-choice.ts';
 import { findRoots, type RootSearch } from './inspector/root-search.ts';
 import { describeLocked, guestLocked, type UnlockResult } from './luks-handler.ts';
 import { isEssential, mountGuest, type MountedGuest } from './mount-manager.ts';
@@ -51,12 +57,14 @@ export async function inspectGuest(options: InspectOptions): Promise<Inspection>
   if (options.passthrough) return { facts: finished(await unchangedFacts(guest, devices, passedThrough)) };
   if (options.lockedDisks === 'fail' && unlocked.locked.length > 0) throw guestLocked(unlocked.locked);
   const search = await findRoots(guest, devices);
+  const snapshots = options.root === undefined ? await leaveOutSnapshots(guest, devices, search) : [];
   const root = await chooseRoot(search, devices, options.root);
   if (root === undefined) {
     if (unlocked.locked.length > 0) throw guestLocked(unlocked.locked);
     const [damaged] = search.damaged;
     const refusal = damaged ?? (await whyNoSystem(guest, devices));
     if (refusal !== undefined) throw refusal;
+    if (search.undriven.length > 0) throw undrivenRefused(search.undriven);
     return { facts: finished(await unchangedFacts(guest, devices, 'No operating system was found')) };
   }
   refuseHibernated(devices);
@@ -68,7 +76,7 @@ export async function inspectGuest(options: InspectOptions): Promise<Inspection>
     mounted.mountpoints.filter(({ path }) => isEssential(path)),
   );
   await refuseHibernatedFile(guest, mounted.fstab);
-  const warnings = [...besideTheSystem(unlocked, search, devices), ...mounted.warnings];
+  const warnings = [...besideTheSystem(unlocked, search, devices), ...snapshots, ...mounted.warnings];
   report('reading the operating system');
   const system = await readSystem(options, mounted, warnings);
   await refuseFull(guest, system);
@@ -77,11 +85,28 @@ export async function inspectGuest(options: InspectOptions): Promise<Inspection>
   return { facts: finished({ os: 'linux', ...system, firmware, warnings }), mounted };
 }
 
+/** Asked for only where it can matter: it is a question of a quarter of a second. */
+async function leaveOutSnapshots(
+  guest: Guestfs,
+  devices: BlockDevices,
+  search: RootSearch,
+): Promise<string[]> {
+  if (search.roots.length < 2) return [];
+  const uuidOf = (device: string) => devices.volume(device)?.uuid;
+  const { roots, warnings } = withoutSnapshots(search.roots, uuidOf, await guest.lvOrigins());
+  search.roots = roots;
+  return warnings;
+}
+
 /** Disks that a system can do without: said, not refused. */
 function besideTheSystem(unlocked: UnlockResult, search: RootSearch, devices: BlockDevices): string[] {
   return [
     ...unlocked.locked.map((locked) => `${describeLocked(locked)}; it stayed locked.`),
     ...search.damaged.map(({ found }) => `${found}.`),
+    ...search.undriven.map(
+      ({ device, type }) =>
+        `${device} holds ${type}, which the appliance has no driver for; it was not looked into.`,
+    ),
     ...devices.ofType('unreadable').map((device) => `${device} cannot be read; it is copied as it is.`),
     ...devices
       .ofType('BitLocker')

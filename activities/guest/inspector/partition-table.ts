@@ -28,6 +28,7 @@ export interface PartitionTable {
   active: boolean;
 }
 
+export const extendedBootLoader = 'BC13C2FF-59E6-4262-A352-B275FD6F7172';
 export const efiSystemPartition = ['C12A7328-F81F-11D2-BA4B-00A0C93EC93B', '0xef'];
 
 const biosBoot = '21686148-6449-6E6F-744E-656564454649';

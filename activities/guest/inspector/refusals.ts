@@ -5,6 +5,7 @@ import type { Guestfs } from '../session/guestfs.ts';
 import type { BlockDevices } from './block-devices.ts';
 import { otherSystemOf } from './other-systems.ts';
 import { recognise } from './signatures.ts';
+import type { Volume } from './volumes.ts';
 
 /**
  * Why a VM is not fixed at all. Each is said before anything is changed, with what was found and a way on.
@@ -36,6 +37,16 @@ function hibernated(how: string, device: string): LonghaulError {
     found: `the guest is hibernated: ${how}`,
     remedy: 'Start the source VM, shut it down normally, and migrate again.',
     details: { device },
+  });
+}
+
+/** Nothing is known to boot, and it may lie where nobody can look. */
+export function undrivenRefused(volumes: readonly Volume[]): LonghaulError {
+  const held = volumes.map(({ device, type }) => `${device} (${type})`).join(', ');
+  return new LonghaulError('GUEST_UNSUPPORTED', {
+    found: `no operating system was found, and the appliance's kernel has no driver to look into ${held}`,
+    remedy: `Check that source.disks names the boot disk; ${passthrough}.`,
+    details: { devices: volumes.map(({ device }) => device) },
   });
 }
 

@@ -4,6 +4,7 @@ import type { StepIo } from '../../host/step-io.ts';
 import type { ApplianceProcess } from './appliance-process.ts';
 import {
   checkFileSystem,
+  lvOrigins,
   openWithKeyFile,
   passesAsText,
   renameMapped,
@@ -162,6 +163,7 @@ export class GuestSession implements Guestfs {
     }
   }
 
+  lvOrigins = () => lvOrigins(this.shell);
   renameMapped = (name: string, newName: string) => renameMapped(this.shell, name, newName);
   checkFileSystem = (mountpoint: string, fsType: string, limitSeconds: number) =>
     checkFileSystem(this.shell, { mountpoint, fsType, limitSeconds });

@@ -20,6 +20,8 @@ export interface Guestfs {
   listPartitions(): Promise<string[]>;
   vgs(): Promise<string[]>;
   lvs(): Promise<string[]>;
+  /** LVM snapshots, each with what it is a snapshot of, both as `lvs` names them. */
+  lvOrigins(): Promise<Map<string, string>>;
   /** Looks for LVM volumes again, after a container was opened. */
   lvmScan(activate: boolean): Promise<void>;
   listMdDevices(): Promise<string[]>;
