@@ -27,7 +27,7 @@ export function onlyReadOnly(device: string, type: string, why: string): Longhau
   return new LonghaulError('GUEST_READ_ONLY', {
     found: `${device} holds ${type} that can only be mounted read-only: ${why}`,
     remedy:
-      'Make it writable in the source VM (tune2fs -O ^read-only, or a repair) and migrate again; guest.passthrough=true migrates the disks as they are.',
+      'Make it writable in the source VM (tune2fs -O ^read-only, btrfs property set / ro false, or a repair) and migrate again; guest.passthrough=true migrates the disks as they are.',
     details: { device, type },
   });
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { LonghaulError } from '../../contracts/errors.ts';
 import type { Mountpoint } from '../../contracts/values.ts';
 import {
@@ -136,6 +137,7 @@ export async function makeWritable(guest: Guestfs, mounted: MountedGuest): Promi
     const { path, device, fsType } = mount;
     try {
       await guest.remount(path, true);
+      if (fsType === 'btrfs') await tryToWrite(guest, path);
       mountpoints.push(mount);
     } catch (error) {
       if (!isGuestfsFailure(error)) throw error;
@@ -148,6 +150,13 @@ export async function makeWritable(guest: Guestfs, mounted: MountedGuest): Promi
     }
   }
   return { ...mounted, mountpoints, warnings };
+}
+
+/** A subvolume with the property "ro" lets itself be mounted for writing, and then refuses every write. */
+async function tryToWrite(guest: Guestfs, path: string): Promise<void> {
+  const probe = `${path === '/' ? '' : path}/.longhaul-${randomUUID()}`;
+  await guest.mkdirP(probe);
+  await guest.rmRf(probe);
 }
 
 async function mountEntry(

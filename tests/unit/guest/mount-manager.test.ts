@@ -54,6 +54,18 @@ describe('making a guest writable', () => {
     });
   });
 
+  it('refuses a read-only subvolume before a fix writes to it', async () => {
+    const mounted = mountedAt(['/', 'btrfs'], ['/home', 'btrfs']);
+    const readOnly = 'mkdir_p: /.longhaul-x: Read-only file system';
+    await expect(makeWritable(guestOf({}, { '/': readOnly }).guest, mounted)).rejects.toMatchObject({
+      code: 'GUEST_READ_ONLY',
+    });
+    const other = await makeWritable(guestOf({}, { '/home': readOnly }).guest, mounted);
+    expect(other.mountpoints.map(({ path }) => path)).toEqual(['/']);
+    const sound = guestOf({});
+    expect((await makeWritable(sound.guest, mounted)).mountpoints).toHaveLength(2);
+    expect(sound.left).toEqual([]);
+  });
 });
 
 describe('partitions that systemd mounts without fstab', () => {
