@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { chooseFirmware } from '../../contracts/firmware.ts';
+import type { DiskBus, MigrationSpec } from '../../contracts/spec.ts';
 import type { StepContext } from '../../contracts/steps.ts';
 import type { AcquiredDisk, FixOutcome, GuestFacts, RunRef, SourceVm } from '../../contracts/values.ts';
 import type { Host } from '../host/host.ts';
@@ -99,6 +100,7 @@ export function createGuestActivities(dependencies: GuestDependencies): GuestAct
         ...(options.root === undefined ? {} : { root: options.root }),
         passthrough: options.passthrough,
         lockedDisks: options.lockedDisks,
+        diskBus: diskBusOf(target),
         scratchDir: workDir.scratch,
         signal: io.signal,
         report,
@@ -177,6 +179,9 @@ export function createGuestActivities(dependencies: GuestDependencies): GuestAct
   };
 }
 
+const diskBusOf = ({ diskBus }: Pick<MigrationSpec['target'], 'diskBus'>): DiskBus =>
+  diskBus === 'auto' ? 'virtio' : diskBus;
+
 /** The guest is fixed for the firmware it gets, which need not be the one its disks look like. */
 export function fixContext(
   ctx: Pick<StepContext, 'spec'>,
@@ -195,7 +200,7 @@ export function fixContext(
     vm,
     options: ctx.spec.guest,
     nicModel: ctx.spec.target.nicModel,
-    diskBus: ctx.spec.target.diskBus === 'auto' ? 'virtio' : ctx.spec.target.diskBus,
+    diskBus: diskBusOf(ctx.spec.target),
     scratchDir,
     signal: io.signal,
     log: io.log,

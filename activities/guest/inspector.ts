@@ -1,3 +1,4 @@
+import type { DiskBus } from '../../contracts/spec.ts';
 import type { GuestFacts } from '../../contracts/values.ts';
 import { BlockDevices } from './inspector/block-devices.ts';
 import { findBootloader, findFirmware, findInitramfsTool } from './inspector/boot.ts';
@@ -28,6 +29,8 @@ export interface InspectOptions {
   root?: string;
   passthrough?: boolean;
   lockedDisks?: 'warn' | 'fail';
+  /** What the disks will be on; virtio when left out. */
+  diskBus?: DiskBus;
   /** An existing private directory on the host. */
   scratchDir: string;
   signal: AbortSignal;
@@ -79,7 +82,7 @@ export async function inspectGuest(options: InspectOptions): Promise<Inspection>
   const warnings = [...besideTheSystem(unlocked, search, devices), ...snapshots, ...mounted.warnings];
   report('reading the operating system');
   const system = await readSystem(options, mounted, warnings);
-  await refuseFull(guest, system);
+  await refuseFull(guest, system, options.diskBus);
   const { firmware, remount } = await findFirmware(guest, devices, mounted.mountpoints);
   if (remount) mounted = await mountGuest({ guest, devices, root: mounted.root, unlocked, mounted: false });
   return { facts: finished({ os: 'linux', ...system, firmware, warnings }), mounted };
