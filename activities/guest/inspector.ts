@@ -107,8 +107,7 @@ function besideTheSystem(unlocked: UnlockResult, search: RootSearch, devices: Bl
     ...unlocked.locked.map((locked) => `${describeLocked(locked)}; it stayed locked.`),
     ...search.damaged.map(({ found }) => `${found}.`),
     ...search.undriven.map(
-      ({ device, type }) =>
-        `${device} holds ${type}, which the appliance has no driver for; it was not looked into.`,
+      ({ device, type, why }) => `${device} holds ${type}, and ${why}; it was not looked into.`,
     ),
     ...devices.ofType('unreadable').map((device) => `${device} cannot be read; it is copied as it is.`),
     ...devices

@@ -7,6 +7,8 @@ import {
   isReadOnly,
   looksDamaged,
   onlyReadOnly,
+  undriven,
+  whyUndriven,
 } from './guest-errors.ts';
 import type { BlockDevices } from './inspector/block-devices.ts';
 import { localEntries, namedPaths, type FstabEntry } from './inspector/fstab.ts';
@@ -180,7 +182,10 @@ async function mountEntry(
     mounted.mountpoints.push(mountpoint(devices, entry.path, device, type));
   } catch (error) {
     if (!isGuestfsFailure(error)) throw error;
-    if (essential && looksDamaged(error)) throw fileSystemDamaged(device, type, error);
+    if (essential && looksDamaged(error)) {
+      const why = await whyUndriven(guest, error);
+      throw why === undefined ? fileSystemDamaged(device, type, error) : undriven(device, type, why, error);
+    }
     mounted.warnings.push(`${entry.path} (${device}) could not be mounted: ${error.found}.`);
   }
 }

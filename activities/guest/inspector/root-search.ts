@@ -1,5 +1,5 @@
 import type { LonghaulError } from '../../../contracts/errors.ts';
-import { fileSystemDamaged, isGuestfsFailure, isUndriven, looksDamaged } from '../guest-errors.ts';
+import { fileSystemDamaged, isGuestfsFailure, looksDamaged, whyUndriven } from '../guest-errors.ts';
 import type { Guestfs } from '../session/guestfs.ts';
 import type { BlockDevices } from './block-devices.ts';
 import { btrfsRoots } from './btrfs-roots.ts';
@@ -13,13 +13,19 @@ export interface WindowsRoot {
   hibernated: boolean;
 }
 
+export interface Undriven {
+  device: string;
+  type: string;
+  why: string;
+}
+
 export interface RootSearch {
   roots: Root[];
   windows: WindowsRoot[];
   /** One error for each file system of a known type that could not be mounted or read. */
   damaged: LonghaulError[];
-  /** File systems that the appliance has no driver for: what they hold is not known. */
-  undriven: Volume[];
+  /** File systems that the appliance's kernel cannot mount though they are sound: what they hold is not known. */
+  undriven: Undriven[];
   /** What is mounted at `/` when the search ends, read-only; undefined when nothing of use is. */
   mounted?: Root;
 }
@@ -86,18 +92,18 @@ function candidates(devices: BlockDevices): Volume[] {
 
 async function whenMountable(
   guest: Guestfs,
-  volume: Volume,
+  { device, type: fsType }: Volume,
   search: RootSearch,
   look: () => Promise<void>,
 ): Promise<void> {
-  const { device, type: fsType } = volume;
   await guest.umountAll();
   try {
     await guest.mount(device, '/', rootOptions({ device, fsType }, 'ro'));
     await look();
   } catch (error) {
     if (!isGuestfsFailure(error)) throw error;
-    if (isUndriven(error)) search.undriven.push(volume);
+    const why = await whyUndriven(guest, error);
+    if (why !== undefined) search.undriven.push({ device, type: fsType, why });
     else if (looksDamaged(error)) search.damaged.push(fileSystemDamaged(device, fsType, error));
     else throw error;
   }

@@ -163,6 +163,7 @@ export class GuestSession implements Guestfs {
     }
   }
 
+  kernelLog = () => this.call('dmesg', []);
   lvOrigins = () => lvOrigins(this.shell);
   renameMapped = (name: string, newName: string) => renameMapped(this.shell, name, newName);
   checkFileSystem = (mountpoint: string, fsType: string, limitSeconds: number) =>

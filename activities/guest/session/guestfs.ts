@@ -60,6 +60,9 @@ export interface Guestfs {
    */
   checkFileSystem(mountpoint: string, fsType: string, limitSeconds: number): Promise<FileSystemCheck>;
 
+  /** What the appliance's kernel has said so far, dmesg(1). */
+  kernelLog(): Promise<string>;
+
   // mounting
   mount(device: string, mountpoint: string, options: string): Promise<void>;
   remount(mountpoint: string, writable: boolean): Promise<void>;

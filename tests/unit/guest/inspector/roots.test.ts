@@ -29,8 +29,54 @@ describe('looking for systems', () => {
     ];
     const search = await findRoots(guest, new BlockDevices(guest, { disks: [], tables: [], volumes }));
     expect(search.roots.map(({ device }) => device)).toEqual(['/dev/sda1']);
-    expect(search.undriven).toEqual([{ device: '/dev/sdb', type: 'ntfs' }]);
+    const why = "the appliance's kernel has no driver for it";
+    expect(search.undriven).toEqual([{ device: '/dev/sdb', type: 'ntfs', why }]);
     expect(search.damaged).toEqual([]);
+  });
+});
+
+describe('a file system that mount calls bad', () => {
+  const searchWith = async (log: string) => {
+    const guest = {
+      umountAll: () => Promise.resolve(),
+      mount: () =>
+        Promise.reject(
+          new LonghaulError('GUESTFS_FAILED', {
+            found:
+              'mount: /sysroot: wrong fs type, bad option, bad superblock on /dev/sda1, missing codepage',
+            remedy: '',
+          }),
+        ),
+      kernelLog: () => Promise.resolve(log),
+    } as unknown as Guestfs;
+    const volumes = [{ device: '/dev/sda1', type: 'xfs' }];
+    const { damaged, undriven } = await findRoots(
+      guest,
+      new BlockDevices(guest, { disks: [], tables: [], volumes }),
+    );
+    return { damaged: damaged.map(({ code }) => code), undriven: undriven.map(({ why }) => why) };
+  };
+  const unrelated = '[    1.0] virtio_blk virtio1: [vda] 8192 512-byte logical blocks\n';
+
+  it.each([
+    'XFS (sda1): Superblock has unknown incompatible features (0x40) enabled.',
+    "EXT4-fs (sda1): couldn't mount because of unsupported optional features (10000)",
+    'BTRFS error (device sda1): cannot mount because of unknown incompat features (0x8000)',
+  ])('is one that the kernel is too old for when that says so: %s', async (line) => {
+    expect(await searchWith(`${unrelated}[   12.3] ${line}\n${unrelated}`)).toEqual({
+      damaged: [],
+      undriven: [`the appliance's kernel is too old for it: ${line}`],
+    });
+  });
+
+  it('is damaged when the kernel says anything else', async () => {
+    const line = '[   12.3] XFS (sda1): Metadata CRC error detected at xfs_sb_read_verify\n';
+    expect(await searchWith(unrelated + line)).toEqual({
+      damaged: ['GUEST_FILESYSTEM_DAMAGED'],
+      undriven: [],
+    });
+    const old = `[    2.0] XFS (sdb1): Superblock has unknown incompatible features (0x40) enabled.\n`;
+    expect((await searchWith(old + unrelated.repeat(20) + line)).undriven).toEqual([]);
   });
 });
 
