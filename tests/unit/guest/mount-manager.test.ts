@@ -79,7 +79,7 @@ describe('partitions that systemd mounts without fstab', () => {
   async function mountsOf(
     partitions: [keyof typeof types, keyof typeof types],
     directories: Record<string, string[]>,
-    { fstab = '', kind = 'gpt' as PartitionTable['kind'] } = {},
+    { fstab = '', kind = 'gpt' }: { fstab?: string; kind?: PartitionTable['kind'] } = {},
   ): Promise<string[]> {
     const all = [...partitions, 'data' as const];
     const table: PartitionTable = {

@@ -117,11 +117,8 @@ export function keptOfKeyfile(
 
 /** Of NetworkManager's profiles, keyfiles and ifcfg. */
 export function profileUuid(text: string): string | undefined {
-  const [uuid] = [
-    ...valuesOf(iniSections(text), /^connection$/, 'uuid'),
-    shellValues(text).get('UUID') ?? '',
-  ];
-  return /^[0-9a-f-]{36}$/i.test(uuid ?? '') ? uuid : undefined;
+  const uuid = valuesOf(iniSections(text), /^connection$/, 'uuid')[0] ?? shellValues(text).get('UUID') ?? '';
+  return /^[0-9a-f-]{36}$/i.test(uuid) ? uuid : undefined;
 }
 
 /** What a card's file makes it a port of: networkd's and NetworkManager's keys, and those of ifcfg. */
