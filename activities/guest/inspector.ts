@@ -88,13 +88,14 @@ export async function inspectGuest(options: InspectOptions): Promise<Inspection>
   return { facts: finished({ os: 'linux', ...system, firmware, warnings }), mounted };
 }
 
-/** Asked for only where it can matter: it is a question of a quarter of a second. */
+/** Asked only about several roots on logical volumes: it is a question of a quarter of a second. */
 async function leaveOutSnapshots(
   guest: Guestfs,
   devices: BlockDevices,
   search: RootSearch,
 ): Promise<string[]> {
-  if (search.roots.length < 2) return [];
+  const onVolumes = search.roots.filter(({ device }) => /^\/dev\/[^/]+\/[^/]+$/.test(device));
+  if (onVolumes.length < 2) return [];
   const uuidOf = (device: string) => devices.volume(device)?.uuid;
   const { roots, warnings } = withoutSnapshots(search.roots, uuidOf, await guest.lvOrigins());
   search.roots = roots;
