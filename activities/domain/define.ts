@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { access, open, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LonghaulError } from '../../contracts/errors.ts';
+import { chooseFirmware } from '../../contracts/firmware.ts';
 import type { DefineInput, StepContext } from '../../contracts/steps.ts';
 import type { DomainRef, RunRef, TargetDisk } from '../../contracts/values.ts';
 import type { Host } from '../host/host.ts';
@@ -134,7 +135,7 @@ function describe(
     name: ctx.spec.name,
     uuid: domainUuid(ctx.run.migrationId),
     uri,
-    firmware: target.firmware === 'auto' ? (facts?.firmware ?? vm.firmware ?? 'bios') : target.firmware,
+    firmware: chooseFirmware(target, vm, facts),
     accelerator,
     cpus: target.cpus ?? vm.cpus ?? defaults.cpus,
     memoryMiB: target.memoryMiB ?? vm.memoryMiB ?? defaults.memoryMiB,

@@ -1,4 +1,6 @@
 import { stat } from 'node:fs/promises';
+import { chooseFirmware } from '../../contracts/firmware.ts';
+import type { DiskBus, MigrationSpec } from '../../contracts/spec.ts';
 import type { StepContext } from '../../contracts/steps.ts';
 import type { AcquiredDisk, FixOutcome, GuestFacts, RunRef, SourceVm } from '../../contracts/values.ts';
 import type { Host } from '../host/host.ts';
@@ -19,6 +21,7 @@ import { unlockContainers } from './luks-handler.ts';
 import { fixOffline, planOffline } from './offline-fixer.ts';
 import { SessionPool } from './session-pool.ts';
 import type { GuestSession } from './session/guest-session.ts';
+import type { Guestfs } from './session/guestfs.ts';
 import type { SessionOptions } from './session/open-session.ts';
 
 export interface GuestDependencies {
@@ -97,6 +100,7 @@ export function createGuestActivities(dependencies: GuestDependencies): GuestAct
         ...(options.root === undefined ? {} : { root: options.root }),
         passthrough: options.passthrough,
         lockedDisks: options.lockedDisks,
+        diskBus: diskBusOf(target),
         scratchDir: workDir.scratch,
         signal: io.signal,
         report,
@@ -175,20 +179,28 @@ export function createGuestActivities(dependencies: GuestDependencies): GuestAct
   };
 }
 
-function fixContext(
-  ctx: StepContext,
-  { session, inspection }: OpenGuest,
+const diskBusOf = ({ diskBus }: Pick<MigrationSpec['target'], 'diskBus'>): DiskBus =>
+  diskBus === 'auto' ? 'virtio' : diskBus;
+
+/** The guest is fixed for the firmware it gets, which need not be the one its disks look like. */
+export function fixContext(
+  ctx: Pick<StepContext, 'spec'>,
+  {
+    session,
+    inspection,
+  }: { session: Guestfs & Pick<GuestSession, 'report'>; inspection: Pick<Inspection, 'facts'> },
   vm: SourceVm,
   scratchDir: string,
   io: StepIo,
 ): Omit<FixContext, 'earlier'> {
+  const { facts } = inspection;
   return {
     guest: session,
-    facts: inspection.facts,
+    facts: { ...facts, firmware: chooseFirmware(ctx.spec.target, vm, facts) },
     vm,
     options: ctx.spec.guest,
     nicModel: ctx.spec.target.nicModel,
-    diskBus: ctx.spec.target.diskBus === 'auto' ? 'virtio' : ctx.spec.target.diskBus,
+    diskBus: diskBusOf(ctx.spec.target),
     scratchDir,
     signal: io.signal,
     log: io.log,

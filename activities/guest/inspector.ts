@@ -1,3 +1,4 @@
+import type { DiskBus } from '../../contracts/spec.ts';
 import type { GuestFacts } from '../../contracts/values.ts';
 import { BlockDevices } from './inspector/block-devices.ts';
 import { findBootloader, findFirmware, findInitramfsTool } from './inspector/boot.ts';
@@ -6,8 +7,14 @@ import { refuseFull } from './inspector/free-space.ts';
 import { readText } from './inspector/guest-text-files.ts';
 import { findKernels } from './inspector/kernels.ts';
 import { distroAt } from './inspector/linux-system.ts';
-import { refuseHibernated, refuseHibernatedFile, refuseReadOnly, whyNoSystem } from './inspector/refusals.ts';
-import { chooseRoot } from './inspector/root-choice.ts';
+import {
+  refuseHibernated,
+  refuseHibernatedFile,
+  refuseReadOnly,
+  undrivenRefused,
+  whyNoSystem,
+} from './inspector/refusals.ts';
+import { chooseRoot, withoutSnapshots } from './inspector/root-choice.ts';
 import { findRoots, type RootSearch } from './inspector/root-search.ts';
 import { describeLocked, guestLocked, type UnlockResult } from './luks-handler.ts';
 import { isEssential, mountGuest, type MountedGuest } from './mount-manager.ts';
@@ -22,6 +29,8 @@ export interface InspectOptions {
   root?: string;
   passthrough?: boolean;
   lockedDisks?: 'warn' | 'fail';
+  /** What the disks will be on; virtio when left out. */
+  diskBus?: DiskBus;
   /** An existing private directory on the host. */
   scratchDir: string;
   signal: AbortSignal;
@@ -51,12 +60,14 @@ export async function inspectGuest(options: InspectOptions): Promise<Inspection>
   if (options.passthrough) return { facts: finished(await unchangedFacts(guest, devices, passedThrough)) };
   if (options.lockedDisks === 'fail' && unlocked.locked.length > 0) throw guestLocked(unlocked.locked);
   const search = await findRoots(guest, devices);
+  const snapshots = options.root === undefined ? await leaveOutSnapshots(guest, devices, search) : [];
   const root = await chooseRoot(search, devices, options.root);
   if (root === undefined) {
     if (unlocked.locked.length > 0) throw guestLocked(unlocked.locked);
     const [damaged] = search.damaged;
     const refusal = damaged ?? (await whyNoSystem(guest, devices));
     if (refusal !== undefined) throw refusal;
+    if (search.undriven.length > 0) throw undrivenRefused(search.undriven);
     return { facts: finished(await unchangedFacts(guest, devices, 'No operating system was found')) };
   }
   refuseHibernated(devices);
@@ -68,13 +79,27 @@ export async function inspectGuest(options: InspectOptions): Promise<Inspection>
     mounted.mountpoints.filter(({ path }) => isEssential(path)),
   );
   await refuseHibernatedFile(guest, mounted.fstab);
-  const warnings = [...besideTheSystem(unlocked, search, devices), ...mounted.warnings];
+  const warnings = [...besideTheSystem(unlocked, search, devices), ...snapshots, ...mounted.warnings];
   report('reading the operating system');
   const system = await readSystem(options, mounted, warnings);
-  await refuseFull(guest, system);
+  await refuseFull(guest, system, options.diskBus);
   const { firmware, remount } = await findFirmware(guest, devices, mounted.mountpoints);
   if (remount) mounted = await mountGuest({ guest, devices, root: mounted.root, unlocked, mounted: false });
   return { facts: finished({ os: 'linux', ...system, firmware, warnings }), mounted };
+}
+
+/** Asked only about several roots on logical volumes: it is a question of a quarter of a second. */
+async function leaveOutSnapshots(
+  guest: Guestfs,
+  devices: BlockDevices,
+  search: RootSearch,
+): Promise<string[]> {
+  const onVolumes = search.roots.filter(({ device }) => /^\/dev\/[^/]+\/[^/]+$/.test(device));
+  if (onVolumes.length < 2) return [];
+  const uuidOf = (device: string) => devices.volume(device)?.uuid;
+  const { roots, warnings } = withoutSnapshots(search.roots, uuidOf, await guest.lvOrigins());
+  search.roots = roots;
+  return warnings;
 }
 
 /** Disks that a system can do without: said, not refused. */
@@ -82,6 +107,9 @@ function besideTheSystem(unlocked: UnlockResult, search: RootSearch, devices: Bl
   return [
     ...unlocked.locked.map((locked) => `${describeLocked(locked)}; it stayed locked.`),
     ...search.damaged.map(({ found }) => `${found}.`),
+    ...search.undriven.map(
+      ({ device, type, why }) => `${device} holds ${type}, and ${why}; it was not looked into.`,
+    ),
     ...devices.ofType('unreadable').map((device) => `${device} cannot be read; it is copied as it is.`),
     ...devices
       .ofType('BitLocker')

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { LonghaulError } from '../../contracts/errors.ts';
 import type { Mountpoint } from '../../contracts/values.ts';
 import {
@@ -6,9 +7,12 @@ import {
   isReadOnly,
   looksDamaged,
   onlyReadOnly,
+  undriven,
+  whyUndriven,
 } from './guest-errors.ts';
 import type { BlockDevices } from './inspector/block-devices.ts';
-import { localEntries, type FstabEntry } from './inspector/fstab.ts';
+import { localEntries, namedPaths, type FstabEntry } from './inspector/fstab.ts';
+import { bootPartitions } from './inspector/gpt-auto.ts';
 import {
   addArrayNames,
   containersToRename,
@@ -84,7 +88,25 @@ export async function mountGuest(options: MountOptions): Promise<MountedGuest> {
   for (const entry of localEntries(fstab)) {
     if (entry.path !== '/') await mountEntry(options, entry, mounted);
   }
+  await mountUnlisted(options, mounted);
   return mounted;
+}
+
+/** What systemd mounts by itself, when fstab does not speak of it and nothing lies at its place. */
+async function mountUnlisted(options: MountOptions, mounted: MountedGuest): Promise<void> {
+  const { guest, devices, root } = options;
+  const named = namedPaths(mounted.fstab);
+  const taken = new Set(mounted.mountpoints.map(({ device }) => device));
+  for (const { device, fsType, places } of bootPartitions(devices, root.device)) {
+    if (taken.has(device)) continue;
+    for (const path of places) {
+      if (named.has(path) || mounted.mountpoints.some((mount) => mount.path === path)) continue;
+      if ((await guest.isSymlink(path)) || !(await guest.isDir(path)) || (await guest.ls(path)).length > 0)
+        continue;
+      await mountEntry(options, { device, path, fsType, options: ['nofail'] }, mounted);
+      break;
+    }
+  }
 }
 
 /** Read only where they can matter: most guests have neither containers nor arrays. */
@@ -102,23 +124,43 @@ async function mountRoot(guest: Guestfs, root: Root): Promise<void> {
   await guest.mount(root.device, '/', rootOptions(root, 'ro'));
 }
 
+/** Where a boot loader for the new firmware may have to be written. */
+const loaderPaths = ['/boot/efi', '/efi'];
+
 /**
- * Makes the mounted file systems writable.
+ * Makes the mounted file systems writable. What the guest boots without may stay read-only: it is left out of
+ * the mounts that are returned, whose warnings say so.
  *
- * @throws LonghaulError GUEST_READ_ONLY when one cannot be written at all, GUEST_FILESYSTEM_DAMAGED when the
- *   kernel found errors in it.
+ * @throws LonghaulError GUEST_READ_ONLY when one that is needed cannot be written at all,
+ *   GUEST_FILESYSTEM_DAMAGED when the kernel found errors in it.
  */
-export async function makeWritable(guest: Guestfs, { mountpoints }: MountedGuest): Promise<void> {
-  for (const { path, device, fsType } of mountpoints) {
+export async function makeWritable(guest: Guestfs, mounted: MountedGuest): Promise<MountedGuest> {
+  const mountpoints: Mountpoint[] = [];
+  const warnings: string[] = [];
+  for (const mount of mounted.mountpoints) {
+    const { path, device, fsType } = mount;
     try {
       await guest.remount(path, true);
+      if (fsType === 'btrfs') await tryToWrite(guest, path);
+      mountpoints.push(mount);
     } catch (error) {
       if (!isGuestfsFailure(error)) throw error;
-      throw isReadOnly(error)
-        ? onlyReadOnly(device, fsType, error.found)
-        : fileSystemDamaged(device, fsType, error);
+      if (isEssential(path) || loaderPaths.includes(path)) {
+        throw isReadOnly(error)
+          ? onlyReadOnly(device, fsType, error.found)
+          : fileSystemDamaged(device, fsType, error);
+      }
+      warnings.push(`${path} on ${device} (${fsType}) stays read-only and is left as it is: ${error.found}.`);
     }
   }
+  return { ...mounted, mountpoints, warnings };
+}
+
+/** A subvolume with the property "ro" lets itself be mounted for writing, and then refuses every write. */
+async function tryToWrite(guest: Guestfs, path: string): Promise<void> {
+  const probe = `${path === '/' ? '' : path}/.longhaul-${randomUUID()}`;
+  await guest.mkdirP(probe);
+  await guest.rmRf(probe);
 }
 
 async function mountEntry(
@@ -146,7 +188,10 @@ async function mountEntry(
     mounted.mountpoints.push(mountpoint(devices, entry.path, device, type));
   } catch (error) {
     if (!isGuestfsFailure(error)) throw error;
-    if (essential && looksDamaged(error)) throw fileSystemDamaged(device, type, error);
+    if (essential && looksDamaged(error)) {
+      const why = await whyUndriven(guest, error);
+      throw why === undefined ? fileSystemDamaged(device, type, error) : undriven(device, type, why, error);
+    }
     mounted.warnings.push(`${entry.path} (${device}) could not be mounted: ${error.found}.`);
   }
 }

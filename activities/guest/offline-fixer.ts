@@ -27,9 +27,10 @@ const trimmable = ['ext3', 'ext4', 'xfs', 'btrfs', 'f2fs', 'vfat'];
 export async function fixOffline({ fixes, mounted, context }: OfflineFix): Promise<FixOutcome[]> {
   const { guest } = context;
   const { sound, outcome: check } = await checkFileSystems(guest, mounted, context.report);
-  await makeWritable(guest, sound);
+  const writable = await makeWritable(guest, sound);
+  check.warnings.push(...writable.warnings);
   const outcomes = [check, ...(await runFixes(fixes, context, 'apply'))];
-  outcomes.push(await trim(guest, sound, context.report));
+  outcomes.push(await trim(guest, writable, context.report));
   context.report('writing the changes to the disks');
   await guest.sync();
   await guest.umountAll();

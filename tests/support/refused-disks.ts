@@ -57,7 +57,10 @@ export const makers = {
       path,
       systemWith({
         initramfs: ['ata_piix'],
-        files: { 'boot/initrd.img-6.1.0-18-amd64': randomBytes(6 * MiB) },
+        files: {
+          'boot/initrd.img-6.1.0-18-amd64': randomBytes(6 * MiB),
+          'var/log/huge': Buffer.alloc(14 * MiB, 'x'),
+        },
       }),
     ),
   readOnly: async (path: string) => {

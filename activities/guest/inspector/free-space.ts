@@ -1,5 +1,7 @@
 import { LonghaulError } from '../../../contracts/errors.ts';
+import type { DiskBus } from '../../../contracts/spec.ts';
 import type { GuestFacts, Kernel, Mountpoint } from '../../../contracts/values.ts';
+import { findsRoot } from '../linux/kernel-drivers.ts';
 import type { Guestfs } from '../session/guestfs.ts';
 
 /** What the fixes may write below a path. */
@@ -11,11 +13,13 @@ export interface SpaceNeed {
 }
 
 const MiB = 1024 * 1024;
+/** Where a system has its boot loader; a USB stick elsewhere may be as full as it likes. */
+const loaderPlace = /^\/(boot|efi|esp)(\/|$)/;
 
 /**
  * The least that must be free for the fixes. Configuration files are rewritten one at a time beside the old
- * ones, which takes little; a new initramfs lies beside the old one and may be larger, and is put together
- * from its unpacked contents in /var/tmp.
+ * ones, which takes little; a new initramfs lies beside the old one and may be larger. It is put together on the
+ * host: where that fails and the guest's own program has to do it, the fix looks for more room.
  *
  * @param images the initramfs images that will be made again, one after another
  */
@@ -28,7 +32,7 @@ export function spaceNeeds(
     { path: '/boot', bytes: MiB, inodes: 10, why: 'changed boot configuration' },
   ];
   for (const { path, fsType } of mountpoints) {
-    if (fsType === 'vfat')
+    if (fsType === 'vfat' && loaderPlace.test(path))
       needs.push({ path, bytes: MiB, inodes: 0, why: 'a boot loader for the new firmware' });
   }
   const bySize = images.toSorted((a, b) => b.sizeBytes - a.sizeBytes);
@@ -39,11 +43,6 @@ export function spaceNeeds(
     held.add(holder);
     const bytes = Math.ceil(sizeBytes * 1.5) + 8 * MiB;
     needs.push({ path, bytes, inodes: 4, why: 'a new initramfs beside the old one' });
-  }
-  const [largest] = bySize;
-  if (largest !== undefined) {
-    const bytes = largest.sizeBytes * 4;
-    needs.push({ path: '/var/tmp', bytes, inodes: 2000, why: 'the contents of a new initramfs' });
   }
   return needs;
 }
@@ -71,17 +70,21 @@ function holderOf(path: string, mountpoints: readonly Mountpoint[]): string | un
 /**
  * Before: the guest is mounted at its places.
  *
+ * @param diskBus what the disks will be on; virtio when left out
  * @throws LonghaulError GUEST_NO_SPACE with the numbers of every file system that is too full
  */
 export async function refuseFull(
   guest: Guestfs,
   { mountpoints, kernels }: Pick<GuestFacts, 'mountpoints' | 'kernels'>,
+  diskBus?: DiskBus,
 ): Promise<void> {
   const rebuilt = await Promise.all(
-    kernels.filter(needsRebuild).map(async ({ initramfs: path = '' }) => {
-      const { sizeBytes } = await guest.stat(path);
-      return { path, sizeBytes };
-    }),
+    kernels
+      .filter((kernel) => needsRebuild(kernel, diskBus))
+      .map(async ({ initramfs: path = '' }) => {
+        const { sizeBytes } = await guest.stat(path);
+        return { path, sizeBytes };
+      }),
   );
   const short: string[] = [];
   const details: Record<string, unknown>[] = [];
@@ -108,6 +111,6 @@ export async function refuseFull(
   });
 }
 
-function needsRebuild({ bootable, initramfs, virtio }: Kernel): boolean {
-  return bootable && initramfs !== undefined && !(virtio.blk && virtio.pci);
+function needsRebuild(kernel: Kernel, diskBus: DiskBus | undefined): boolean {
+  return kernel.bootable && kernel.initramfs !== undefined && !findsRoot(kernel, diskBus);
 }

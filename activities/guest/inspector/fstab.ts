@@ -31,6 +31,14 @@ export function localEntries(fstab: string): FstabEntry[] {
     .sort((a, b) => depth(a.path) - depth(b.path));
 }
 
+/** Every mount point that fstab speaks of, whether it is mounted at boot or not. */
+export function namedPaths(fstab: string): Set<string> {
+  const lines = fstab.split('\n').filter((line) => !/^\s*(#|$)/.test(line));
+  return new Set(
+    lines.slice(0, maxEntries).map((line) => normalized(unescape(line.trim().split(/\s+/)[1] ?? ''))),
+  );
+}
+
 /** Spaces and the like are written in octal, getmntent(3). */
 function unescape(field: string): string {
   return field.replace(/\\([0-3][0-7]{2})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)));

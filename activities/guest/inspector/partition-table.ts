@@ -13,7 +13,10 @@ export interface PartitionEntry {
 
 export interface PartitionTable {
   kind: 'gpt' | 'mbr' | 'none';
-  /** There is something a BIOS would run. */
+  /**
+   * There is something a BIOS would run. On GPT that takes a partition for it too: other code in the protective
+   * MBR is left over, or says that there is nothing to boot.
+   */
   hasBootCode: boolean;
   /** Nothing but zeros in the part that was read. */
   blank: boolean;
@@ -25,7 +28,13 @@ export interface PartitionTable {
   active: boolean;
 }
 
+export const extendedBootLoader = 'BC13C2FF-59E6-4262-A352-B275FD6F7172';
 export const efiSystemPartition = ['C12A7328-F81F-11D2-BA4B-00A0C93EC93B', '0xef'];
+
+const biosBoot = '21686148-6449-6E6F-744E-656564454649';
+/** UEFI specification 5.3.3: bit 2 of a partition's attributes. */
+const attributesAt = 48;
+const legacyBootable = 0x4;
 
 const extended = ['0x05', '0x0f', '0x85'];
 /** Extended, GPT protection, BIOS boot, PReP and Microsoft's reserved partition: nothing is mounted from them. */
@@ -33,7 +42,7 @@ const withoutFileSystem = [
   ...extended,
   '0xee',
   '0x41',
-  '21686148-6449-6E6F-744E-656564454649',
+  biosBoot,
   '9E1A2D38-C612-4316-AA26-8B49521E5A8B',
   'E3C9E316-0B5C-4DB8-817D-F92DF00215AE',
 ];
@@ -55,9 +64,12 @@ export function parsePartitionTable(head: Buffer): PartitionTable {
   const hasBootCode = hasSignature && head.subarray(0, bootCodeBytes).some((byte) => byte !== 0);
   const blank = head.every((byte) => byte === 0);
   for (const sectorBytes of [512, 4096]) {
-    const partitions = gptPartitions(head, sectorBytes);
-    if (partitions === undefined) continue;
-    return { kind: 'gpt', hasBootCode, blank, partitions, hasMore: partitions.length === 0, active: false };
+    const gpt = readGpt(head, sectorBytes);
+    if (gpt === undefined) continue;
+    const { partitions } = gpt;
+    const bootsByBios = gpt.bios && hasBootCode;
+    const hasMore = partitions.length === 0;
+    return { kind: 'gpt', hasBootCode: bootsByBios, blank, partitions, hasMore, active: false };
   }
   const partitions = hasSignature ? mbrPartitions(head) : undefined;
   if (partitions !== undefined) {
@@ -69,22 +81,28 @@ export function parsePartitionTable(head: Buffer): PartitionTable {
   return { kind: 'none', hasBootCode, blank, partitions: [], hasMore: false, active: false };
 }
 
-function gptPartitions(head: Buffer, sectorBytes: number): PartitionEntry[] | undefined {
+/** `bios`: there is room for a loader behind the MBR, or a partition that such code is to start. */
+function readGpt(
+  head: Buffer,
+  sectorBytes: number,
+): { partitions: PartitionEntry[]; bios: boolean } | undefined {
   const header = head.subarray(sectorBytes, sectorBytes + 92);
   if (header.length < 92 || header.toString('latin1', 0, 8) !== 'EFI PART') return undefined;
   const start = Number(header.readBigUInt64LE(72)) * sectorBytes;
   const count = Math.min(header.readUInt32LE(80), maxGptEntries);
   const size = header.readUInt32LE(84);
-  if (size < 128 || size > 4096) return [];
   const partitions: PartitionEntry[] = [];
+  let bios = false;
+  if (size < 128 || size > 4096) return { partitions, bios };
   for (let index = 0; index < count; index++) {
     const entry = head.subarray(start + index * size, start + index * size + 128);
     if (entry.length < 128) break;
     const type = guid(entry, 0);
     if (/^[0-]+$/.test(type)) continue;
     partitions.push({ number: index + 1, type, partUuid: guid(entry, 16).toLowerCase() });
+    bios ||= type === biosBoot || ((entry[attributesAt] ?? 0) & legacyBootable) !== 0;
   }
-  return partitions;
+  return { partitions, bios };
 }
 
 /** A FAT boot sector ends in the same signature; its "entries" have impossible status bytes. */

@@ -10,6 +10,36 @@ function nameOf({ device, subvolume }: Root, roots: readonly Root[]): string {
 }
 
 /**
+ * The roots without those on LVM snapshots of others: a copy of a system from some earlier time, with the same
+ * UUID on its file system. What runs is the origin, as far as LVM knows.
+ *
+ * @param originOf what `lvOrigins` says
+ */
+export function withoutSnapshots(
+  roots: readonly Root[],
+  uuidOf: (device: string) => string | undefined,
+  originOf: ReadonlyMap<string, string>,
+): { roots: Root[]; warnings: string[] } {
+  const warnings: string[] = [];
+  const kept = roots.filter(({ device }) => {
+    // A snapshot may be one of a snapshot.
+    const seen = new Set([device]);
+    let origin = originOf.get(device);
+    for (let at = origin; at !== undefined && !seen.has(at); at = originOf.get(at)) {
+      seen.add(at);
+      origin = at;
+    }
+    // What goes round in circles has no origin.
+    if (originOf.has(origin ?? '')) return true;
+    const copied = roots.find((other) => other.device !== device && other.device === origin);
+    if (copied === undefined || uuidOf(device) !== uuidOf(copied.device)) return true;
+    warnings.push(`${device} is a snapshot of ${copied.device}; the system on the latter is taken.`);
+    return false;
+  });
+  return { roots: kept, warnings };
+}
+
+/**
  * The one root file system to go on with; undefined when there is none.
  *
  * @throws LonghaulError GUEST_MULTIPLE_ROOTS, GUEST_NO_OS (the wanted one holds no system), GUEST_UNSUPPORTED

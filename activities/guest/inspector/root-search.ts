@@ -1,9 +1,10 @@
 import type { LonghaulError } from '../../../contracts/errors.ts';
-import { fileSystemDamaged, isGuestfsFailure, looksDamaged } from '../guest-errors.ts';
+import { fileSystemDamaged, isGuestfsFailure, looksDamaged, whyUndriven } from '../guest-errors.ts';
 import type { Guestfs } from '../session/guestfs.ts';
 import type { BlockDevices } from './block-devices.ts';
 import { btrfsRoots } from './btrfs-roots.ts';
 import { systemAt, type Root } from './linux-system.ts';
+import { extendedBootLoader } from './partition-table.ts';
 import type { Volume } from './volumes.ts';
 
 export interface WindowsRoot {
@@ -12,11 +13,19 @@ export interface WindowsRoot {
   hibernated: boolean;
 }
 
+export interface Undriven {
+  device: string;
+  type: string;
+  why: string;
+}
+
 export interface RootSearch {
   roots: Root[];
   windows: WindowsRoot[];
   /** One error for each file system of a known type that could not be mounted or read. */
   damaged: LonghaulError[];
+  /** File systems that the appliance's kernel cannot mount though they are sound: what they hold is not known. */
+  undriven: Undriven[];
   /** What is mounted at `/` when the search ends, read-only; undefined when nothing of use is. */
   mounted?: Root;
 }
@@ -29,7 +38,7 @@ const notRoot = [
   '3B8F8425-20E0-4F3B-907F-1A25A76F98E8',
   '4D21B016-B534-45C2-A9FB-5C16E091FD2D',
   '7EC6F557-3BC5-4ACA-B293-16EF5DF639D1',
-  'BC13C2FF-59E6-4262-A352-B275FD6F7172',
+  extendedBootLoader,
 ];
 
 /**
@@ -37,7 +46,7 @@ const notRoot = [
  * last one looked at may still be mounted, read-only, at `/`; `mounted` says so when it is a root.
  */
 export async function findRoots(guest: Guestfs, devices: BlockDevices): Promise<RootSearch> {
-  const search: RootSearch = { roots: [], windows: [], damaged: [] };
+  const search: RootSearch = { roots: [], windows: [], damaged: [], undriven: [] };
   for (const volume of candidates(devices)) {
     const { device, type: fsType } = volume;
     delete search.mounted;
@@ -92,8 +101,11 @@ async function whenMountable(
     await guest.mount(device, '/', rootOptions({ device, fsType }, 'ro'));
     await look();
   } catch (error) {
-    if (!isGuestfsFailure(error) || !looksDamaged(error)) throw error;
-    search.damaged.push(fileSystemDamaged(device, fsType, error));
+    if (!isGuestfsFailure(error)) throw error;
+    const why = await whyUndriven(guest, error);
+    if (why !== undefined) search.undriven.push({ device, type: fsType, why });
+    else if (looksDamaged(error)) search.damaged.push(fileSystemDamaged(device, fsType, error));
+    else throw error;
   }
 }
 

@@ -11,6 +11,7 @@ import { driversNowhere, findsRoot, isPlainVersion, moduleTable } from './kernel
 
 /** Under emulation a large initramfs takes ten minutes, and hosts are shared. */
 const buildTimeoutMs = 60 * 60_000;
+const unpackedFiles = 2000;
 const progressMs = 5_000;
 
 /** In the order in which they are asked for; virtio_scsi is for those who change the bus later. */
@@ -144,6 +145,7 @@ async function build(
   }
   // A swap to resume from that is not found delays the boot; building under emulation takes many minutes.
   if (modules.length === 0 && stale.every((path) => path.endsWith('/resume'))) return false;
+  await requireRoomToUnpack(guest, renewal.initramfs);
   try {
     await builder.build(guest, { kernel, output, modules, timeoutMs: buildTimeoutMs });
   } catch (error) {
@@ -183,6 +185,23 @@ async function requireSpace(guest: Guestfs, initramfs: string, oldBytes: number)
     found: `${directory} has ${freeBytes} bytes free; a new initramfs beside the old one may need ${neededBytes}`,
     remedy: 'Remove an old kernel in the source VM, or make room there, and retry.',
     details: { directory, freeBytes, neededBytes },
+  });
+}
+
+/** The guest's own programs put an image together from its unpacked contents. */
+async function requireRoomToUnpack(guest: Guestfs, initramfs: string): Promise<void> {
+  const directory = '/var/tmp';
+  if (!(await guest.isDir(directory))) return;
+  const { blockSize, blocksFree, files, filesFree } = await guest.statvfs(directory);
+  const neededBytes = (await guest.stat(initramfs)).sizeBytes * 4;
+  const freeBytes = blockSize * blocksFree;
+  // File systems that make inodes as they go count none.
+  const fewInodes = files > 0 && filesFree < unpackedFiles;
+  if (freeBytes >= neededBytes && !fewInodes) return;
+  throw new LonghaulError('GUEST_NO_SPACE', {
+    found: `${directory} has ${freeBytes} bytes and ${filesFree} inodes free; to make an initramfs with the guest's own program may take ${neededBytes} bytes and ${unpackedFiles} inodes`,
+    remedy: 'Make room there in the source VM, and retry.',
+    details: { directory, freeBytes, neededBytes, freeInodes: filesFree, neededInodes: unpackedFiles },
   });
 }
 

@@ -12,6 +12,7 @@ import { enabledManagers } from './network/managers.ts';
 import { assignNames } from './network/names.ts';
 import { linkFile } from './network/rules.ts';
 import { editNetplan, netplanFile } from './network/static-netplan.ts';
+import { keptOfKeyfile, keptOfNetworkd, lostRoutes, masterIn, profileUuid } from './network/kept-settings.ts';
 import {
   editInterfaces,
   editResolvConf,
@@ -50,12 +51,13 @@ export const staticAddressesFix: Fix = {
     const changes: Changes = [];
     const byManager = new Map<Manager, { settings: StaticSettings; own: ReadFile[] }[]>();
     for (const [at, settings] of all.entries()) {
-      const own = files.filter(({ manager, found: { physical, macs: lone, paths } }) => {
+      const own = files.filter(({ manager, found: { physical, macs: lone, paths, isMade = false } }) => {
         const here = [...physical.map(({ name }) => name), ...lone, ...paths];
-        return (
-          manager !== undefined && enabled.has(manager) && here.some((on) => cardsOf(on).has(settings.mac))
-        );
+        // A VLAN's file names its parent, and is none of the parent's.
+        const isOwn = !isMade && here.some((on) => cardsOf(on).has(settings.mac));
+        return manager !== undefined && enabled.has(manager) && isOwn;
       });
+      warnings.push(...portsGivenUp(own, settings));
       const manager = managerFor(own, enabled, settings.mac);
       let name = plan.names.find(({ mac }) => mac === settings.mac)?.name;
       if (name === undefined && needsName.has(manager) && (await udevKind(guest)) === 'none') {
@@ -149,19 +151,47 @@ type Writer = (
 const what = ({ mac, addresses }: StaticSettings) => `The card ${mac} gets ${addresses.join(' and ')}.`;
 const gone = ({ mac }: StaticSettings) => `What it said of the card ${mac} is replaced.`;
 
-async function writeNetworkd(guest: Guestfs, cards: readonly Card[]): Promise<Changes> {
+/** A card below a bridge or a bond has no address of its own; it gets one all the same, as was asked. */
+function portsGivenUp(own: readonly ReadFile[], { mac }: StaticSettings): string[] {
+  return own.flatMap(({ path, file }) =>
+    masterIn(file.text).map(
+      (master) =>
+        `${path} makes the card ${mac} a part of ${master}, and guest.addresses gives the card an address of its own: look at both after the migration.`,
+    ),
+  );
+}
+
+async function writeNetworkd(guest: Guestfs, cards: readonly Card[], warnings: string[]): Promise<Changes> {
   const path = (mac: string) => `/etc/systemd/network/00-longhaul-${plainMac(mac)}.network`;
   const changes: Changes = [];
-  for (const { settings } of cards)
-    changes.push(await planOwnFile(guest, path(settings.mac), networkdFile(settings), what(settings)));
+  for (const { settings, own } of cards) {
+    const target = path(settings.mac);
+    // The first that matches is the only one that counts, and takes the place of the others.
+    const [old] = own
+      .filter((each) => each.manager === 'networkd' && each.path !== target)
+      .toSorted((a, b) => (a.path < b.path ? -1 : 1));
+    changes.push(await planOwnFile(guest, target, networkdFile(settings, old?.file.text), what(settings)));
+    if (old !== undefined)
+      warnings.push(...lostRoutes(old.path, keptOfNetworkd(old.file.text, settings.addresses).lost));
+  }
   return changes;
 }
 
-async function writeNetworkManager(guest: Guestfs, cards: readonly Card[]): Promise<Changes> {
+async function writeNetworkManager(
+  guest: Guestfs,
+  cards: readonly Card[],
+  warnings: string[],
+  files: readonly ReadFile[],
+): Promise<Changes> {
   const changes: Changes = [];
   for (const { settings, own } of cards) {
     const path = `/etc/NetworkManager/system-connections/longhaul-${plainMac(settings.mac)}.nmconnection`;
-    changes.push(await planOwnFile(guest, path, keyfile(settings), what(settings), 0o600));
+    const [old] = own.filter((each) => each.manager === 'networkmanager' && each.path !== path);
+    const text = keyfile(settings, old?.file.text);
+    changes.push(await planOwnFile(guest, path, text, what(settings), 0o600));
+    warnings.push(...(await lostByProfiles(guest, own, files)));
+    if (old !== undefined)
+      warnings.push(...lostRoutes(old.path, keptOfKeyfile(old.file.text, settings.addresses).lost));
     for (const { file, path: old, manager } of own) {
       if (old === path) continue;
       if (manager === 'networkmanager')
@@ -173,6 +203,28 @@ async function writeNetworkManager(guest: Guestfs, cards: readonly Card[]): Prom
     }
   }
   return changes;
+}
+
+/** What refers to a profile that is switched off, or stands beside it. */
+async function lostByProfiles(
+  guest: Guestfs,
+  own: readonly ReadFile[],
+  files: readonly ReadFile[],
+): Promise<string[]> {
+  const warnings: string[] = [];
+  for (const { path, file } of own) {
+    const uuid = profileUuid(file.text);
+    for (const other of files) {
+      if (uuid === undefined || own.includes(other) || !other.file.text.includes(uuid)) continue;
+      warnings.push(
+        `${other.path} stands on ${path} by its UUID, which is switched off: name the card there.`,
+      );
+    }
+    const routes = path.replace('/network-scripts/ifcfg-', '/network-scripts/route-');
+    if (routes !== path && (await guest.exists(routes)))
+      warnings.push(`The routes in ${routes} belong to ${path}, which is switched off: they are not set.`);
+  }
+  return warnings;
 }
 
 async function writeIfcfg(guest: Guestfs, cards: readonly Card[]): Promise<Changes> {
@@ -261,7 +313,7 @@ async function writeIfupdown(
 async function writeNetplan(
   guest: Guestfs,
   cards: readonly Card[],
-  _: string[],
+  warnings: string[],
   files: readonly ReadFile[],
 ): Promise<Changes> {
   const own = '/etc/netplan/99-longhaul.yaml';
@@ -271,9 +323,10 @@ async function writeNetplan(
   for (const { settings } of cards) {
     // The last file that knows the card has the last word.
     let written = false;
-    for (const { file } of plans.toReversed()) {
+    for (const { file, path } of plans.toReversed()) {
       const edited = editNetplan(texts.get(file.path) ?? '', settings, !written);
       texts.set(file.path, edited.text);
+      warnings.push(...lostRoutes(path, edited.lost));
       written ||= edited.known;
     }
     if (!written) fresh.push(settings);

@@ -57,6 +57,23 @@ export async function openWithKeyFile(
   }
 }
 
+/** lvs(8): thick and thin snapshots have an origin, which lies in their own group. */
+export async function lvOrigins(call: ApplianceCalls): Promise<Map<string, string>> {
+  const fields = 'lvm lvs --noheadings --separator / -o vg_name,lv_name,origin';
+  return originsIn(await call('debug', ['sh', [fields]]));
+}
+
+/** Lines of `GROUP/VOLUME/ORIGIN`; names of LVM hold no slash, and hidden origins stand in brackets. */
+export function originsIn(lines: string): Map<string, string> {
+  const origins = new Map<string, string>();
+  for (const line of lines.split('\n')) {
+    const [group = '', volume = '', origin = ''] = line.trim().split('/');
+    const [name] = /[^[\]]+/.exec(origin) ?? [];
+    if (name !== undefined && volume !== '') origins.set(`/dev/${group}/${volume}`, `/dev/${group}/${name}`);
+  }
+  return origins;
+}
+
 export async function renameMapped(call: ApplianceCalls, name: string, newName: string): Promise<void> {
   requireMapperName(name);
   requireMapperName(newName);

@@ -74,6 +74,7 @@ export const calls = {
   clevis_luks_unlock: { args: ['string', 'string'], returns: 'nothing' },
   /** A shell in the appliance, outside the guest; the text is made here, nothing of a guest goes into it. */
   debug: { args: ['string', 'strings'], returns: 'string' },
+  dmesg: { args: [], returns: 'string' },
 
   // mounting
   mount_options: { args: ['string', 'string', 'string'], returns: 'nothing' },

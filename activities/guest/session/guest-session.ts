@@ -4,6 +4,7 @@ import type { StepIo } from '../../host/step-io.ts';
 import type { ApplianceProcess } from './appliance-process.ts';
 import {
   checkFileSystem,
+  lvOrigins,
   openWithKeyFile,
   passesAsText,
   renameMapped,
@@ -162,6 +163,8 @@ export class GuestSession implements Guestfs {
     }
   }
 
+  kernelLog = () => this.call('dmesg', []);
+  lvOrigins = () => lvOrigins(this.shell);
   renameMapped = (name: string, newName: string) => renameMapped(this.shell, name, newName);
   checkFileSystem = (mountpoint: string, fsType: string, limitSeconds: number) =>
     checkFileSystem(this.shell, { mountpoint, fsType, limitSeconds });
@@ -198,9 +201,33 @@ export class GuestSession implements Guestfs {
   }
 
   async replaceFile(path: string, content: string | Uint8Array): Promise<void> {
-    const target = (await this.isSymlink(path)) ? await this.realpath(path) : path;
+    const target = (await this.isSymlink(path))
+      ? await this.realpath(path)
+      : await this.inRealDirectory(path);
     const fresh = `${target}.longhaul-new`;
     const bytes = Buffer.from(content);
+    try {
+      await this.writeBeside(target, fresh, bytes);
+      await this.mv(fresh, target);
+    } catch (error) {
+      if (this.alive) await this.rmF(fresh).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /**
+   * Some calls run within the guest's tree and some on its path in the appliance, where an absolute link leads
+   * elsewhere: with its directory resolved a path means the same to all.
+   */
+  private async inRealDirectory(path: string): Promise<string> {
+    const at = path.lastIndexOf('/');
+    const directory = path.slice(0, at);
+    if (directory === '') return path;
+    const real = await this.realpath(directory);
+    return `${real === '/' ? '' : real}${path.slice(at)}`;
+  }
+
+  private async writeBeside(target: string, fresh: string, bytes: Buffer): Promise<void> {
     // Away with what a killed run, or the guest, left under that name: writing would follow a link.
     await this.rmF(fresh);
     await this.call('write', [fresh, bytes.subarray(0, chunkBytes)]);
@@ -209,7 +236,6 @@ export class GuestSession implements Guestfs {
     }
     if (await this.exists(target)) await this.copyAttributes(target, fresh);
     else await this.chmod(0o644, fresh);
-    await this.mv(fresh, target);
   }
 
   command(argv: readonly string[], timeoutMs = this.limits.commandMs): Promise<string> {

@@ -20,6 +20,8 @@ export interface Guestfs {
   listPartitions(): Promise<string[]>;
   vgs(): Promise<string[]>;
   lvs(): Promise<string[]>;
+  /** LVM snapshots, each with what it is a snapshot of, both as `lvs` names them. */
+  lvOrigins(): Promise<Map<string, string>>;
   /** Looks for LVM volumes again, after a container was opened. */
   lvmScan(activate: boolean): Promise<void>;
   listMdDevices(): Promise<string[]>;
@@ -57,6 +59,9 @@ export interface Guestfs {
    * is mounted read-only. Types without such a program are `unchecked`, and what takes longer than the limit.
    */
   checkFileSystem(mountpoint: string, fsType: string, limitSeconds: number): Promise<FileSystemCheck>;
+
+  /** What the appliance's kernel has said so far, dmesg(1). */
+  kernelLog(): Promise<string>;
 
   // mounting
   mount(device: string, mountpoint: string, options: string): Promise<void>;

@@ -4,14 +4,14 @@ import type { NamePlan } from './names.ts';
 
 /**
  * The addresses a configuration sets at boot, each with the cards it may be seen on: its own, or those below
- * the bridge, bond or VLAN that has it. What stands on no card of the VM is left out.
+ * the bridge, bond or VLAN that has it, or all that may be meant. What stands on no card of the VM is left out.
  *
  * @param macs of the VM's cards
  * @param addresses those that count; all that the files set when left out
  */
 export function configuredAddresses(
   found: readonly NamedInterfaces[],
-  plan: Pick<NamePlan, 'names' | 'renewed'>,
+  plan: Pick<NamePlan, 'names' | 'renewed' | 'unsure'>,
   macs: readonly string[],
   addresses: readonly InterfaceAddress[] = found.flatMap((file) => file.addresses),
 ): ConfiguredAddress[] {
@@ -20,8 +20,12 @@ export function configuredAddresses(
   const keep = (entry: ConfiguredAddress) =>
     all.set(`${entry.macs.join()} ${entry.method} ${entry.address ?? ''}`, entry);
   const patterns: string[] = [];
+  const { unsure = [] } = plan;
   for (const { on, method, address } of addresses) {
-    const cards = [...cardsOf(on)].sort();
+    const own = cardsOf(on);
+    // Where another card may be meant, the address may be seen on that one too.
+    if (unsure.some((mac) => own.has(mac))) for (const mac of unsure) own.add(mac);
+    const cards = [...own].sort();
     if (cards.length > 0)
       keep({ macs: cards, interface: on, method, ...(address === undefined ? {} : { address }) });
     else if (method === 'dhcp' && /^(\*|e[a-z]*\*)$/.test(on)) patterns.push(on);

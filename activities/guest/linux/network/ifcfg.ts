@@ -36,6 +36,7 @@ export function readIfcfg(fileName: string, text: string): NamedInterfaces {
   const mac = asMac(values.get('HWADDR')) ?? byFile.mac;
   if (/^bus-/.test(title)) found.remarks.push(`${fileName} is for a place on the old hardware's buses.`);
   const on = isMade(values) ? name : add(found, { name: name?.replace(/:.*$/, ''), mac });
+  if (isMade(values)) found.isMade = true;
   if (isMade(values) && name !== undefined) found.virtual.push(name);
   if (on === undefined) return found;
   readMembers(found, values, on);

@@ -18,6 +18,7 @@ export function readKeyfile(text: string): NamedInterfaces {
   if (path !== undefined) found.remarks.push(`match.path=${path} is a place on the old hardware's buses.`);
 
   let on: string | undefined;
+  if (type !== '' && !ethernet.test(type)) found.isMade = true;
   if (ethernet.test(type)) on = add(found, { name, mac: asMac(value(ethernet, 'mac-address')) });
   else if (name !== undefined) {
     found.virtual.push(name);

@@ -10,6 +10,8 @@ export interface NamedInterfaces {
   physical: { name: string; mac?: string; path?: string }[];
   /** Names that the configuration itself makes: bridges, bonds, VLANs, tunnels. */
   virtual: string[];
+  /** The whole file is about such a made interface; what it stands on is only named. */
+  isMade?: boolean;
   /** MAC addresses that an entry without a fixed name is found by. */
   macs: string[];
   /** The same for places on the bus. */

@@ -1,4 +1,5 @@
 import type { NamedInterfaces } from './model.ts';
+import { placesByName, vmwareSlot } from './slots.ts';
 
 /** What is to be done so that each configured interface finds its card again. */
 export interface NamePlan {
@@ -7,12 +8,18 @@ export interface NamePlan {
   /** What a configuration asks for and is gone, an old MAC or a place on a bus, to the MAC of the card at its place. */
   renewed: Map<string, string>;
   warnings: string[];
+  /** Cards of which it is not sure which of them is meant; absent where there is no doubt. */
+  unsure?: string[];
 }
 
 type Found = Pick<NamedInterfaces, 'physical' | 'virtual' | 'macs' | 'paths'>;
 interface Wanted {
   mac?: string;
   path?: string;
+}
+/** Something configured whose card is still to be found. */
+interface Lost extends Wanted {
+  name?: string;
 }
 
 /** systemd and the kernel: at most 15 bytes, no slash, colon or space. */
@@ -21,8 +28,9 @@ const neverPhysical =
   /^(lo|br|virbr|bond|team|vlan|docker|veth|tun|tap|wg|dummy|ppp|sit|gre|gretap|ip6tnl|vxlan|vmbr|vnet|ib|wl|ww|can|cni|flannel|cali|zt|tailscale)[-\d]|^(lo|default|all)$/;
 
 /**
- * Gives each configured name a card. A MAC that is still there decides; the other names, in the order their
- * hypervisor would have made them, take the other cards in the source's order.
+ * Gives each configured name a card. A MAC that is still there decides, then a name that tells its card's place;
+ * the other names, in the order their hypervisor would have made them, take the other cards in the source's
+ * order. Where that leaves cards over, another one may be meant, which is said.
  *
  * @param macs of the VM's cards, in the source's order, lower-case
  */
@@ -46,7 +54,10 @@ export function assignNames(found: readonly Found[], macs: readonly string[]): N
     ...lostAnchors(found, wanted, present),
   ];
   const renewed = new Map<string, string>();
-  const left = giveCards(lost, macs, free, names, renewed);
+  const rest = givePlaces(lost, macs, free, names, renewed);
+  const unsure = rest.length > 0 && rest.length < free.size ? [...free] : [];
+  const left = giveCards(rest, macs, free, names, renewed);
+  if (unsure.length > 0) warnings.push(doubt(rest, unsure, free));
   if (left.length > 0) {
     warnings.push(
       `The VM has ${macs.length} network cards, and none is left for ${left.slice(0, 8).join(', ')} of the guest's configuration.`,
@@ -56,7 +67,7 @@ export function assignNames(found: readonly Found[], macs: readonly string[]): N
   nameByPattern(patterns, macs, free, names, warnings);
   names.sort((a, b) => natural.compare(a.name, b.name));
   warnings.push(...swaps(names, macs));
-  return { names, renewed, warnings };
+  return { names, renewed, warnings, ...(unsure.length > 0 ? { unsure } : {}) };
 }
 
 /** What is looked for without a name and is not there any more. */
@@ -64,7 +75,7 @@ function lostAnchors(
   found: readonly Found[],
   wanted: ReadonlyMap<string, Wanted>,
   present: ReadonlySet<string>,
-): { name?: string; mac?: string; path?: string }[] {
+): Lost[] {
   const taken = new Set([...wanted.values()].flatMap(({ mac, path }) => [mac, path]));
   const macs = new Set(found.flatMap((file) => file.macs));
   const paths = new Set(found.flatMap((file) => file.paths));
@@ -78,26 +89,66 @@ function lostAnchors(
   ];
 }
 
+/** The cards of names that tell their place; gives what has still none. */
+function givePlaces(
+  lost: readonly Lost[],
+  macs: readonly string[],
+  free: Set<string>,
+  names: NamePlan['names'],
+  renewed: Map<string, string>,
+): Lost[] {
+  const known = names.map(({ name, mac }) => ({ name, index: macs.indexOf(mac) }));
+  const places = placesByName(
+    lost.flatMap(({ name }) => name ?? []),
+    macs.length,
+    known,
+    lost.length < free.size,
+  );
+  return lost.filter((each) => {
+    const mac = macs[places.get(each.name ?? '') ?? -1];
+    if (mac === undefined || !free.delete(mac)) return true;
+    take(each, mac, names, renewed);
+    return false;
+  });
+}
+
 /** The cards nobody has yet, one after another; gives what got none. */
 function giveCards(
-  lost: readonly { name?: string; mac?: string; path?: string }[],
+  lost: readonly Lost[],
   macs: readonly string[],
   free: Set<string>,
   names: NamePlan['names'],
   renewed: Map<string, string>,
 ): string[] {
   const left: string[] = [];
-  for (const { name, mac: oldMac, path } of lost) {
-    const mac = macs.find((each) => free.has(each));
+  for (const each of lost) {
+    const mac = macs.find((card) => free.has(card));
     if (mac === undefined) {
-      left.push(name ?? oldMac ?? path ?? '');
+      left.push(saidOf(each));
       continue;
     }
     free.delete(mac);
-    if (name !== undefined) names.push({ name, mac });
-    for (const old of [oldMac, path]) if (old !== undefined && old !== mac) renewed.set(old, mac);
+    take(each, mac, names, renewed);
   }
   return left;
+}
+
+function take(
+  { name, mac: oldMac, path }: Lost,
+  mac: string,
+  names: NamePlan['names'],
+  renewed: Map<string, string>,
+): void {
+  if (name !== undefined) names.push({ name, mac });
+  for (const old of [oldMac, path]) if (old !== undefined && old !== mac) renewed.set(old, mac);
+}
+
+const saidOf = ({ name, mac, path }: Lost): string => name ?? mac ?? path ?? '';
+
+function doubt(rest: readonly Lost[], cards: readonly string[], unused: ReadonlySet<string>): string {
+  const said = rest.map(saidOf).slice(0, 8).join(', ');
+  const given = cards.filter((mac) => !unused.has(mac)).join(', ');
+  return `The guest configures ${said}, and nothing says which of the cards ${cards.join(', ')} is meant; it was given ${given}. Put the MAC into the configuration in the source VM, or set guest.addresses.`;
 }
 
 const pathsOf = (found: readonly Found[], name: string): string[] =>
@@ -107,19 +158,11 @@ const pathsOf = (found: readonly Found[], name: string): string[] =>
 
 const natural = new Intl.Collator('en', { numeric: true });
 
-/**
- * Natural order, but for the slots of VMware: its bridges hold cards in their first function before any is
- * put into a second one, so that ens192, ens224 and ens256 come before ens161.
- */
+/** Natural order, but for the slots of VMware: ens192, ens224 and ens256 come before ens161. */
 function inSlotOrder(a: string, b: string): number {
   const [first, second] = [vmwareSlot(a), vmwareSlot(b)];
   if (first === undefined || second === undefined) return natural.compare(a, b);
   return (first % 32) - (second % 32) || first - second;
-}
-
-function vmwareSlot(name: string): number | undefined {
-  const slot = Number(/^ens(\d+)$/.exec(name)?.[1]);
-  return slot >= 160 && slot < 288 ? slot : undefined;
 }
 
 /** Physical names, each once, with what any file finds it by. */

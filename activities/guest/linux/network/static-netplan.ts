@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isMap, parseDocument } from 'yaml';
 import { asMac } from './model.ts';
+import { sortRoutes } from './kept-settings.ts';
 import { plainMac, staticHeader, type StaticSettings } from './static-texts.ts';
 
 const replaced = [
@@ -9,8 +10,14 @@ const replaced = [
 ];
 
 /** What netplan(5) is told of a card. */
-function wanted({ addresses, gateways, dns }: StaticSettings): Record<string, unknown> {
-  const routes = gateways.map((via) => ({ to: via.includes(':') ? '::/0' : '0.0.0.0/0', via }));
+function wanted(
+  { addresses, gateways, dns }: StaticSettings,
+  keptRoutes: readonly unknown[] = [],
+): Record<string, unknown> {
+  const routes = [
+    ...keptRoutes,
+    ...gateways.map((via) => ({ to: via.includes(':') ? '::/0' : '0.0.0.0/0', via })),
+  ];
   return {
     dhcp4: false,
     dhcp6: false,
@@ -30,11 +37,12 @@ export function editNetplan(
   text: string,
   settings: StaticSettings,
   write: boolean,
-): { text: string; known: boolean } {
+): { text: string; known: boolean; lost: string[] } {
   const document = parseDocument(text, { logLevel: 'error' });
   if (document.errors.length > 0) throw document.errors[0] ?? new TypeError('no YAML');
   const ids = idsOf(document.toJS({ maxAliasCount: 20 }), settings);
   let changed = false;
+  const lost: string[] = [];
   for (const id of ids) {
     const at = ['network', 'ethernets', id];
     const entry = document.getIn(at);
@@ -48,13 +56,21 @@ export function editNetplan(
         entry.has(key) ? [[key, (document.toJS() as Tree).network?.ethernets?.[id]?.[key]]] : [],
       ),
     );
-    const now = write ? wanted(settings) : {};
+    const given: unknown[] = Array.isArray(before['routes']) ? before['routes'] : [];
+    const { kept: routes, lost: unreachable } = sortRoutes(given, readRoute, settings.addresses);
+    lost.push(...unreachable);
+    const now = write ? wanted(settings, routes) : routes.length > 0 ? { routes } : {};
     if (isDeepStrictEqual(before, now)) continue;
     changed = true;
     for (const key of replaced) entry.delete(key);
     for (const [key, value] of Object.entries(now)) entry.set(key, document.createNode(value));
   }
-  return { text: changed ? document.toString({ lineWidth: 0 }) : text, known: ids.length > 0 };
+  return { text: changed ? document.toString({ lineWidth: 0 }) : text, known: ids.length > 0, lost };
+}
+
+function readRoute(route: unknown): { to: string | undefined; via: string | undefined } {
+  const { to, via } = (typeof route === 'object' && route !== null ? route : {}) as Record<string, unknown>;
+  return { to: typeof to === 'string' ? to : undefined, via: typeof via === 'string' ? via : undefined };
 }
 
 /** A file of its own for a card that no other one speaks of. */

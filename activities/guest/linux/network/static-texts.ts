@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isIPv6 } from 'node:net';
+import { keptOfKeyfile, keptOfNetworkd } from './kept-settings.ts';
 
 /** What one card is to have: all of it is of the spec, so none of it is hostile. */
 export interface StaticSettings {
@@ -18,20 +19,32 @@ const only4 = (all: readonly string[]) => all.filter((each) => !is6(each));
 const only6 = (all: readonly string[]) => all.filter(is6);
 export const plainMac = (mac: string): string => mac.replaceAll(':', '');
 
-/** systemd.network(5), to be the first that matches. `Path=` leaves out VLANs, which carry the card's MAC. */
-export function networkdFile({ mac, addresses, gateways, dns }: StaticSettings): string {
+/**
+ * systemd.network(5), to be the first that matches. `Path=` leaves out VLANs, which carry the card's MAC.
+ *
+ * @param old the file that counted before; what it says of other things than addresses is taken over
+ */
+export function networkdFile({ mac, addresses, gateways, dns }: StaticSettings, old = ''): string {
+  const kept = keptOfNetworkd(old, addresses);
   const lines = [
     `# ${staticHeader}`,
     ...['[Match]', `MACAddress=${mac}`, 'Path=*', '', '[Network]'],
     ...addresses.map((address) => `Address=${address}`),
     ...gateways.map((gateway) => `Gateway=${gateway}`),
     ...dns.map((server) => `DNS=${server}`),
+    ...kept.network,
+    ...kept.sections.flatMap((lines) => ['', ...lines]),
   ];
   return `${lines.join('\n')}\n`;
 }
 
-/** nm-settings-keyfile(5). NetworkManager ignores such a file unless only root may read it. */
-export function keyfile({ mac, addresses, gateways, dns }: StaticSettings): string {
+/**
+ * nm-settings-keyfile(5). NetworkManager ignores such a file unless only root may read it.
+ *
+ * @param old the profile that counted before; its routes to other networks and its MTU are taken over
+ */
+export function keyfile({ mac, addresses, gateways, dns }: StaticSettings, old = ''): string {
+  const kept = keptOfKeyfile(old, addresses);
   const hash = createHash('sha256').update(`longhaul ${mac}`).digest('hex');
   const uuid = `${hash.slice(0, 8)}-${hash.slice(8, 12)}-4${hash.slice(13, 16)}-8${hash.slice(17, 20)}-${hash.slice(20, 32)}`;
   const family = (
@@ -47,6 +60,7 @@ export function keyfile({ mac, addresses, gateways, dns }: StaticSettings): stri
       (address, at) => `address${at + 1}=${address}${at === 0 && gateway !== undefined ? `,${gateway}` : ''}`,
     ),
     ...(servers.length > 0 && own.length > 0 ? [`dns=${servers.join(';')};`] : []),
+    ...(own.length > 0 ? kept.routes(name) : []),
     '',
   ];
   const lines = [
@@ -59,7 +73,7 @@ export function keyfile({ mac, addresses, gateways, dns }: StaticSettings): stri
       'autoconnect-priority=100',
       '',
     ],
-    ...['[ethernet]', `mac-address=${mac}`, ''],
+    ...['[ethernet]', `mac-address=${mac}`, ...kept.ethernet, ''],
     ...family('ipv4', only4(addresses), only4(gateways)[0], only4(dns), 'disabled'),
     ...family('ipv6', only6(addresses), only6(gateways)[0], only6(dns), 'auto'),
   ];

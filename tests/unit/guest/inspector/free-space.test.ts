@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { needsByMountpoint, spaceNeeds } from '../../../../activities/guest/inspector/free-space.ts';
-import type { Mountpoint } from '../../../../contracts/values.ts';
+import {
+  needsByMountpoint,
+  refuseFull,
+  spaceNeeds,
+} from '../../../../activities/guest/inspector/free-space.ts';
+import type { Guestfs } from '../../../../activities/guest/session/guestfs.ts';
+import type { Kernel, Mountpoint } from '../../../../contracts/values.ts';
 
 const MiB = 1024 * 1024;
 
@@ -29,10 +34,10 @@ describe('the space that fixes need', () => {
     });
   });
 
-  it('is that of the largest new initramfs where it lies, and of its contents in /var/tmp', () => {
-    expect(needed(['/', '/boot'], [40, 20])).toEqual({ '/': 10 + 160, '/boot': 1 + 68 });
-    expect(needed(['/', '/boot', '/var'], [40])).toEqual({ '/': 10, '/boot': 69, '/var': 160 });
-    expect(needed(['/'], [40])).toEqual({ '/': 11 + 68 + 160 });
+  it('is that of the largest new initramfs where it lies', () => {
+    expect(needed(['/', '/boot'], [40, 20])).toEqual({ '/': 10, '/boot': 1 + 68 });
+    expect(needed(['/', '/boot', '/var'], [40])).toEqual({ '/': 10, '/boot': 69 });
+    expect(needed(['/'], [40])).toEqual({ '/': 11 + 68 });
   });
 
   it('is wanted on each file system that has copies', () => {
@@ -41,8 +46,34 @@ describe('the space that fixes need', () => {
       size,
     ];
     expect(needed(['/', '/boot/efi'], [40, copy('6.1', 40), copy('6.2', 20)])).toEqual({
-      '/': 11 + 68 + 160,
+      '/': 11 + 68,
       '/boot/efi': 1 + 68,
     });
+  });
+
+  it('is none on a full stick that no boot loader is on', () => {
+    expect(needed(['/', '/media/efi'], [])).toEqual({ '/': 11 });
+    expect(needed(['/', '/efi'], [])).toEqual({ '/': 11, '/efi': 1 });
+  });
+
+  it('is no initramfs where the disks will be on a bus that the kernel knows', async () => {
+    const kernel: Kernel = {
+      version: '6.1',
+      path: '/boot/vmlinuz-6.1',
+      initramfs: '/boot/initrd.img-6.1',
+      bootable: true,
+      virtio: { blk: true, scsi: false, net: false, pci: true },
+    };
+    const guest = {
+      stat: () => Promise.resolve({ sizeBytes: 40 * MiB }),
+      statvfs: () => Promise.resolve({ blockSize: MiB, blocksFree: 12, files: 0, filesFree: 0 }),
+    } as unknown as Guestfs;
+    const facts = { mountpoints: [{ path: '/', device: '/dev/sda1', fsType: 'ext4' }], kernels: [kernel] };
+    await expect(refuseFull(guest, facts)).resolves.toBeUndefined();
+    await expect(refuseFull(guest, facts, 'sata')).resolves.toBeUndefined();
+    await expect(refuseFull(guest, facts, 'scsi')).rejects.toMatchObject({ code: 'GUEST_NO_SPACE' });
+    kernel.virtio.blk = false;
+    await expect(refuseFull(guest, facts, 'sata')).resolves.toBeUndefined();
+    await expect(refuseFull(guest, facts)).rejects.toMatchObject({ code: 'GUEST_NO_SPACE' });
   });
 });

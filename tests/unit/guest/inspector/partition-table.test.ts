@@ -60,6 +60,20 @@ describe('reading a partition table', () => {
     expect(parsePartitionTable(mbr([{ type: 0x83 }])).active).toBe(false);
   });
 
+  it('takes boot code on GPT for some only where a partition belongs to it', () => {
+    const bootable = (change: (head: Buffer) => void) => {
+      const head = gpt(512);
+      head.write('boot code', 0, 'latin1');
+      change(head);
+      return parsePartitionTable(head).hasBootCode;
+    };
+    const third = 2 * 512 + 2 * 128;
+    expect(bootable(() => undefined)).toBe(false);
+    expect(bootable((head) => head.write('4861682149646f6e744e656564454649', third, 'hex'))).toBe(true);
+    expect(bootable((head) => head.writeUInt8(0x4, third - 128 + 48))).toBe(true);
+    expect(bootable((head) => head.writeUInt8(0x1, third - 128 + 48))).toBe(false);
+  });
+
   it('does not take a FAT boot sector for a partition table', () => {
     const head = mbr([{ status: 0x46, type: 0x41 }]);
     head.write('mkfs.fat', 3);

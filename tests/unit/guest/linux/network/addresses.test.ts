@@ -16,7 +16,7 @@ import {
 const [a, b] = ['52:54:00:00:00:0a', '52:54:00:00:00:0b'] as const;
 const old = '00:50:56:aa:bb:cc';
 
-/** Which addresses a VM with the cards a and b comes up with, as `address on MACs`. */
+/** Which addresses a VM with the cards a and b comes up with, as `address on MACs`: on either, where nothing says which. */
 function addressesOf(...found: NamedInterfaces[]): string[] {
   const macs = [a, b];
   const resolved = configuredAddresses(found, assignNames(found, macs), macs);
@@ -89,12 +89,12 @@ iface vmbr0 inet static
   it('are found behind the patterns of ifupdown: by MAC, renamed, by name', () => {
     expect(
       addressesOf(readInterfaces(`auto mac/${old}=lan\niface lan inet static\n  address 10.0.0.5/24\n`)),
-    ).toEqual([`10.0.0.5/24 on ${a}`]);
+    ).toEqual([`10.0.0.5/24 on ${a} ${b}`]);
     expect(
       addressesOf(
         readInterfaces('rename ens192=lan\nauto lan\niface lan inet static\n  address 10.0.0.5/24\n'),
       ),
-    ).toEqual([`10.0.0.5/24 on ${a}`]);
+    ).toEqual([`10.0.0.5/24 on ${a} ${b}`]);
     expect(readInterfaces('mapping eth0\n  script /etc/network/which\n').remarks[0]).toContain('eth0');
   });
 
@@ -123,9 +123,9 @@ Destination=172.16.0.0/12
     const vlan = '[Match]\nName=vlan100\n[Network]\nAddress=10.100.0.5\n';
     const netdev = '[NetDev]\nName=vlan100\nKind=vlan\n[VLAN]\nId=100\n';
     expect(addressesOf(readNetworkd(text), readNetworkd(netdev), readNetworkd(vlan))).toEqual([
-      `10.0.0.5/24 on ${a}`,
-      `2001:db8::5/64 on ${a}`,
-      `10.100.0.5/32 on ${a}`,
+      `10.0.0.5/24 on ${a} ${b}`,
+      `2001:db8::5/64 on ${a} ${b}`,
+      `10.100.0.5/32 on ${a} ${b}`,
     ]);
   });
 
@@ -270,10 +270,10 @@ GATEWAY="10.0.0.1"
     const bridge = 'DEVICE=br0\nTYPE=Bridge\nBOOTPROTO=static\nIPADDR=10.0.0.7\nPREFIX=24\nONBOOT=yes\n';
     const port = 'DEVICE=ens192\nBRIDGE=br0\nONBOOT=yes\nBOOTPROTO=dhcp\n';
     expect(addressesOf(readIfcfg('ifcfg-br0', bridge), readIfcfg('ifcfg-ens192', port))).toEqual([
-      `10.0.0.7/24 on ${a}`,
+      `10.0.0.7/24 on ${a} ${b}`,
     ]);
     const vlan = 'DEVICE=ens192.20\nVLAN=yes\nIPADDR=10.20.0.5\nPREFIX=24\nONBOOT=yes\n';
-    expect(addressesOf(readIfcfg('ifcfg-ens192.20', vlan))).toEqual([`10.20.0.5/24 on ${a}`]);
+    expect(addressesOf(readIfcfg('ifcfg-ens192.20', vlan))).toEqual([`10.20.0.5/24 on ${a} ${b}`]);
   });
 
   it('are read from ifcfg of SLES 12 and 15 (wicked), bonds and the MAC in a file name included', () => {
@@ -282,7 +282,7 @@ GATEWAY="10.0.0.1"
       `10.0.0.5/24 on ${a}`,
       `10.0.0.6/24 on ${a}`,
     ]);
-    expect(addressesOf(readIfcfg(`ifcfg-eth-id-${old}`, fixed))[0]).toBe(`10.0.0.5/24 on ${a}`);
+    expect(addressesOf(readIfcfg(`ifcfg-eth-id-${old}`, fixed))[0]).toBe(`10.0.0.5/24 on ${a} ${b}`);
     const bond =
       "BOOTPROTO='dhcp4'\nSTARTMODE='auto'\nBONDING_MASTER='yes'\nBONDING_SLAVE0='eth0'\nBONDING_SLAVE_1='eth1'\n";
     expect(addressesOf(readIfcfg('ifcfg-bond0', bond))).toEqual([`dhcp on ${a} ${b}`]);

@@ -43,6 +43,45 @@ describe('which card gets which configured name', () => {
     expect(assignNames([found], [a, b]).names.map(({ name }) => name)).toEqual(['ens3', 'eth0']);
   });
 
+  it('is told by a name that the kernel or the hypervisor counted, when other cards are not configured', () => {
+    expect(assignNames([file('eth1')], [a, b])).toEqual({
+      names: [{ name: 'eth1', mac: b }],
+      renewed: new Map(),
+      warnings: [],
+    });
+    expect(assignNames([file('enX2')], [a, b, c]).names).toEqual([{ name: 'enX2', mac: c }]);
+    // Of two cards ens224 is the second: the first is ens160 or ens192.
+    expect(assignNames([file('ens224')], [a, b]).names).toEqual([{ name: 'ens224', mac: b }]);
+    expect(assignNames([file('ens160')], [a, b]).names).toEqual([{ name: 'ens160', mac: a }]);
+    expect(assignNames([file('ens224', 'ens256')], [a, b, c]).names).toEqual([
+      { name: 'ens224', mac: b },
+      { name: 'ens256', mac: c },
+    ]);
+    expect(assignNames([file(['ens192', a], 'ens256')], [a, b, c])).toMatchObject({
+      names: [
+        { name: 'ens192', mac: a },
+        { name: 'ens256', mac: c },
+      ],
+      warnings: [],
+    });
+  });
+
+  it('is a guess that is said, where the name tells no place and there are more cards', () => {
+    for (const name of ['ens192', 'ens34', 'lan']) {
+      const plan = assignNames([file(name)], [a, b]);
+      expect(plan.names).toEqual([{ name, mac: a }]);
+      expect(plan.unsure).toEqual([a, b]);
+      expect(plan.warnings).toEqual([
+        `The guest configures ${name}, and nothing says which of the cards ${a}, ${b} is meant; it was given ${a}. Put the MAC into the configuration in the source VM, or set guest.addresses.`,
+      ]);
+    }
+    // The guest counts its cards in another order than the VM has them.
+    const renamed = assignNames([file(['eth0', b], 'eth2')], [a, b, c]);
+    expect(renamed.unsure).toEqual([a, c]);
+    expect(assignNames([file(['lan', '00:50:56:00:00:01'])], [a, b]).unsure).toEqual([a, b]);
+    expect(assignNames([file('ens34', 'ens35')], [a, b]).unsure).toBeUndefined();
+  });
+
   it('warns when there are more names than cards', () => {
     const plan = assignNames([file('eth0', 'eth1')], [a]);
     expect(plan.names).toEqual([{ name: 'eth0', mac: a }]);

@@ -157,6 +157,7 @@ network:
     expect(editNetplan(before, { ...settings, mac: '52:54:00:00:00:0f', name: 'x' }, true)).toEqual({
       text: before,
       known: false,
+      lost: [],
     });
   });
 
