@@ -18,10 +18,12 @@ export async function machineFacts(): Promise<Record<string, string>> {
   };
 }
 
-/** The commit that is tried, with a `+` when the checkout differs from it. */
+/** The commit that is tried, with a `+` when the checkout differs from it in more than the results. */
 export async function sourceCommit(): Promise<string> {
   const git = (...args: string[]) => run('git', ['-C', import.meta.dirname, ...args]);
   const { stdout: head } = await git('rev-parse', '--short=12', 'HEAD');
-  const { stdout: changed } = await git('status', '--porcelain', '--untracked-files=no');
+  const { stdout: changed } = await git(
+    ...['status', '--porcelain', '--untracked-files=no', '--', ':/', ':(top,exclude)tests/matrix/results'],
+  );
   return `${head.trim()}${changed === '' ? '' : '+'}`;
 }

@@ -9,6 +9,7 @@ import { run } from '../lib/run.ts';
 import { hasVolumeGroup, isEncrypted, luksKeyFile, luksPassphrase, type MatrixGuest } from './guest.ts';
 import { diskLayouts, rootBytes, slotOf, slotsOf, volumeBytes } from './layout.ts';
 import { hasBoot, mirrorName, subvolume, uuids, volumeGroup } from './names.ts';
+import { makeWideXfs } from './wide-xfs.ts';
 
 /** Where things lie: a disk and bytes from its start. */
 interface Place {
@@ -115,6 +116,8 @@ async function fillRoot(
   if (guest.fs === 'ext4') {
     await run('truncate', ['--size', fs.sizeBytes.toString(), image]);
     await makeExt4(image, { ...fs, offsetBytes: 0 });
+  } else if (guest.fs === 'xfs' && guest.storage === 'luks2-lvm') {
+    await makeWideXfs(image, fs);
   } else {
     const options = guest.fs === 'btrfs' ? { subvolume } : {};
     await makeMounted(image, { ...fs, type: guest.fs, ...options });
