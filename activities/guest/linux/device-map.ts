@@ -47,37 +47,25 @@ export type Resolution =
   { kind: 'stable' } | { kind: 'found'; volume: Volume } | { kind: 'unknown'; reason: string };
 
 /** Fixes change files and never devices, and under emulation each look at one takes a third of a second. */
-const known = new WeakMap<Guestfs, Promise<KnownDevices>>();
+const known = new WeakMap<Guestfs, KnownDevices>();
 
-/** The fstab is that of before the fixes, which say nothing of the guest's own order of disks any more. */
 interface KnownDevices {
-  map: DeviceMap;
-  fstab: string;
+  map: Promise<DeviceMap>;
+  /** Of each root, as it was before the fixes: afterwards it says nothing of the guest's own order of disks. */
+  fstabs: Map<string, Promise<string>>;
 }
 
 /**
  * What is on each partition and partitionless disk of the appliance; read once for a session. Before: the
  * guest is mounted, and its fstab is as the guest left it.
  */
-export function readDeviceMap(guest: Guestfs, facts: GuestFacts): Promise<DeviceMap> {
-  const earlier = known.get(guest);
-  if (earlier !== undefined) return withRoot(earlier, facts);
-  const reading = readKnown(guest);
-  known.set(guest, reading);
-  reading.catch(() => known.delete(guest));
-  return withRoot(reading, facts);
-}
-
-async function readKnown(guest: Guestfs): Promise<KnownDevices> {
-  // What cannot be read of it is told by the fix that edits it.
-  const fstab = await readGuestText(guest, '/etc/fstab', []);
-  return { map: await readVolumes(guest), fstab: fstab?.text ?? '' };
-}
-
-async function withRoot(known: Promise<KnownDevices>, facts: GuestFacts): Promise<DeviceMap> {
-  const { map, fstab } = await known;
-  const { diskCount, volumes } = map;
-  const root = volumes.find((volume) => volume.device === facts.root?.device);
+export async function readDeviceMap(guest: Guestfs, facts: GuestFacts): Promise<DeviceMap> {
+  const { map, fstabs } = knownOf(guest);
+  const rootDevice = facts.root?.device ?? '';
+  const reading = fstabs.get(rootDevice) ?? readFstab(guest);
+  fstabs.set(rootDevice, reading);
+  const [{ diskCount, volumes }, fstab] = await Promise.all([map, reading]);
+  const root = volumes.find((volume) => volume.device === rootDevice);
   const order = root && learnDiskOrder(fstab, root, { diskCount, volumes });
   return {
     diskCount,
@@ -85,6 +73,21 @@ async function withRoot(known: Promise<KnownDevices>, facts: GuestFacts): Promis
     ...tagged('rootDevice', root?.device),
     ...(order === undefined ? {} : { order }),
   };
+}
+
+function knownOf(guest: Guestfs): KnownDevices {
+  const earlier = known.get(guest);
+  if (earlier !== undefined) return earlier;
+  const map = readVolumes(guest);
+  const reading = { map, fstabs: new Map<string, Promise<string>>() };
+  known.set(guest, reading);
+  map.catch(() => known.delete(guest));
+  return reading;
+}
+
+/** What cannot be read of it is told by the fix that edits it. */
+async function readFstab(guest: Guestfs): Promise<string> {
+  return (await readGuestText(guest, '/etc/fstab', []))?.text ?? '';
 }
 
 async function readVolumes(guest: Guestfs): Promise<DeviceMap> {
