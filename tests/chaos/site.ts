@@ -85,11 +85,17 @@ export class Site {
   ): Promise<WorkflowHandle> {
     const spec = migrationSpec.parse({
       name: this.hostId,
-      source: { kind: 'image', disks: [image], cpus: 1, memoryMiB: 512 },
+      // The same card every time, as its address goes into the guest's files.
+      source: {
+        kind: 'image',
+        disks: [image],
+        nics: [{ mac: '52:54:00:c4:a0:05' }],
+        cpus: 1,
+        memoryMiB: 512,
+      },
       ...more,
       target: { host: this.hostId, ...more.target },
-      // Addresses have a suite of their own (tests/integration/domain/addresses).
-      policy: { onFailure: 'fail', verifyAddresses: false, ...policy },
+      policy: { onFailure: 'fail', ...policy },
     });
     return client.workflow.start<(input: MigrationInput) => Promise<MigrationReport>>('migrateVm', {
       workflowId: migrationIdOf(spec),
