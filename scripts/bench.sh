@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets up what is missing, the yardsticks included, and measures; arguments name groups of figures.
 #
-#   npm run bench                 everything, an hour and a half; the result is kept in tests/bench/results
+#   npm run bench                 everything, an hour and a half; results are kept in tests/bench/results
 #   npm run bench -- convert      one group: control-plane, convert, conversion, memory, migration
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -1,5 +1,6 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { hasErrno } from '../../contracts/errors.ts';
 import { run } from '../guests/lib/run.ts';
 import { machineFacts } from '../support/machine-facts.ts';
 import { tableOf, type Figure } from './figure.ts';
@@ -9,7 +10,8 @@ import { convertFigures } from './figures/convert.ts';
 import { memoryFigures } from './figures/memory.ts';
 import { migrationFigures } from './figures/migration.ts';
 
-/** `npm run bench [GROUP...]`: measures, prints a table, and with all groups keeps it in tests/bench/results. */
+/** `npm run bench [GROUP...]`: measures, prints a table, and keeps it with those of the day in
+ * tests/bench/results. */
 const groups = {
   'control-plane': (_scratch, say) => controlPlaneFigures(say),
   convert: convertFigures,
@@ -45,19 +47,28 @@ try {
   await rm(scratch, { recursive: true, force: true });
 }
 
-const table = tableOf(figures);
-console.log(table);
-if (wanted.length === 0) {
-  const results = join(import.meta.dirname, 'results');
-  const facets = Object.entries(facts).map(([fact, value]) => `- ${fact}: ${value}`);
-  await mkdir(results, { recursive: true });
-  await writeFile(
-    join(results, `${facts['date'] ?? ''}.md`),
-    [`# Bench of ${facts['date'] ?? ''}`, '', ...facets, '', table, ''].join('\n'),
-  );
-  await writeFile(
-    join(results, `${facts['date'] ?? ''}.json`),
-    `${JSON.stringify({ facts, figures }, null, 2)}\n`,
-  );
-}
+console.log(tableOf(figures));
+const results = join(import.meta.dirname, 'results');
+const day = join(results, facts['date'] ?? '');
+// Groups may be measured one after another: those of a day stand together, each measured last.
+const kept = [
+  ...(await figuresIn(`${day}.json`)).filter(({ name }) => !figures.some((each) => each.name === name)),
+  ...figures,
+];
+const facets = Object.entries(facts).map(([fact, value]) => `- ${fact}: ${value}`);
+await mkdir(results, { recursive: true });
+await writeFile(
+  `${day}.md`,
+  [`# Bench of ${facts['date'] ?? ''}`, '', ...facets, '', tableOf(kept), ''].join('\n'),
+);
+await writeFile(`${day}.json`, `${JSON.stringify({ facts, figures: kept }, null, 2)}\n`);
 process.exitCode = figures.some(({ value, bound }) => bound !== undefined && value > bound) ? 1 : 0;
+
+async function figuresIn(path: string): Promise<Figure[]> {
+  try {
+    return (JSON.parse(await readFile(path, 'utf8')) as { figures: Figure[] }).figures;
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
