@@ -10,8 +10,10 @@ import { convertFigures } from './figures/convert.ts';
 import { memoryFigures } from './figures/memory.ts';
 import { migrationFigures } from './figures/migration.ts';
 
-/** `npm run bench [GROUP...]`: measures, prints a table, and keeps it with those of the day in
- * tests/bench/results. */
+/**
+ * `npm run bench [GROUP...]`: measures, prints a table, and keeps it with the others of the day in
+ * tests/bench/results.
+ */
 const groups = {
   'control-plane': (_scratch, say) => controlPlaneFigures(say),
   convert: convertFigures,
