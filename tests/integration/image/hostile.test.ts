@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmod, mkdir, open, readFile, rename, symlink, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rename, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { resolveChain } from '../../../activities/image/chain.ts';
@@ -340,7 +340,7 @@ describe('a hostile image', () => {
   it('is taken for a disk when the spec says so, whatever it looks like', async () => {
     const { directory } = await setUp();
     const path = await patched(directory, () => undefined);
-    const { size } = await (await open(path)).stat();
+    const { size } = await stat(path);
     await truncate(path, Math.ceil(size / 512) * 512);
     expect(await resolveChain(path, { statedFormat: 'raw' })).toMatchObject({ format: 'raw', extents: [] });
   });
