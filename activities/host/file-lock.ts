@@ -1,9 +1,9 @@
 import { constants } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import koffi from 'koffi';
 import { LonghaulError } from '../../contracts/errors.ts';
+import { pause } from './pause.ts';
 
 const exclusiveNonBlocking = 2 | 4; // LOCK_EX | LOCK_NB, flock(2)
 const wouldBlock = 11; // EAGAIN
@@ -49,7 +49,7 @@ export async function withFileLock<T>(
             'Another attempt at this step still runs on this host. It ends by itself; the step is tried again.',
           details: { path },
         });
-      await sleep(pollMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+      await pause(pollMs, signal);
     }
     // It may have waited long for the lock, and be nobody's any more.
     signal.throwIfAborted();

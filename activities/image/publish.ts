@@ -3,6 +3,7 @@ import { link, lstat, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasErrno, LonghaulError } from '../../contracts/errors.ts';
 import type { RunRef, TargetDisk } from '../../contracts/values.ts';
+import { syncPath } from '../host/sync-path.ts';
 import type { WorkDir } from '../host/work-dir.ts';
 
 /**
@@ -156,15 +157,6 @@ async function isFile(path: string, key: FileKey): Promise<boolean> {
   } catch (error) {
     if (hasErrno(error, 'ENOENT')) return false;
     throw error;
-  }
-}
-
-async function syncPath(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 

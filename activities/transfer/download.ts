@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open, rm } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { hasErrno, LonghaulError, messageOf } from '../../contracts/errors.ts';
 import { formatBytes } from '../../contracts/units.ts';
+import { pause } from '../host/pause.ts';
 import { bytesIn, chunksOf, type Extent, extentsDigest } from './extents.ts';
 import { Journal } from './journal.ts';
 import type { RateLimit } from './rate-limit.ts';
@@ -285,10 +285,6 @@ class Transfer {
       ...(waiting === undefined ? {} : { waiting }),
     });
   }
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await sleep(ms, undefined, { signal }).catch(() => signal.throwIfAborted());
 }
 
 /** Small pieces, put together for fewer writes. */

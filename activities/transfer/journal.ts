@@ -3,6 +3,7 @@ import { type FileHandle, open, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { hasErrno } from '../../contracts/errors.ts';
+import { syncPath } from '../host/sync-path.ts';
 import type { Extent } from './extents.ts';
 
 /** What a journal is about. Any difference makes it worthless. */
@@ -62,7 +63,7 @@ export class Journal {
     if (known === undefined) {
       // Gone before the file is emptied: a journal never speaks of bytes that are not there.
       await rm(path, { force: true });
-      await syncDirectory(dirname(path));
+      await syncPath(dirname(path));
       await reset();
     }
     const file = await open(path, known === undefined ? 'ax' : 'a', 0o600);
@@ -70,7 +71,7 @@ export class Journal {
     await append(file, [...(known === undefined ? [{ subject }] : []), { boot }]);
     if (known === undefined) {
       await file.datasync();
-      await syncDirectory(dirname(path));
+      await syncPath(dirname(path));
     }
     return new Journal(file, known ?? { digests: new Map(), noted: 0, settled: 0 });
   }
@@ -164,13 +165,4 @@ function parsed(text: string): z.infer<typeof line>[] {
 
 async function append(file: FileHandle, lines: readonly z.infer<typeof line>[]): Promise<void> {
   await file.appendFile(`\n${lines.map((each) => JSON.stringify(each)).join('\n')}\n`);
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
 }

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { pause } from '../host/pause.ts';
 
 /** So many bytes a second, for all that share it; half a second of them may come at once. */
 export class RateLimit {
@@ -15,6 +15,6 @@ export class RateLimit {
     const now = performance.now();
     this.#freeAt = Math.max(this.#freeAt, now - 500) + (bytes / this.#bytesPerSecond) * 1000;
     const waitMs = this.#freeAt - now;
-    if (waitMs > 0) await sleep(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+    if (waitMs > 0) await pause(waitMs, signal);
   }
 }

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { LonghaulError } from '../../../contracts/errors.ts';
 import type { AddressCheck, BootProof, ConfiguredAddress, DomainRef } from '../../../contracts/values.ts';
+import { pause } from '../../host/pause.ts';
 import type { Virsh } from '../../host/libvirt.ts';
 import type { StepIo } from '../../host/step-io.ts';
 import { agentAddresses } from './agent.ts';
@@ -83,7 +83,7 @@ export async function watchAddresses(options: AddressWatch): Promise<AddressFind
       await askAgent();
       agentDue = elapsed() + askAgentEveryMs;
     }
-    await sleep(pollMs, undefined, { signal: io.signal }).catch(() => io.signal.throwIfAborted());
+    await pause(pollMs, io.signal);
   }
   if (named.length === 0 && nics.length > 0) await askAgent();
   const seen = heard().filter(({ address }) => !isLease(address));

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { LonghaulError } from '../../../contracts/errors.ts';
+import { pause } from '../../host/pause.ts';
 import type { Virsh } from '../../host/libvirt.ts';
 import { limitedCommand } from '../../host/tool.ts';
 
@@ -93,15 +93,12 @@ async function created(holder: ChildProcess, xmlName: string, signal: AbortSigna
   holder.stdin?.write(`create --file ${xmlName} --autodestroy\n`);
 
   const deadline = performance.now() + startMs;
-  while (answered() === undefined && performance.now() < deadline) await pause(signal);
+  while (answered() === undefined && performance.now() < deadline) await pause(pollMs, signal);
   // virsh complains in more than one line.
-  if (answered() !== 'created') await pause(signal);
+  if (answered() !== 'created') await pause(pollMs, signal);
   if (answered() === 'created') return;
   throw new LonghaulError('DOMAIN_DEFINE_FAILED', {
     found: `libvirt did not start the clone for the boot check: ${errors.slice(-5).join(' | ') || 'it said nothing'}`,
     remedy: "The message is libvirt's own; mend what it names and retry, or skip the boot check.",
   });
 }
-
-const pause = (signal: AbortSignal): Promise<void> =>
-  sleep(pollMs, undefined, { signal }).catch(() => signal.throwIfAborted());

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pause } from '../../host/pause.ts';
 import type { Virsh } from '../../host/libvirt.ts';
 import type { StepIo } from '../../host/step-io.ts';
 import { agentAnswers } from './agent.ts';
@@ -38,7 +39,7 @@ export async function watchBoot({ virsh, uuid, reader, limitSeconds, io }: Watch
       return { kind: 'alive', sign: 'guest-agent', evidence: 'guest-ping was answered', seconds: elapsed() };
     }
     if (elapsed() >= limitSeconds) return { kind: 'silent', seconds: elapsed() };
-    await sleep(pollMs, undefined, { signal: io.signal }).catch(() => io.signal.throwIfAborted());
+    await pause(pollMs, io.signal);
   }
 }
 
