@@ -1,5 +1,5 @@
 import { isGuestfsFailure } from '../guest-errors.ts';
-import { parseDeviceName } from '../linux/device-names.ts';
+import { parseDeviceName, placeOf } from '../linux/device-names.ts';
 import { learnDiskOrder, placeHere, type DiskOrder } from '../linux/disk-order.ts';
 import type { Guestfs } from '../session/guestfs.ts';
 import { parsePartitionTable, type PartitionEntry, type PartitionTable } from './partition-table.ts';
@@ -44,11 +44,11 @@ export class BlockDevices {
    */
   learnOrder(fstab: string, root: string): string | undefined {
     const volumes = this.volumes.flatMap(({ device, type, uuid }) => {
-      const place = this.placeOf(device);
+      const place = placeOf(device, this.disks);
       if (place === undefined) return [];
       return [{ ...place, fsType: type, ...(uuid === undefined ? {} : { uuid }) }];
     });
-    const there = this.placeOf(root);
+    const there = placeOf(root, this.disks);
     const at = volumes.find(({ disk, partition }) => disk === there?.disk && partition === there.partition);
     this.order = at && learnDiskOrder(fstab, at, { diskCount: this.disks.length, volumes });
     if (this.order === undefined) return undefined;
@@ -59,13 +59,6 @@ export class BlockDevices {
   isUnclear(name: string): boolean {
     const parsed = parseDeviceName(this.aliases.get(name) ?? name);
     return parsed !== undefined && placeHere(parsed, this.order) === undefined;
-  }
-
-  private placeOf(device: string): { disk: number; partition?: number } | undefined {
-    const [, name = '', number] = /^(\/dev\/[a-z]+)(\d+)?$/.exec(device) ?? [];
-    const disk = this.disks.indexOf(name);
-    if (disk < 0) return undefined;
-    return { disk, ...(number === undefined ? {} : { partition: Number(number) }) };
   }
 
   /** The partition table of a disk. */

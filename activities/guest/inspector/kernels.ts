@@ -177,13 +177,15 @@ async function virtioOf(search: KernelSearch, kernel: Kernel): Promise<Kernel['v
   return drivers();
 }
 
-/**
- * modules.builtin(5) of kmod: one path a line, `kernel/drivers/block/virtio_blk.ko`. Kernels before 2.6.33 have
- * none; the configuration they were built from knows.
- */
+/** Kernels before 2.6.33 have no modules.builtin; the configuration they were built from knows. */
 async function builtinModules(guest: Guestfs, version: string): Promise<Set<string>> {
+  return (await listedBuiltins(guest, version)) ?? (await builtinByConfig(guest, version));
+}
+
+/** modules.builtin(5) of kmod: one path a line, `kernel/drivers/block/virtio_blk.ko`. Undefined without the file. */
+export async function listedBuiltins(guest: Guestfs, version: string): Promise<Set<string> | undefined> {
   const path = `/lib/modules/${version}/modules.builtin`;
-  if (!(await guest.isFile(path))) return builtinByConfig(guest, version);
+  if (!(await guest.isFile(path))) return undefined;
   const text = (await guest.readFile(path, maxBuiltinBytes)).toString('latin1');
   return new Set([...text.matchAll(/([^/\n]+)\.ko$/gm)].map(([, name]) => moduleName(name ?? '')));
 }

@@ -4,7 +4,7 @@ import { isGuestfsFailure } from '../guest-errors.ts';
 import { parsePartitionTable, type PartitionTable } from '../inspector/partition-table.ts';
 import { recognise, signatureBytes } from '../inspector/signatures.ts';
 import type { Guestfs } from '../session/guestfs.ts';
-import { parseDeviceName, typeFits, type ParsedName } from './device-names.ts';
+import { parseDeviceName, placeOf, typeFits, type ParsedName } from './device-names.ts';
 import { learnDiskOrder, orderUnknown, placeHere, type DiskOrder } from './disk-order.ts';
 import { readGuestText } from './guest-text.ts';
 
@@ -170,14 +170,6 @@ function tagged<K extends string>(key: K, value: string | undefined): Partial<Re
 /** Tags come from the disk and go into configuration files: nothing that could break a line gets through. */
 function safeTag(value: string | undefined): string | undefined {
   return value !== undefined && /^[A-Za-z0-9_.:-]{1,64}$/.test(value) ? value : undefined;
-}
-
-function placeOf(device: string, disks: string[]): { disk: number; partition?: number } | undefined {
-  const whole = disks.indexOf(device);
-  if (whole >= 0) return { disk: whole };
-  const match = /^(\/dev\/.*?[a-z])(\d+)$/.exec(device);
-  const disk = disks.indexOf(match?.[1] ?? '');
-  return disk < 0 ? undefined : { disk, partition: Number(match?.[2]) };
 }
 
 /**

@@ -74,6 +74,18 @@ function parseByPath(short: string): ParsedName | undefined {
   };
 }
 
+/** Where a device of the appliance lies, by its names for disks; undefined for what is on none of them. */
+export function placeOf(
+  device: string,
+  disks: readonly string[],
+): { disk: number; partition?: number } | undefined {
+  const whole = disks.indexOf(device);
+  if (whole >= 0) return { disk: whole };
+  const match = /^(\/dev\/.*?[a-z])(\d+)$/.exec(device);
+  const disk = disks.indexOf(match?.[1] ?? '');
+  return disk < 0 ? undefined : { disk, partition: Number(match?.[2]) };
+}
+
 function place(disk: number, partition: string | undefined): PlaceName {
   return { kind: 'place', disk, ...(partition === undefined ? {} : { partition: Number(partition) }) };
 }

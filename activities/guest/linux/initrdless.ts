@@ -1,3 +1,4 @@
+import { listedBuiltins } from '../inspector/kernels.ts';
 import type { Guestfs } from '../session/guestfs.ts';
 import type { Fix, PlannedChange } from './fix.ts';
 import { planText, readGuestText } from './guest-text.ts';
@@ -7,7 +8,6 @@ import { isPlainVersion } from './kernel-drivers.ts';
 const menu = '/boot/grub/grub.cfg';
 const settings = '/etc/default/{grub,grub.d/*.cfg}';
 const maxFiles = 100;
-const maxBuiltinBytes = 1024 * 1024;
 
 /**
  * A kernel that has its initramfs is started with it. Ubuntu's images for clouds do so only after a first boot
@@ -41,10 +41,8 @@ export const initrdlessFix: Fix = {
 /** Whether every kernel finds a virtio disk without any module. */
 async function allBuiltIn(guest: Guestfs, kernels: readonly { version: string }[]): Promise<boolean> {
   for (const { version } of kernels) {
-    const path = `/lib/modules/${version}/modules.builtin`;
-    if (!isPlainVersion(version) || !(await guest.isFile(path))) return false;
-    const text = (await guest.readFile(path, maxBuiltinBytes)).toString('latin1');
-    if (!/\/virtio_blk\.ko$/m.test(text) || !/\/virtio_pci\.ko$/m.test(text)) return false;
+    const listed = isPlainVersion(version) ? await listedBuiltins(guest, version) : undefined;
+    if (!listed?.has('virtio_blk') || !listed.has('virtio_pci')) return false;
   }
   return true;
 }
