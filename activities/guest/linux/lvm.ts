@@ -1,7 +1,7 @@
 import type { DiskBus } from '../../../contracts/spec.ts';
 import { diskKind, diskName, readDeviceMap, type DeviceMap } from './device-map.ts';
 import type { Fix, PlannedChange } from './fix.ts';
-import { planText, readGuestText } from './guest-text.ts';
+import { planText, readGuestText, type GuestText } from './guest-text.ts';
 import { editDevicesFile, editLvmFilters, hasFilters, type PhysicalVolume } from './lvm-text.ts';
 
 const devicesFile = '/etc/lvm/devices/system.devices';
@@ -16,23 +16,24 @@ export const lvmFix: Fix = {
   async plan({ guest, facts, diskBus }) {
     const changes: PlannedChange[] = [];
     const warnings: string[] = [];
+    const plan = (file: GuestText, text: string, what: string) => {
+      const change = planText(file, text, what);
+      if (change !== undefined) changes.push(change);
+    };
     for (const path of await guest.glob(places)) {
       const file = await readGuestText(guest, path, warnings);
-      if (file === undefined) continue;
+      if (file === undefined || (path !== devicesFile && !hasFilters(file.text))) continue;
+      const volumes = physicalVolumes(await readDeviceMap(guest, facts), diskBus);
       if (path === devicesFile) {
-        const volumes = physicalVolumes(await readDeviceMap(guest, facts), diskBus);
         const { text, missing } = editDevicesFile(file.text, volumes);
-        const what = 'LVM finds its physical volumes by their UUID, on the devices that hold them now.';
-        changes.push(...[planText(file, text, what)].filter((change) => change !== undefined));
+        plan(file, text, 'LVM finds its physical volumes by their UUID, on the devices that hold them now.');
         if (missing.length > 0)
           warnings.push(
             `${path} lists ${missing.slice(0, 4).join(', ')}, which lies on no disk of this VM; its volumes will be missing.`,
           );
-      } else if (hasFilters(file.text)) {
-        const volumes = physicalVolumes(await readDeviceMap(guest, facts), diskBus);
+      } else {
         const { text, unclear } = editLvmFilters(file.text, volumes);
-        const what = 'The filter of LVM lets its physical volumes through by their new names, too.';
-        changes.push(...[planText(file, text, what)].filter((change) => change !== undefined));
+        plan(file, text, 'The filter of LVM lets its physical volumes through by their new names, too.');
         if (volumes.length > 0)
           for (const setting of unclear)
             warnings.push(
