@@ -1,21 +1,9 @@
-import { readFile } from 'node:fs/promises';
-import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
 import { run } from '../guests/lib/run.ts';
+import { hostFacts, versionOf } from '../support/machine-facts.ts';
 
 /** What the figures of a run depend on. */
 export async function machineFacts(): Promise<Record<string, string>> {
-  const firstLine = async (program: string, args: string[]) =>
-    (await run(program, args)).stdout.split('\n')[0] ?? '';
-  const [, os = ''] = /PRETTY_NAME="(.*)"/.exec(await readFile('/etc/os-release', 'utf8')) ?? [];
-  return {
-    processor: `${availableParallelism()} × ${cpus()[0]?.model ?? 'unknown'}`,
-    memory: `${Math.round(totalmem() / 1024 ** 3)} GiB`,
-    system: `${os}, Linux ${release()}`,
-    'load before': loadavg()[0]?.toFixed(2) ?? '',
-    acceleration: 'TCG',
-    qemu: await firstLine('qemu-system-x86_64', ['--version']),
-    node: process.version,
-  };
+  return { ...(await hostFacts()), qemu: await versionOf('qemu-system-x86_64'), node: process.version };
 }
 
 /** The commit that is tried, with a `+` when the checkout differs from it in more than the results. */

@@ -1,35 +1,19 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import type { MigrationReport } from '../../../contracts/steps.ts';
 import { guestDisks, type GuestName } from '../../guests/guests.ts';
 import type { GuestFormat } from '../../guests/lib/formats.ts';
 import { run } from '../../guests/lib/run.ts';
 import { Machine } from '../../guests/machine.ts';
-import { LonghaulHost } from '../../support/longhaul-host.ts';
+import { host, scratch } from './host.ts';
 
 export const minutes = (count: number) => count * 60_000;
 /** The address of the card that a Machine has. */
 const mac = '52:54:00:12:34:56';
-
-let scratch: string;
-let host: LonghaulHost;
-
-/** Has one host with its worker for all tests of a file. */
-export function withHost(): void {
-  beforeAll(async () => {
-    scratch = await mkdtemp('/var/tmp/longhaul-e2e-');
-    await run('chmod', ['0711', scratch]);
-    host = await LonghaulHost.start(join(scratch, 'host'));
-  });
-  afterAll(async () => {
-    await host.stop();
-    await rm(scratch, { recursive: true });
-  });
-}
 
 /** A Debian guest, and what it has to be after its migration. */
 interface Case {

@@ -1,9 +1,10 @@
 import { describe, it } from 'vitest';
 import { bootRetries } from '../../guests/machine.ts';
 import * as debian from './debian-guest.ts';
+import { withHost } from './host.ts';
 
 describe('a real Debian guest on BIOS, by the command line', { retry: bootRetries }, () => {
-  debian.withHost();
+  withHost();
 
   it.each([
     { guest: 'debian-bios', format: 'vhd-fixed', rebuilt: false, address: '192.168.122.61/24' },

@@ -3,9 +3,10 @@ import { guestDisks } from '../../guests/guests.ts';
 import { run } from '../../guests/lib/run.ts';
 import { bootRetries } from '../../guests/machine.ts';
 import * as debian from './debian-guest.ts';
+import { withHost } from './host.ts';
 
 describe('a real Debian guest, from image to domain by the command line', { retry: bootRetries }, () => {
-  debian.withHost();
+  withHost();
 
   it(
     'on UEFI and LVM boots, keeps its address and leaves its source as it was',
