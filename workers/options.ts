@@ -3,6 +3,7 @@ import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { availableParallelism, homedir, hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
+import type { TransferOptions } from '../activities/transfer/transfer-plane.ts';
 import type { SecretSources } from '../activities/host/secrets.ts';
 import { hasErrno, LonghaulError, messageOf } from '../contracts/errors.ts';
 
@@ -16,6 +17,7 @@ export interface WorkerOptions {
   /** Upper bound of steps at once (each disk that is converted is one); memory may lower it, see slots.ts. */
   configuredSlots: number;
   logLevel: string;
+  transfer: TransferOptions;
   /** Seconds running steps get to end by themselves on SIGTERM before they are stopped and left to a retry. */
   drainSeconds: number;
   temporal: TemporalOptions;
@@ -50,7 +52,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * Resolves configuration from command line, then environment, then defaults.
  *
  * LONGHAUL_STATE_DIR, LONGHAUL_HOST_ID, LONGHAUL_LIBVIRT_URI, LONGHAUL_TARGET_DIR, LONGHAUL_ACCELERATION,
- * LONGHAUL_SLOTS, LONGHAUL_LOG_LEVEL, LONGHAUL_DRAIN_SECONDS; TEMPORAL_* as in Temporal's environment
+ * LONGHAUL_SLOTS, LONGHAUL_CONNECTIONS, LONGHAUL_MAX_MIB_PER_SECOND, LONGHAUL_LOG_LEVEL, LONGHAUL_DRAIN_SECONDS; TEMPORAL_* as in Temporal's environment
  * configuration (profiles, TLS, API key).
  *
  * @throws LonghaulError OPTION_INVALID for a value that makes no sense.
@@ -73,6 +75,10 @@ export function resolveWorkerOptions(
     configuredSlots:
       overrides.slots ?? wholeNumber('LONGHAUL_SLOTS', env['LONGHAUL_SLOTS'], availableParallelism()),
     logLevel: env['LONGHAUL_LOG_LEVEL'] ?? 'info',
+    transfer: {
+      connections: wholeNumber('LONGHAUL_CONNECTIONS', env['LONGHAUL_CONNECTIONS'], 16),
+      ...maxRate(env),
+    },
     drainSeconds: wholeNumber('LONGHAUL_DRAIN_SECONDS', env['LONGHAUL_DRAIN_SECONDS'], 30),
     temporal: resolveTemporal(overrides, env),
     secrets: { environment: env, credentialsDirectory: env['CREDENTIALS_DIRECTORY'] },
@@ -177,6 +183,12 @@ function wholeNumber(name: string, text: string | undefined, fallback: number): 
     found: `${name} is "${text}"`,
     remedy: `Set ${name} to a whole number from 1.`,
   });
+}
+
+function maxRate(env: Environment): Pick<TransferOptions, 'maxBytesPerSecond'> {
+  const text = env['LONGHAUL_MAX_MIB_PER_SECOND'];
+  if (text === undefined) return {};
+  return { maxBytesPerSecond: wholeNumber('LONGHAUL_MAX_MIB_PER_SECOND', text, 1) * 1024 ** 2 };
 }
 
 function oneOf<T extends string>(name: string, text: string, allowed: readonly T[]): T {

@@ -4,7 +4,8 @@ import { renderReportMarkdown } from '../../contracts/report-markdown.ts';
 import type { MigrationReport, StepContext } from '../../contracts/steps.ts';
 import type { Host } from '../host/host.ts';
 import { WorkDir } from '../host/work-dir.ts';
-import { publishedPath, removePublished } from '../image/publish.ts';
+import { discardFetched } from '../transfer/fetched-disk.ts';
+import { publishedDisks, publishedPath, removePublished } from '../image/publish.ts';
 
 /** What `discardWork` answered, until it stands in the report. */
 const answerName = 'kept-disks.json';
@@ -22,6 +23,7 @@ export async function finish(
   const reportPath = work.kept('report.md');
   await replace(reportPath, renderReportMarkdown(kept));
   await rm(work.kept(answerName), { force: true });
+  if (report.status === 'completed') await discardFetched(work, { keepWhole: false });
   await work.discard();
   return { reportPath };
 }
@@ -50,10 +52,11 @@ export async function discardWork(
 ): Promise<{ kept: string[] }> {
   const work = new WorkDir(host.stateDir, ctx.run);
   const kept: string[] = [];
-  for (const index of ctx.spec.source.disks.keys()) {
+  for (const index of await publishedDisks(work)) {
     const path = purgeDisks ? await removePublished(work, index) : await publishedPath(work, index);
     if (path !== undefined && !purgeDisks) kept.push(path);
   }
+  kept.push(...(await discardFetched(work, { keepWhole: !purgeDisks })));
   if (kept.length > 0) await replace(work.kept(answerName), JSON.stringify(kept));
   await work.discard();
   // What is published is known from the work files, which are gone when this comes again.

@@ -9,7 +9,7 @@ import type { Source, SourceRequest } from '../source.ts';
 import { generatedMac } from './mac.ts';
 
 /** Disk images on this host. They are opened in place and never written to. */
-export const imageSource: Source = {
+export const imageSource: Source<'image'> = {
   kind: 'image',
 
   async describe(request, io) {
@@ -21,7 +21,7 @@ export const imageSource: Source = {
   },
 };
 
-function vmOf({ name, source }: SourceRequest): SourceVm {
+function vmOf({ name, source }: SourceRequest<'image'>): SourceVm {
   const nics = source.nics.map((nic, index) => ({
     mac: nic.mac ?? generatedMac(name, index),
     network: nic.network,
