@@ -6,7 +6,7 @@ import { allocatedBytes } from '../../image/allocation.ts';
 import { resolveChain } from '../../image/chain.ts';
 import { filesOf, identify } from '../../image/identity.ts';
 import type { Source, SourceRequest } from '../source.ts';
-import { generatedMac } from './mac.ts';
+import { generatedMac } from '../mac.ts';
 
 /** Disk images on this host. They are opened in place and never written to. */
 export const imageSource: Source<'image'> = {
