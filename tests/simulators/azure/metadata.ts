@@ -21,7 +21,7 @@ export class MetadataService {
   }
 
   reply({ method, url, headers }: Call): Reply {
-    // MSAL puts a slash behind an address that comes from the environment.
+    // MSAL puts a slash behind every address it is given.
     const path = url.pathname.replace(/\/$/, '');
     const appService = path === '/msi/token';
     if (method !== 'GET' || !(appService || path === '/metadata/identity/oauth2/token'))

@@ -10,7 +10,7 @@ export interface LoggedRequest {
   /** `comp` of a blob request, such as `pagelist`. */
   comp: string | null;
   range: string | undefined;
-  /** 0 when the connection was closed without an answer. */
+  /** 0 while there is no answer, and when there never was one. */
   status: number;
 }
 
@@ -18,8 +18,9 @@ export interface LoggedRequest {
 export class RequestLog {
   readonly all: LoggedRequest[] = [];
 
-  add(request: LoggedRequest): void {
+  add(request: LoggedRequest): LoggedRequest {
     this.all.push(request);
+    return request;
   }
 
   /** Those of a service, of a method and a path where given. */

@@ -30,6 +30,7 @@ export class Azurite {
     const args = [
       program,
       ...['--blobHost', '127.0.0.1', '--blobPort', '0', '--location', directory],
+      ...['--blobKeepAliveTimeout', '600'],
       ...['--silent', '--skipApiVersionCheck', '--disableTelemetry', '--disableProductStyleUrl'],
       ...(tls ? ['--cert', tls.certPath, '--key', tls.keyPath] : []),
     ];
