@@ -9,8 +9,12 @@ import { fits } from './wildcards.ts';
  * https://learn.microsoft.com/azure/role-based-access-control/permissions/compute
  */
 export const actions = {
-  /** Of the subscription: sizes, and the state of VMs in an inventory. */
-  subscription: ['Microsoft.Compute/skus/read'],
+  /** Of the subscription: sizes, and how far long operations are. Azure lets most accounts ask the latter anyway. */
+  subscription: [
+    'Microsoft.Compute/skus/read',
+    'Microsoft.Compute/locations/operations/read',
+    'Microsoft.Compute/locations/diskOperations/read',
+  ],
   /** Of the VM, where it is. */
   machine: [
     'Microsoft.Authorization/permissions/read',
