@@ -9,6 +9,7 @@ import { controlPlaneFigures } from './figures/control-plane.ts';
 import { convertFigures } from './figures/convert.ts';
 import { memoryFigures } from './figures/memory.ts';
 import { migrationFigures } from './figures/migration.ts';
+import { transferFigures } from './figures/transfer.ts';
 
 /**
  * `npm run bench [GROUP...]`: measures, prints a table, and keeps it with the others of the day in
@@ -20,6 +21,7 @@ const groups = {
   conversion: conversionFigures,
   memory: memoryFigures,
   migration: migrationFigures,
+  transfer: transferFigures,
 } satisfies Record<string, (scratch: string, say: (line: string) => void) => Promise<Figure[]>>;
 
 const wanted = process.argv.slice(2);
