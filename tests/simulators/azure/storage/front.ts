@@ -1,0 +1,169 @@
+import {
+  Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
+import { randomUUID } from 'node:crypto';
+import { pipeline } from 'node:stream/promises';
+import { once } from 'node:events';
+import type { FaultEffect } from '../faults.ts';
+import type { Reply } from '../server.ts';
+import type { Settings } from '../settings.ts';
+import type { FrozenContent } from './disk-content.ts';
+import { difference, joined, parsePageList, renderPageList, type PageRange } from './page-list.ts';
+
+/** From this version of the service on, page lists come in pages. */
+const pagedSince = '2020-10-02';
+const previousSnapshot = 'x-ms-previous-snapshot-url';
+
+/**
+ * Stands before Azurite, ends TLS and hands everything through but page lists. To those it adds what Azurite
+ * does not have: ranges that touch are one range, `maxresults` and `marker`, and the difference to an earlier
+ * snapshot of the same disk (`x-ms-previous-snapshot-url`). Azurite remains the judge of every signature.
+ */
+export class BlobFront {
+  readonly #azurite: URL;
+  readonly #frozen: ReadonlyMap<string, FrozenContent>;
+  readonly #settings: Settings;
+  readonly #agent = new HttpAgent({ keepAlive: true });
+
+  constructor(azurite: string, frozen: ReadonlyMap<string, FrozenContent>, settings: Settings) {
+    this.#azurite = new URL(azurite);
+    this.#frozen = frozen;
+    this.#settings = settings;
+  }
+
+  async exchange(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
+    const lists = request.method === 'GET' && url.searchParams.get('comp') === 'pagelist';
+    const answer = await this.#ask(request, response);
+    if (lists && answer.statusCode === 200) return this.#pageList(request, response, url, answer);
+    response.writeHead(answer.statusCode ?? 502, answer.headers);
+    // A client that goes away mid-way ends the answer of Azurite, too.
+    await pipeline(answer, response).catch(() => answer.destroy());
+  }
+
+  async #ask(request: IncomingMessage, response: ServerResponse): Promise<IncomingMessage> {
+    const { hostname, port } = this.#azurite;
+    const asked = httpRequest({
+      ...{ hostname, port, agent: this.#agent, method: request.method, path: request.url },
+      headers: { ...request.headers, host: this.#azurite.host },
+    });
+    response.on('close', () => {
+      if (!response.writableFinished) asked.destroy();
+    });
+    request.pipe(asked);
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+    return answer;
+  }
+
+  async #pageList(
+    request: IncomingMessage,
+    response: ServerResponse,
+    url: URL,
+    answer: IncomingMessage,
+  ): Promise<void> {
+    const data = joined(parsePageList(await text(answer)));
+    const earlier = request.headers[previousSnapshot]?.toString();
+    const ranges = earlier === undefined ? data : await this.#changed(url, new URL(earlier), data);
+    if (!Array.isArray(ranges)) {
+      sendError(response, ranges);
+      return;
+    }
+
+    const paged = (request.headers['x-ms-version']?.toString() ?? '') >= pagedSince;
+    const start = paged ? Number(url.searchParams.get('marker') ?? 0) : 0;
+    const most = Number(url.searchParams.get('maxresults') ?? this.#settings.pageListSize);
+    const count = paged ? Math.min(most, this.#settings.pageListSize) : Infinity;
+    const marker = start + count < ranges.length ? String(start + count) : undefined;
+    const body = renderPageList(ranges.slice(start, start + count), marker);
+    // Azurite sends its list in chunks.
+    const kept = Object.entries(answer.headers).filter(([name]) => name !== 'transfer-encoding');
+    const headers = {
+      ...Object.fromEntries(kept),
+      'content-length': Buffer.byteLength(body),
+      'content-type': 'application/xml',
+    };
+    response.writeHead(200, headers);
+    response.end(body);
+  }
+
+  /** What changed between two snapshots of one disk, the earlier of which this SAS must be able to read, too. */
+  async #changed(url: URL, earlier: URL, data: PageRange[]): Promise<PageRange[] | BlobError> {
+    const status = await this.#probe(earlier);
+    if (status !== 200)
+      return { status, code: 'CannotVerifyCopySource', message: 'The previous snapshot cannot be read.' };
+    const [to, from] = [url, earlier].map(({ pathname }) => this.#frozen.get(pathname.split('/')[2] ?? ''));
+    if (!to || !from || to.disk !== from.disk)
+      return {
+        status: 409,
+        code: 'PreviousSnapshotNotFound',
+        message: 'The previous snapshot is not found.',
+      };
+    if (from.changes > to.changes)
+      return {
+        status: 409,
+        code: 'PreviousSnapshotCannotBeNewer',
+        message:
+          'The prevsnapshot query parameter value cannot be newer than snapshot query parameter value.',
+      };
+    return difference(to.disk.changes.slice(from.changes, to.changes), data);
+  }
+
+  async #probe({ pathname, search }: URL): Promise<number> {
+    const { hostname, port } = this.#azurite;
+    const asked = httpRequest({
+      hostname,
+      port,
+      agent: this.#agent,
+      method: 'HEAD',
+      path: pathname + search,
+    });
+    asked.end();
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+    answer.resume();
+    return answer.statusCode ?? 502;
+  }
+}
+
+interface BlobError {
+  status: number;
+  code: string;
+  message: string;
+}
+
+function sendError(response: ServerResponse, error: BlobError): void {
+  const { status, headers = {}, body } = errorReply(error);
+  response.writeHead(status, headers);
+  response.end(body);
+}
+
+function errorReply({ status, code, message }: BlobError, headers: Record<string, string> = {}): Reply {
+  const requestId = randomUUID();
+  const time = new Date().toISOString();
+  return {
+    status,
+    headers: {
+      'content-type': 'application/xml',
+      'x-ms-error-code': code,
+      'x-ms-request-id': requestId,
+      ...headers,
+    },
+    body: `\u{feff}<?xml version="1.0" encoding="utf-8"?><Error><Code>${code}</Code><Message>${message}\nRequestId:${requestId}\nTime:${time}</Message></Error>`,
+  };
+}
+
+/** The answer that a fault stands for: by default the one of a busy server. */
+export function blobFault(effect: FaultEffect & { kind: 'status' }): Reply {
+  const { status, code = 'ServerBusy', message = 'The server is busy.', retryAfterSeconds, headers } = effect;
+  return errorReply(
+    { status, code, message },
+    { ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }), ...headers },
+  );
+}
+
+async function text(stream: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString();
+}
