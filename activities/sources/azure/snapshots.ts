@@ -131,7 +131,7 @@ export function granting(
   };
 }
 
-/** Takes back all access, then removes it. One that is not there is no error. */
+/** Takes back all access, then removes it. One that is not there is no error; one that is being made is waited for. */
 export async function deleteSnapshot(
   azure: AzureConnection,
   compute: ComputeManagementClient,
@@ -139,17 +139,28 @@ export async function deleteSnapshot(
   name: string,
   signal: AbortSignal,
 ): Promise<void> {
-  await azure
-    .ask(`revoke access to the snapshot ${name}`, () =>
-      compute.snapshots.revokeAccess(group, name).pollUntilDone({ abortSignal: signal }),
-    )
-    .catch(ifThere);
+  const read = () =>
+    azure.ask(`read the snapshot ${name}`, () => compute.snapshots.get(group, name)).catch(ifThere);
+  let snapshot = await read();
+  while (snapshot && !isSettled(snapshot.provisioningState)) {
+    await pause(pollMs, signal);
+    snapshot = await read();
+  }
+  if (!snapshot) return;
+  if (snapshot.provisioningState === 'Succeeded')
+    await azure
+      .ask(`revoke access to the snapshot ${name}`, () =>
+        compute.snapshots.revokeAccess(group, name).pollUntilDone({ abortSignal: signal }),
+      )
+      .catch(ifThere);
   await azure
     .ask(`delete the snapshot ${name}`, () =>
       compute.snapshots.delete(group, name).pollUntilDone({ abortSignal: signal }),
     )
     .catch(ifThere);
 }
+
+const isSettled = (state: string | undefined) => ['Succeeded', 'Failed', 'Canceled'].includes(state ?? '');
 
 /** Ids of the disks, the operating system's first, then by LUN: the order in which the guest is to see them. */
 export function attachedDisks({ name, storageProfile }: VirtualMachine): string[] {
