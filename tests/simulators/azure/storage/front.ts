@@ -4,12 +4,11 @@ import {
   type IncomingMessage,
   type ServerResponse,
 } from 'node:http';
-import { randomUUID } from 'node:crypto';
 import { pipeline } from 'node:stream/promises';
 import { once } from 'node:events';
-import type { FaultEffect } from '../faults.ts';
-import type { Reply } from '../server.ts';
+import { send, type Reply } from '../server.ts';
 import type { Settings } from '../settings.ts';
+import { blobError, type BlobError } from './blob-error.ts';
 import type { FrozenContent } from './disk-content.ts';
 import { difference, joined, parsePageList, renderPageList, type PageRange } from './page-list.ts';
 
@@ -17,10 +16,14 @@ import { difference, joined, parsePageList, renderPageList, type PageRange } fro
 const pagedSince = '2020-10-02';
 const previousSnapshot = 'x-ms-previous-snapshot-url';
 
+/** The service computes the MD5 of ranges up to this length, and refuses to for longer ones. */
+const maxDigestBytes = 4 * 1024 * 1024;
+
 /**
- * Stands before Azurite, ends TLS and hands everything through but page lists. To those it adds what Azurite
- * does not have: ranges that touch are one range, `maxresults` and `marker`, and the difference to an earlier
- * snapshot of the same disk (`x-ms-previous-snapshot-url`). Azurite remains the judge of every signature.
+ * Stands before Azurite, ends TLS and hands through what Azurite does as the service does. To page lists it
+ * adds what Azurite does not have: ranges that touch are one range, `maxresults` and `marker`, and the
+ * difference to an earlier snapshot of the same disk (`x-ms-previous-snapshot-url`). It refuses two requests
+ * for ranges that the service refuses and Azurite does not. Azurite remains the judge of every signature.
  */
 export class BlobFront {
   readonly #azurite: URL;
@@ -38,6 +41,12 @@ export class BlobFront {
     const lists = request.method === 'GET' && url.searchParams.get('comp') === 'pagelist';
     const answer = await this.#ask(request, response);
     if (lists && answer.statusCode === 200) return this.#pageList(request, response, url, answer);
+    const refusal = refusalOf(request, answer);
+    if (refusal) {
+      answer.destroy();
+      send(response, refusal);
+      return;
+    }
     response.writeHead(answer.statusCode ?? 502, answer.headers);
     // A client that goes away mid-way ends the answer of Azurite, too.
     await pipeline(answer, response).catch(() => answer.destroy());
@@ -65,9 +74,15 @@ export class BlobFront {
   ): Promise<void> {
     const data = joined(parsePageList(await text(answer)));
     const earlier = request.headers[previousSnapshot]?.toString();
-    const ranges = earlier === undefined ? data : await this.#changed(url, new URL(earlier), data);
+    const ranges =
+      earlier !== undefined
+        ? await this.#changed(url, new URL(earlier), data)
+        : // A disk's blob has no snapshots of its own.
+          url.searchParams.has('prevsnapshot')
+          ? previousNotFound
+          : data;
     if (!Array.isArray(ranges)) {
-      sendError(response, ranges);
+      send(response, blobError(ranges));
       return;
     }
 
@@ -94,12 +109,7 @@ export class BlobFront {
     if (status !== 200)
       return { status, code: 'CannotVerifyCopySource', message: 'The previous snapshot cannot be read.' };
     const [to, from] = [url, earlier].map(({ pathname }) => this.#frozen.get(pathname.split('/')[2] ?? ''));
-    if (!to || !from || to.disk !== from.disk)
-      return {
-        status: 409,
-        code: 'PreviousSnapshotNotFound',
-        message: 'The previous snapshot is not found.',
-      };
+    if (!to || !from || to.disk !== from.disk) return previousNotFound;
     if (from.changes > to.changes)
       return {
         status: 409,
@@ -126,40 +136,34 @@ export class BlobFront {
   }
 }
 
-interface BlobError {
-  status: number;
-  code: string;
-  message: string;
-}
+const previousNotFound: BlobError = {
+  status: 409,
+  code: 'PreviousSnapshotNotFound',
+  message: 'The previous snapshot is not found.',
+};
 
-function sendError(response: ServerResponse, error: BlobError): void {
-  const { status, headers = {}, body } = errorReply(error);
-  response.writeHead(status, headers);
-  response.end(body);
-}
-
-function errorReply({ status, code, message }: BlobError, headers: Record<string, string> = {}): Reply {
-  const requestId = randomUUID();
-  const time = new Date().toISOString();
-  return {
-    status,
-    headers: {
-      'content-type': 'application/xml',
-      'x-ms-error-code': code,
-      'x-ms-request-id': requestId,
-      ...headers,
-    },
-    body: `\u{feff}<?xml version="1.0" encoding="utf-8"?><Error><Code>${code}</Code><Message>${message}\nRequestId:${requestId}\nTime:${time}</Message></Error>`,
-  };
-}
-
-/** The answer that a fault stands for: by default the one of a busy server. */
-export function blobFault(effect: FaultEffect & { kind: 'status' }): Reply {
-  const { status, code = 'ServerBusy', message = 'The server is busy.', retryAfterSeconds, headers } = effect;
-  return errorReply(
-    { status, code, message },
-    { ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }), ...headers },
-  );
+/** What the service says to a request that Azurite granted. */
+function refusalOf(request: IncomingMessage, { statusCode, headers }: IncomingMessage): Reply | undefined {
+  if (statusCode !== 206) return undefined;
+  // Azurite sends an empty range when asked for one that starts where the blob ends.
+  const [, size] = /\/(\d+)$/.exec(headers['content-range'] ?? '') ?? [];
+  if (headers['content-length'] === '0')
+    return blobError(
+      {
+        status: 416,
+        code: 'InvalidRange',
+        message: 'The range specified is invalid for the current size of the resource.',
+      },
+      { 'content-range': `bytes */${size}` },
+    );
+  const digest = request.headers['x-ms-range-get-content-md5'] === 'true';
+  if (digest && Number(headers['content-length']) > maxDigestBytes)
+    return blobError({
+      status: 400,
+      code: 'InvalidHeaderValue',
+      message: 'The value for one of the HTTP headers is not in the correct format.',
+    });
+  return undefined;
 }
 
 async function text(stream: IncomingMessage): Promise<string> {

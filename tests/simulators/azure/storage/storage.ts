@@ -5,7 +5,8 @@ import { serve, type Server, type Surroundings } from '../server.ts';
 import { Azurite } from './azurite.ts';
 import { BlobService, type AccessPolicy, type BlobName } from './blob-service.ts';
 import { DiskContent, type FrozenContent } from './disk-content.ts';
-import { blobFault, BlobFront } from './front.ts';
+import { blobFault } from './blob-error.ts';
+import { BlobFront } from './front.ts';
 import { policySas } from './shared-key.ts';
 
 interface Running {
