@@ -91,7 +91,7 @@ function withDefaults(value: unknown, baseDir: string): unknown {
         isRecord(disk) ? { ...disk, path: absolute(disk.path) } : absolute(disk),
       );
     spec.source = source;
-    spec.name ??= nameOfFirst(source.disks);
+    spec.name ??= nameOfFirst(source.disks) ?? nameOfVm(source.vm);
   }
   if (isRecord(spec.guest)) spec.guest = guestPaths(spec.guest, absolute);
   if (isRecord(spec.target) && 'directory' in spec.target)
@@ -119,6 +119,10 @@ function nameOfFirst(disks: unknown): string | undefined {
   const first: unknown = Array.isArray(disks) ? disks[0] : undefined;
   const path = isRecord(first) ? first.path : first;
   return typeof path === 'string' ? vmNameFromPath(path) : undefined;
+}
+
+function nameOfVm(vm: unknown): string | undefined {
+  return typeof vm === 'string' ? vmNameFromPath(vm) : undefined;
 }
 
 function locate(problem: SpecProblem, document: Document, lines: LineCounter): Located {

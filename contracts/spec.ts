@@ -1,71 +1,14 @@
 import { z } from 'zod';
+import { absolutePath, macAddress, secretRef, vmName } from './spec-atoms.ts';
+import { azureSource, imageSource, type imageFormats } from './spec-sources.ts';
 
 /**
  * The migration spec: what an operator writes (YAML or JSON) and what travels in workflow input.
  * Objects are strict, so that a misspelt key is an error and not a silently ignored wish.
  */
 
-/** A name libvirt accepts for a domain and that is safe as a file name: no slash, no leading dot or dash. */
-const vmName = z
-  .string()
-  .min(1)
-  .max(64)
-  .regex(
-    /^[A-Za-z0-9][A-Za-z0-9._+-]*$/,
-    'letters, digits and . _ + - only, starting with a letter or digit',
-  );
-
-const absolutePath = z
-  .string()
-  .min(2)
-  .regex(/^\/[^\0]*$/, 'must be an absolute path');
-
-const macAddress = z
-  .string()
-  .regex(/^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$/, 'must look like 52:54:00:12:34:56')
-  .transform((mac) => mac.toLowerCase());
-
-/** Where a secret is found, never the secret: an environment variable, a file, or a systemd credential. */
-export const secretRef = z
-  .string()
-  .regex(
-    /^(env:[A-Za-z_][A-Za-z0-9_]*|file:\/.+|cred:[A-Za-z0-9._-]+)$/,
-    'must be env:NAME, file:/PATH or cred:NAME',
-  )
-  .brand<'SecretRef'>();
-
-export const imageFormats = ['raw', 'qcow2', 'vmdk', 'vpc', 'vhdx', 'vdi'] as const;
 export const diskBuses = ['virtio', 'sata', 'scsi'] as const;
 export const nicModels = ['virtio', 'e1000e', 'e1000', 'rtl8139'] as const;
-
-const sourceNic = z.strictObject({
-  /** The MAC address the NIC had at the source; generated from the VM's name when not known. */
-  mac: macAddress.optional(),
-  /** The source's name for the network; looked up in `target.networks`. */
-  network: z.string().min(1).default('default'),
-});
-
-const imageDisk = z.strictObject({
-  path: absolutePath,
-  /** Only needed to override what the content says, for example `raw` for a disk that holds an image file. */
-  format: z.enum(imageFormats).optional(),
-});
-
-const imageSource = z.strictObject({
-  kind: z.literal('image'),
-  /** The VM's disks in the order the guest sees them; the first is the one it boots from. */
-  disks: z
-    .array(z.union([absolutePath.transform((path) => ({ path })), imageDisk]))
-    .min(1)
-    .max(64),
-  /** The VM's network cards, in their order on the source. */
-  nics: z
-    .array(sourceNic)
-    .max(16)
-    .default(() => [{ network: 'default' }]),
-  cpus: z.int().min(1).max(512).optional(),
-  memoryMiB: z.int().min(64).max(16_777_216).optional(),
-});
 
 const isOneOf = (kinds: readonly z.ZodType[]) => (text: string) =>
   kinds.some((kind) => kind.safeParse(text).success);
@@ -196,6 +139,8 @@ const policyOptions = z.strictObject({
   verifyCopy: z.boolean().default(false),
   /** What cancel and abort do with disks that were already converted whole. */
   onAbort: z.enum(['keep', 'purge']).default('keep'),
+  /** How fast disks are fetched at most, in MiB a second; the host may have a limit of its own. */
+  maxMiBPerSecond: z.int().min(1).max(1_000_000).optional(),
 });
 
 /** One VM to migrate. See docs/spec.md for the reference with examples. */
@@ -203,15 +148,16 @@ export const migrationSpec = z
   .strictObject({
     /** Name of the libvirt domain; for images the first disk's file name when left out. */
     name: vmName,
-    source: z.discriminatedUnion('kind', [imageSource]),
+    source: z.discriminatedUnion('kind', [imageSource, azureSource]),
     guest: guestOptions.prefault({}),
     target: targetOptions.prefault({}),
     policy: policyOptions.prefault({}),
   })
   .check((ctx) => {
-    const { nics } = ctx.value.source;
+    // Of other sources the cards are known when the source was asked.
+    const nics = ctx.value.source.kind === 'image' ? ctx.value.source.nics : undefined;
     for (const [index, { mac }] of (ctx.value.guest.addresses ?? []).entries()) {
-      if (nics.some((nic) => nic.mac === undefined || nic.mac === mac)) continue;
+      if (nics === undefined || nics.some((nic) => nic.mac === undefined || nic.mac === mac)) continue;
       const message = 'is none of the MAC addresses in source.nics';
       ctx.issues.push({ code: 'custom', input: mac, path: ['guest', 'addresses', index, 'mac'], message });
     }
@@ -229,6 +175,7 @@ export type MigrationSpec = z.output<typeof migrationSpec>;
 /** What may be written: defaults left out. */
 export type MigrationSpecInput = z.input<typeof migrationSpec>;
 export type ImageSourceSpec = Extract<MigrationSpec['source'], { kind: 'image' }>;
+export type AzureSourceSpec = Extract<MigrationSpec['source'], { kind: 'azure' }>;
 export type SourceKind = MigrationSpec['source']['kind'];
 export type SecretRef = z.output<typeof secretRef>;
 export type ImageFormat = (typeof imageFormats)[number];

@@ -148,6 +148,11 @@ export interface HostActivities {
   /** Everything cheap that could stop the migration later. Creates nothing. */
   preflight(ctx: StepContext): Promise<PreflightResult>;
   acquire(ctx: StepContext): Promise<AcquiredDisk[]>;
+  /**
+   * Takes back what `acquire` made at the source: access to the disks, snapshots. Also a compensation.
+   * `restart`: starts the VM again if this run stopped it.
+   */
+  releaseSource(ctx: StepContext, wishes: { restart: boolean }): Promise<void>;
   /** Makes fresh overlays, starts the appliance on them, looks. Leaves the session open for `fixGuest`. */
   inspectGuest(ctx: StepContext, disks: AcquiredDisk[]): Promise<GuestFacts>;
   /** Applies the fixes on the overlays of `inspectGuest` (made again when they are gone), trims, closes. */
@@ -180,7 +185,10 @@ export interface HostActivities {
 }
 
 /** Compensations, polled from a host's undo queue. Of one host's queues each is served by the same process. */
-export type UndoActivities = Pick<HostActivities, 'undefineDomain' | 'discardWork' | 'finish'>;
+export type UndoActivities = Pick<
+  HostActivities,
+  'releaseSource' | 'undefineDomain' | 'discardWork' | 'finish'
+>;
 
 export interface DefineInput {
   vm: SourceVm;

@@ -21,12 +21,16 @@ export interface SourceVm {
   memoryMiB?: number;
   firmware?: Firmware;
   nics: SourceNic[];
+  /** Whether it ran when it was looked at. */
+  running?: boolean;
 }
 
 export interface SourceNic {
   /** Lower-case, colon-separated; always present, generated when the source does not know it. */
   mac: string;
   network: string;
+  /** Addresses the source gave it, without prefix. */
+  addresses?: string[];
 }
 
 /**
@@ -59,6 +63,31 @@ export interface AcquiredDisk {
   /** Bytes the chain holds data for: what a sparse copy has to write. */
   allocatedBytes: number;
   files: FileIdentity[];
+  /** Of a disk that was fetched. */
+  transfer?: DiskTransfer;
+}
+
+/** How a disk came to the host. */
+export interface DiskTransfer {
+  /** Where from, as people know it: an address without its query, the id of a snapshot. */
+  from: string;
+  /** Bytes in its extents, all of which lie in the file. */
+  dataBytes: number;
+  /** Bytes that came over the wire in the attempt that finished it. */
+  fetchedBytes: number;
+  /** Over offset, length and SHA-256 of every chunk, in hexadecimal; see activities/transfer/journal.ts. */
+  sha256: string;
+  seconds: number;
+}
+
+/** A disk that is still to be fetched. */
+export interface RemoteDisk {
+  index: number;
+  /** Without anything secret. */
+  name: string;
+  virtualSizeBytes: number;
+  /** Bytes that will be fetched, where the source tells beforehand. */
+  dataBytes?: number;
 }
 
 export interface Kernel {
@@ -205,7 +234,10 @@ export interface Finding {
 export interface PreflightResult {
   findings: Finding[];
   vm: SourceVm;
+  /** Those that lie on the host already. */
   disks: AcquiredDisk[];
+  /** Those that are fetched in `acquire`. */
+  remoteDisks?: RemoteDisk[];
   /** Absolute directory of the target disks, the pool resolved. */
   targetDirectory: string;
   accelerator: Accelerator;

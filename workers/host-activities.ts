@@ -14,10 +14,12 @@ import { WorkDir } from '../activities/host/work-dir.ts';
 import { convertDisk } from '../activities/image/convert-disk.ts';
 import { preflight } from '../activities/preflight/preflight.ts';
 import { discardWork, finish } from '../activities/report/finish.ts';
-import { sourceOf } from '../activities/sources/registry.ts';
+import { createSources } from '../activities/sources/registry.ts';
+import { sourceRequest } from '../activities/sources/source.ts';
 import type { HostActivities, StepContext, StepName, UndoActivities } from '../contracts/steps.ts';
 import type { Accelerator, RunRef } from '../contracts/values.ts';
 import { runActivity, type ProgressSignal } from './activity-io.ts';
+import { createTransferPlane } from '../activities/transfer/transfer-plane.ts';
 import type { Logger } from './logging.ts';
 import type { WorkerOptions } from './options.ts';
 
@@ -49,11 +51,19 @@ export function createHostActivities(
     accelerator: onceSettled(() => acceleratorOf(options, log)),
   };
   const resolveSecret = createSecretResolver(options.secrets);
+  const transfer = createTransferPlane(options.transfer);
+  const sourceOf = createSources({
+    resolveSecret,
+    environment: options.secrets.environment,
+    transfer,
+    azure: options.azure,
+  });
   const guest = createGuestActivities({ host, openSession, resolveSecret, fixes: linuxFixes });
 
   const preflightDeps = {
     host,
     resolveSecret,
+    sourceOf,
     virsh: (args: readonly string[], signal: AbortSignal) => new Virsh(options.libvirtUri, signal).call(args),
     ownsDomain: (name: string, run: RunRef) => ownsDomain(new Virsh(options.libvirtUri), name, run),
   };
@@ -85,6 +95,11 @@ export function createHostActivities(
 
   const undo: UndoActivities = {
     finish: (ctx, report) => runActivity('report', signalProgress, () => finish(ctx, report, { host })),
+    releaseSource: (ctx, wishes) =>
+      runActivity('acquire', signalProgress, async (io) => {
+        const work = new WorkDir(host.stateDir, ctx.run);
+        await sourceOf(ctx.spec.source.kind).release?.(sourceRequest(ctx), work, wishes, io);
+      }),
     undefineDomain: (ctx) => runActivity('report', signalProgress, (io) => undefineDomain(ctx, { host }, io)),
     discardWork: (ctx, wishes) =>
       runActivity('report', signalProgress, async () => {
@@ -96,10 +111,9 @@ export function createHostActivities(
     ...undo,
     preflight: (ctx) => step('preflight', (io) => preflight(ctx, preflightDeps, io)),
     acquire: (ctx) =>
-      step('acquire', (io) => {
-        const { name, source } = ctx.spec;
-        return sourceOf(source.kind).acquire({ name, source }, new WorkDir(host.stateDir, ctx.run), io);
-      }),
+      step('acquire', (io) =>
+        sourceOf(ctx.spec.source.kind).acquire(sourceRequest(ctx), new WorkDir(host.stateDir, ctx.run), io),
+      ),
     inspectGuest: (ctx, disks) =>
       step('inspect', (io) => withMachine(ctx, 'guest', io, () => guest.inspectGuest(ctx, disks, io))),
     fixGuest: (ctx, disks, vm) =>
@@ -120,7 +134,12 @@ export function createHostActivities(
         withMachine(ctx, 'boot', io, () => verifyBoot(ctx, domain, disks, { host }, io, expected)),
       ),
   };
-  return { steps, undo, running: () => running, close: () => guest.close() };
+  return {
+    steps,
+    undo,
+    running: () => running,
+    close: () => guest.close().finally(() => transfer.dispatcher.close()),
+  };
 }
 
 async function acceleratorOf({ acceleration, stateDir }: WorkerOptions, log: Logger): Promise<Accelerator> {

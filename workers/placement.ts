@@ -31,7 +31,8 @@ async function place({ spec }: StepContext, host: PlacementHost): Promise<Placem
       remedy: 'It is tried again until a host has a free slot; name one in target.host to queue there.',
     });
   }
-  for (const { path } of spec.source.disks) {
+  const images = spec.source.kind === 'image' ? spec.source.disks : [];
+  for (const { path } of images) {
     await access(path, constants.R_OK).catch((cause: unknown) => {
       throw new LonghaulError(
         'SOURCE_NOT_FOUND',

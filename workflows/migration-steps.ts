@@ -50,9 +50,7 @@ export async function runMigration(migration: Migration): Promise<void> {
     facts.kept.push(...kept);
   });
 
-  const disks = await steps.require('acquire', () => host('open the source disks').acquire(ctx()), {
-    note: (acquired) => `${acquired.length} disk${acquired.length === 1 ? '' : 's'}`,
-  });
+  const disks = await acquire(migration, host, undoing);
   await fixGuest(migration, host, disks, () => plan);
 
   facts.disks = await steps.require('convert', () =>
@@ -103,6 +101,30 @@ export async function runMigration(migration: Migration): Promise<void> {
     CancellationScope.nonCancellable(() =>
       host('keep the report, clean up', 'short').finish(ctx(), { ...state.report(), status: 'completed' }),
     ),
+  );
+}
+
+/** Whatever was made at the source goes as soon as the disks are here, and also when they never come. */
+async function acquire(
+  { run, state, steps, undo }: Migration,
+  host: ReturnType<typeof hostActivities>,
+  undoing: ReturnType<typeof compensationActivities>,
+): Promise<AcquiredDisk[]> {
+  const ctx = (): StepContext => ({ run, spec: state.spec });
+  const note = ({ length }: AcquiredDisk[]) => `${length} disk${length === 1 ? '' : 's'}`;
+  const { source } = state.spec;
+  if (source.kind === 'image')
+    return steps.require('acquire', () => host('open the source disks').acquire(ctx()), { note });
+
+  undo.add('source', () => undoing.releaseSource(ctx(), { restart: source.restart !== 'never' }));
+  return steps.require(
+    'acquire',
+    async () => {
+      const disks = await host('fetch the disks').acquire(ctx());
+      await host('give the source back').releaseSource(ctx(), { restart: source.restart === 'always' });
+      return disks;
+    },
+    { note },
   );
 }
 

@@ -14,7 +14,9 @@ export async function planVm(input: MigrationInput): Promise<MigrationPlan> {
     const host = hostActivities(hostId, tuning);
     const preflight = await host('check everything cheap', 'short').preflight(ctx);
     const blocked = preflight.findings.some(({ severity }) => severity === 'blocker');
-    if (blocked || !input.spec.guest.fix) return { preflight, fixes: [] };
+    // Into a guest whose disks are elsewhere nobody can look.
+    const remote = (preflight.remoteDisks ?? []).length > 0;
+    if (blocked || remote || !input.spec.guest.fix) return { preflight, fixes: [] };
     const guest = await host('look into the guest').planGuest(ctx, preflight.disks, preflight.vm);
     return { preflight, ...guest };
   } catch (error) {

@@ -8,19 +8,29 @@ import type { RunRef } from '../../contracts/values.ts';
  *
  *     <state>/migrations/<migration id>/<run id>/
  *       work/       overlays and whatever else is gone when the run ends
+ *       fetched/    disks that were fetched; whole ones stay when the run did not succeed
  *       ledger      paths outside this folder that the run makes and that must not outlive it
  *       report.json, report.md, console.log, screen.png    what is kept
  */
 export class WorkDir {
   readonly root: string;
+  readonly stateDir: string;
+  readonly run: RunRef;
 
   constructor(stateDir: string, run: RunRef) {
+    this.stateDir = stateDir;
+    this.run = run;
     this.root = join(stateDir, 'migrations', run.migrationId, run.runId);
   }
 
   /** Scratch space, removed when the run ends. */
   get scratch(): string {
     return join(this.root, 'work');
+  }
+
+  /** Where fetched disks lie; see activities/transfer/fetched-disk.ts. */
+  get fetched(): string {
+    return join(this.root, 'fetched');
   }
 
   /** Path of a file that is kept after the run, for example `report.json`. */

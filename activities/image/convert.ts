@@ -5,7 +5,8 @@ import type { StepIo } from '../host/step-io.ts';
 import { runTool, type ToolResult } from '../host/tool.ts';
 import { blockdevOf, overlayOn, plainFile, pseudoFileName } from './blockdev.ts';
 import { filesOf } from './identity.ts';
-import { ProgressMeter, shareOf } from './progress.ts';
+import { ProgressMeter } from '../host/progress-meter.ts';
+import { shareOf } from './qemu-img.ts';
 
 /** What is read: an image, seen through the overlay that the guest's fixes were written to when there is one. */
 interface ConvertSource {

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { link, lstat, open, readFile, rename, rm } from 'node:fs/promises';
+import { link, lstat, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasErrno, LonghaulError } from '../../contracts/errors.ts';
 import type { RunRef, TargetDisk } from '../../contracts/values.ts';
@@ -117,6 +117,18 @@ export async function removePublished(work: WorkDir, index: number): Promise<str
   const path = await publishedPath(work, index);
   if (path !== undefined) await rm(path, { force: true });
   return path;
+}
+
+/** Indexes of the disks that this run finished, or was about to. */
+export async function publishedDisks(work: WorkDir): Promise<number[]> {
+  const names = await readdir(work.scratch).catch((error: unknown) => {
+    if (hasErrno(error, 'ENOENT')) return [];
+    throw error;
+  });
+  return names
+    .flatMap((name) => /^published-disk(\d+)\.json$/.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => a - b);
 }
 
 /** Path of the disk this run finished, when its file is still there. */

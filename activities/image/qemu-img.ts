@@ -37,3 +37,9 @@ export function askQemuImg(
     ...options,
   });
 }
+
+/** The share done, 0 to 1, in a line of `qemu-img -p`: `    (12.34/100%)`. */
+export function shareOf(line: string): number | undefined {
+  const [, percent] = /\((\d+(?:\.\d+)?)\/100%\)/.exec(line) ?? [];
+  return percent === undefined ? undefined : Number(percent) / 100;
+}

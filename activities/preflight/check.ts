@@ -1,9 +1,17 @@
 import type { ErrorCode } from '../../contracts/error-codes.ts';
 import { LonghaulError, messageOf } from '../../contracts/errors.ts';
 import type { MigrationSpec } from '../../contracts/spec.ts';
-import type { Accelerator, AcquiredDisk, Finding, RunRef, SourceVm } from '../../contracts/values.ts';
+import type {
+  Accelerator,
+  AcquiredDisk,
+  Finding,
+  RemoteDisk,
+  RunRef,
+  SourceVm,
+} from '../../contracts/values.ts';
 import type { Host } from '../host/host.ts';
 import type { ResolveSecret } from '../host/secrets.ts';
+import type { SourceOf } from '../sources/registry.ts';
 import type { StepIo } from '../host/step-io.ts';
 
 /** What preflight asks of the host. */
@@ -18,6 +26,7 @@ export interface PreflightDeps {
   readonly ownsDomain: (name: string, run: RunRef) => Promise<boolean>;
   /** Throws LonghaulError SECRET_UNRESOLVED. */
   readonly resolveSecret: ResolveSecret;
+  readonly sourceOf: SourceOf;
 }
 
 /** What the checks stand on: the spec, and what was found out before they are made. */
@@ -27,6 +36,8 @@ export interface Subject {
   vm: SourceVm;
   /** Empty when the source could not be described. */
   disks: readonly AcquiredDisk[];
+  /** Those that are fetched first. */
+  remoteDisks: readonly RemoteDisk[];
   /** Absent when a pool was named and cannot be used. */
   targetDirectory: string | undefined;
   accelerator: Accelerator;

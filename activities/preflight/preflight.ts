@@ -2,7 +2,7 @@ import type { StepContext } from '../../contracts/steps.ts';
 import type { Finding, PreflightResult, SourceVm } from '../../contracts/values.ts';
 import type { StepIo } from '../host/step-io.ts';
 import { freeSpace } from '../host/space.ts';
-import { sourceOf } from '../sources/registry.ts';
+import { type Described, sourceRequest } from '../sources/source.ts';
 import { type Check, findingsOf, type PreflightDeps, type Subject } from './check.ts';
 import { checkGuestFiles } from './guest-files-check.ts';
 import { checkDomainName, checkNetworks } from './libvirt-checks.ts';
@@ -45,9 +45,11 @@ export async function preflight(ctx: StepContext, deps: PreflightDeps, io: StepI
   };
 
   const unknown: SourceVm = { name: spec.name, nics: [] };
-  const { vm, disks } = await learn('reading the source', { vm: unknown, disks: [] }, () =>
-    sourceOf(spec.source.kind).describe({ name: spec.name, source: spec.source }, io),
+  const described = await learn<Described>('reading the source', { vm: unknown, disks: [] }, () =>
+    deps.sourceOf(spec.source.kind).describe(sourceRequest(ctx), io),
   );
+  const { vm, disks, remoteDisks = [] } = described;
+  findings.push(...(described.findings ?? []));
   const targetDirectory = await learn<string | undefined>('resolving the target', undefined, () =>
     resolveTargetDirectory(spec.target, deps, io.signal),
   );
@@ -56,7 +58,17 @@ export async function preflight(ctx: StepContext, deps: PreflightDeps, io: StepI
       ? await learn('finding out what KVM can do here', 'tcg' as const, () => deps.host.accelerator())
       : spec.target.accelerator;
 
-  const subject: Subject = { run: ctx.run, spec, vm, disks, targetDirectory, accelerator, deps, io };
+  const subject: Subject = {
+    run: ctx.run,
+    spec,
+    vm,
+    disks,
+    remoteDisks,
+    targetDirectory,
+    accelerator,
+    deps,
+    io,
+  };
   for (const { doing, check } of checks) {
     io.report(doing);
     findings.push(...(await findingsOf(() => check(subject), io)));
@@ -67,11 +79,12 @@ export async function preflight(ctx: StepContext, deps: PreflightDeps, io: StepI
     (space) => space.freeBytes,
     () => 0, // checkSpace has told
   );
-  const space = { neededBytes: neededBytes(disks, spec.target.format), freeBytes };
+  const space = { neededBytes: neededBytes([...disks, ...remoteDisks], spec.target.format), freeBytes };
   return {
     findings: withoutRepeats(findings),
     vm,
     disks: [...disks],
+    ...(remoteDisks.length === 0 ? {} : { remoteDisks }),
     targetDirectory: directory,
     accelerator,
     space,

@@ -1,12 +1,15 @@
 import type { SourceKind } from '../../contracts/spec.ts';
+import { createAzureSource } from './azure/azure-source.ts';
 import { imageSource } from './image/image-source.ts';
-import type { Source } from './source.ts';
+import type { Source, SourceDeps } from './source.ts';
+
+export type SourceOf = <K extends SourceKind>(kind: K) => Source<K>;
 
 /** Every kind of source there is; a new one is a folder and a line here. */
-const sources: { [K in SourceKind]: Source<K> } = {
-  image: imageSource,
-};
-
-export function sourceOf<K extends SourceKind>(kind: K): Source<K> {
-  return sources[kind];
+export function createSources(deps: SourceDeps): SourceOf {
+  const sources: { [K in SourceKind]: Source<K> } = {
+    image: imageSource,
+    azure: createAzureSource(deps),
+  };
+  return (kind) => sources[kind];
 }

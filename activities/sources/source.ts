@@ -1,21 +1,59 @@
+import type { StepContext } from '../../contracts/steps.ts';
 import type { MigrationSpec, SourceKind } from '../../contracts/spec.ts';
-import type { AcquiredDisk, SourceVm } from '../../contracts/values.ts';
+import type { AcquiredDisk, Finding, RemoteDisk, RunRef, SourceVm } from '../../contracts/values.ts';
+import type { ResolveSecret } from '../host/secrets.ts';
 import type { StepIo } from '../host/step-io.ts';
 import type { WorkDir } from '../host/work-dir.ts';
+import type { TransferPlane } from '../transfer/transfer-plane.ts';
+import type { AzureOptions } from './azure/clouds.ts';
 
 /** The part of a spec that speaks of a source of one kind. */
-type SpecOf<K extends SourceKind> = Extract<MigrationSpec['source'], { kind: K }>;
+export type SpecOf<K extends SourceKind> = Extract<MigrationSpec['source'], { kind: K }>;
 
 /** What a source is asked about: one VM of it. */
 export interface SourceRequest<K extends SourceKind = SourceKind> {
   /** Name of the VM as it will be called. */
   name: string;
   source: SpecOf<K>;
+  /** What is made at the source carries it, so that it is found again. */
+  run: RunRef;
+  /** Of the migration, in bytes a second. */
+  maxBytesPerSecond?: number;
+}
+
+export function sourceRequest({ run, spec }: StepContext): SourceRequest {
+  const { name, source, policy } = spec;
+  const { maxMiBPerSecond } = policy;
+  return {
+    name,
+    source,
+    run,
+    ...(maxMiBPerSecond === undefined ? {} : { maxBytesPerSecond: maxMiBPerSecond * 1024 ** 2 }),
+  };
+}
+
+/** What sources need of the worker. */
+export interface SourceDeps {
+  resolveSecret: ResolveSecret;
+  /** The worker's; settings of clouds are read from it. */
+  environment: Readonly<Record<string, string | undefined>>;
+  transfer: TransferPlane;
+  azure: AzureOptions;
+}
+
+export interface Described {
+  vm: SourceVm;
+  /** Disks that lie on this host. */
+  disks: AcquiredDisk[];
+  /** Disks that `acquire` fetches. */
+  remoteDisks?: RemoteDisk[];
+  /** What stands in the way, or what an operator should know. */
+  findings?: Finding[];
 }
 
 /**
  * Where VMs come from. One folder per source; nothing behind this interface is known outside the folder.
- * Both calls may be repeated at any time and throw LonghaulError.
+ * All calls may be repeated at any time and throw LonghaulError.
  */
 export interface Source<K extends SourceKind = SourceKind> {
   readonly kind: K;
@@ -24,11 +62,17 @@ export interface Source<K extends SourceKind = SourceKind> {
    * The VM and its disks as they can be known cheaply: headers and metadata, no disk content. Creates
    * nothing anywhere. Everything that makes the source unusable is found here, before the migration starts.
    */
-  describe(request: SourceRequest<K>, io: StepIo): Promise<{ vm: SourceVm; disks: AcquiredDisk[] }>;
+  describe(request: SourceRequest<K>, io: StepIo): Promise<Described>;
 
   /**
    * Brings the disks to this host, or opens them in place, in guest order. Afterwards they are complete
    * and read-only. Called again after an interruption it carries on from what lies in `work`.
    */
   acquire(request: SourceRequest<K>, work: WorkDir, io: StepIo): Promise<AcquiredDisk[]>;
+
+  /**
+   * Takes back what was made at the source: access, snapshots; and starts a VM again that was stopped for the
+   * run, when `restart`. Of a source without it nothing is made anywhere. Nothing there is no error.
+   */
+  release?(request: SourceRequest<K>, work: WorkDir, wishes: { restart: boolean }, io: StepIo): Promise<void>;
 }

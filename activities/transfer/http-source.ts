@@ -12,6 +12,10 @@ export interface HttpDisk {
   /** Strong entity tag, quotes included; RFC 9110, section 8.8.3. Without one a change cannot be noticed. */
   etag: string;
   sizeBytes: number;
+  /** Of what the server holds, where that is more than the disk: a VHD has a footer behind it. */
+  resourceBytes?: number;
+  /** Tells the disk from others that may have the same tag. */
+  id?: string;
   extents: readonly Extent[];
   /** Sent with every request. */
   headers?: Readonly<Record<string, string>>;
@@ -29,7 +33,7 @@ export class HttpRangeSource implements RangeSource {
   /** @param dispatcher pools the connections; it is the caller's to close */
   constructor(disk: HttpDisk, dispatcher: Dispatcher) {
     this.name = disk.name;
-    this.identity = disk.etag;
+    this.identity = disk.id === undefined ? disk.etag : `${disk.id} ${disk.etag}`;
     this.sizeBytes = disk.sizeBytes;
     this.extents = disk.extents;
     this.#disk = disk;
@@ -104,8 +108,9 @@ export class HttpRangeSource implements RangeSource {
     const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(stated ?? '') ?? [];
     if (Number(first) !== offset || Number(last) !== offset + length - 1)
       throw new TransferFault('again', `${place} sends another range than was asked for`);
-    if (total !== '*' && Number(total) !== this.sizeBytes)
-      throw new TransferFault('changed', `${place} has ${total} bytes where it had ${this.sizeBytes}`);
+    const known = this.#disk.resourceBytes ?? this.sizeBytes;
+    if (total !== '*' && Number(total) !== known)
+      throw new TransferFault('changed', `${place} has ${total} bytes where it had ${known}`);
   }
 
   async *#body(answer: Dispatcher.ResponseData, url: URL, { length }: Extent): AsyncGenerator<Uint8Array> {

@@ -1,3 +1,4 @@
+import type { MigrationSpec } from '../../contracts/spec.ts';
 import type { Command } from 'commander';
 import { jsonText } from '../output/text.ts';
 import { runCommand, type CommandContext, type GlobalFlags } from './context.ts';
@@ -23,11 +24,10 @@ export function addSpec(program: Command, context: CommandContext): void {
       runCommand(context, self, async () => {
         const { readSpecFile } = await import('../spec-from-arguments.ts');
         const value = await readSpecFile(file);
-        const disks = value.source.disks.length === 1 ? 'one disk' : `${value.source.disks.length} disks`;
         context.terminal.print(
           self.optsWithGlobals<GlobalFlags>().json === true
             ? jsonText(value)
-            : `${file} is valid: ${value.name}, ${disks}`,
+            : `${file} is valid: ${value.name}, ${sourceText(value.source)}`,
         );
         return 'ok';
       }),
@@ -46,4 +46,9 @@ export function addSpec(program: Command, context: CommandContext): void {
         return 'ok';
       }),
     );
+}
+
+function sourceText(source: MigrationSpec['source']): string {
+  if (source.kind === 'azure') return `${source.vm} in the resource group ${source.resourceGroup}`;
+  return source.disks.length === 1 ? 'one disk' : `${source.disks.length} disks`;
 }

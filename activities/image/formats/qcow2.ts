@@ -1,4 +1,5 @@
-import { imageFormats, type ImageFormat } from '../../../contracts/spec.ts';
+import { imageFormats } from '../../../contracts/spec-sources.ts';
+import type { ImageFormat } from '../../../contracts/spec.ts';
 import { imageError } from '../errors.ts';
 import { decodeText, u64be, type ImageFile } from './image-file.ts';
 import type { Layer } from './layer.ts';

@@ -2,14 +2,12 @@ import type { ImageSourceSpec } from '../../../contracts/spec.ts';
 import { LonghaulError } from '../../../contracts/errors.ts';
 import type { AcquiredDisk, SourceVm } from '../../../contracts/values.ts';
 import type { StepIo } from '../../host/step-io.ts';
-import { allocatedBytes } from '../../image/allocation.ts';
-import { resolveChain } from '../../image/chain.ts';
-import { filesOf, identify } from '../../image/identity.ts';
+import { openDisk } from '../../image/open-disk.ts';
 import type { Source, SourceRequest } from '../source.ts';
 import { generatedMac } from './mac.ts';
 
 /** Disk images on this host. They are opened in place and never written to. */
-export const imageSource: Source = {
+export const imageSource: Source<'image'> = {
   kind: 'image',
 
   async describe(request, io) {
@@ -21,7 +19,7 @@ export const imageSource: Source = {
   },
 };
 
-function vmOf({ name, source }: SourceRequest): SourceVm {
+function vmOf({ name, source }: SourceRequest<'image'>): SourceVm {
   const nics = source.nics.map((nic, index) => ({
     mac: nic.mac ?? generatedMac(name, index),
     network: nic.network,
@@ -39,7 +37,7 @@ async function openDisks(source: ImageSourceSpec, io: StepIo): Promise<AcquiredD
   const ownerOf = new Map<string, number>();
   for (const [index, disk] of source.disks.entries()) {
     io.report(`reading the headers of ${disk.path}`);
-    const opened = await openDisk(index, disk, io);
+    const opened = await openDisk(index, disk, io.signal);
     const top = opened.image.path;
     const first = ownerOf.get(top);
     if (first !== undefined)
@@ -51,20 +49,4 @@ async function openDisks(source: ImageSourceSpec, io: StepIo): Promise<AcquiredD
     disks.push(opened);
   }
   return disks;
-}
-
-async function openDisk(
-  index: number,
-  disk: ImageSourceSpec['disks'][number],
-  io: StepIo,
-): Promise<AcquiredDisk> {
-  const statedFormat = 'format' in disk ? disk.format : undefined;
-  const image = await resolveChain(disk.path, { statedFormat, signal: io.signal });
-  return {
-    index,
-    image,
-    virtualSizeBytes: image.virtualSizeBytes,
-    allocatedBytes: await allocatedBytes(image, io.signal),
-    files: await identify(filesOf(image)),
-  };
 }

@@ -2,7 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { convertDisk } from '../../../activities/image/convert-disk.ts';
 import { WorkDir } from '../../../activities/host/work-dir.ts';
-import { sourceOf } from '../../../activities/sources/registry.ts';
+import { testSources } from '../../support/sources.ts';
 import { migrationSpec } from '../../../contracts/spec.ts';
 import type { StepContext } from '../../../contracts/steps.ts';
 import type { AcquiredDisk } from '../../../contracts/values.ts';
@@ -92,7 +92,7 @@ const specOf = (image: string) =>
 async function acquired(image: string, scratch: string): Promise<AcquiredDisk> {
   const { name, source } = specOf(image);
   const work = new WorkDir(join(scratch, 'state'), { migrationId: 'bench', runId: 'acquire' });
-  const [disk] = await sourceOf('image').acquire({ name, source }, work, testIo());
+  const [disk] = await testSources()(source.kind).acquire({ name, source, run: work.run }, work, testIo());
   if (!disk) throw new Error(`${image} has no disk`);
   return disk;
 }

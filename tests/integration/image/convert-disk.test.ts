@@ -11,7 +11,8 @@ import { WorkDir } from '../../../activities/host/work-dir.ts';
 import { convertDisk } from '../../../activities/image/convert-disk.ts';
 import { completeOverlays, createOverlay, overlayPathOf } from '../../../activities/image/overlay.ts';
 import { removePublished } from '../../../activities/image/publish.ts';
-import { sourceOf } from '../../../activities/sources/registry.ts';
+import { sourceRequest } from '../../../activities/sources/source.ts';
+import { testSources } from '../../support/sources.ts';
 import { testIo } from '../../support/io.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 import { makeDisk, qemuImg, sha256 } from './variants.ts';
@@ -31,7 +32,7 @@ async function setUp(target: MigrationSpecInput['target'] = {}, policy: Migratio
   const ctx: StepContext = { run: { migrationId: 'vm-1', runId: '0123456789abcdef' }, spec };
   const io = testIo();
   const work = new WorkDir(stateDir, ctx.run);
-  const disks = await sourceOf('image').acquire({ name: 'vm', source: spec.source }, work, io);
+  const disks = await testSources()(spec.source.kind).acquire(sourceRequest(ctx), work, io);
   const disk = disks[0];
   if (!disk) throw new Error('no disk');
   const convert = () => convertDisk(ctx, disk, directory, { host: { stateDir }, io });

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { migrationSpec } from '../../../contracts/spec.ts';
 import { WorkDir } from '../../../activities/host/work-dir.ts';
-import { sourceOf } from '../../../activities/sources/registry.ts';
+import { testRun, testSources } from '../../support/sources.ts';
 import { testIo } from '../../support/io.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 import { digests, qemuImg } from './variants.ts';
@@ -15,7 +15,7 @@ function setUp(disks: (directory: string) => unknown[], more: object = {}) {
     name: 'web01',
     source: { kind: 'image', disks: disks(directory), ...more },
   });
-  return { directory, request: { name, source } };
+  return { directory, request: { name, source, run: testRun } };
 }
 
 describe('the image source', () => {
@@ -25,7 +25,7 @@ describe('the image source', () => {
       { nics: [{ mac: '00:50:56:AA:BB:CC', network: 'lan' }, {}], cpus: 2, memoryMiB: 1024 },
     );
     const before = await digests(directory);
-    const { vm, disks } = await sourceOf('image').describe(request, testIo());
+    const { vm, disks } = await testSources()(request.source.kind).describe(request, testIo());
     expect(vm).toMatchObject({ name: 'web01', cpus: 2, memoryMiB: 1024 });
     expect(vm.nics[0]).toEqual({ mac: '00:50:56:aa:bb:cc', network: 'lan' });
     expect(vm.nics[1]?.mac).toMatch(/^52:54:00:/);
@@ -40,13 +40,13 @@ describe('the image source', () => {
   it('acquires the same disks each time', async () => {
     const { request } = setUp((dir) => [join(dir, 'root.qcow2')]);
     const work = new WorkDir(scratchDirectory(), { migrationId: 'm', runId: 'r' });
-    const first = await sourceOf('image').acquire(request, work, testIo());
-    expect(await sourceOf('image').acquire(request, work, testIo())).toEqual(first);
+    const first = await testSources()(request.source.kind).acquire(request, work, testIo());
+    expect(await testSources()(request.source.kind).acquire(request, work, testIo())).toEqual(first);
   });
 
   it('refuses one file as two disks', async () => {
     const { request } = setUp((dir) => [join(dir, 'root.qcow2'), join(dir, 'root.qcow2')]);
-    await expect(sourceOf('image').describe(request, testIo())).rejects.toMatchObject({
+    await expect(testSources()(request.source.kind).describe(request, testIo())).rejects.toMatchObject({
       code: 'SPEC_INVALID',
     });
   });

@@ -20,6 +20,7 @@ import { LonghaulError } from '../../../contracts/errors.ts';
 import { migrationSpec, type MigrationSpecInput } from '../../../contracts/spec.ts';
 import type { Accelerator, PreflightResult } from '../../../contracts/values.ts';
 import { testIo } from '../../support/io.ts';
+import { testSources } from '../../support/sources.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 
 const uri = 'qemu:///system';
@@ -68,6 +69,7 @@ function setting(accelerator: Accelerator = 'kvm', libvirtUri = uri): Setting {
     },
     ownsDomain: () => Promise.resolve(false),
     resolveSecret: createSecretResolver({ environment: { KEY: 'correct horse' } }),
+    sourceOf: testSources(),
   };
   const spec = { name: uniqueName('web'), source: { kind: 'image' as const, disks: [image] } };
   return { root, image, target, deps, spec };

@@ -13,7 +13,7 @@ describe('a migration named on the command line', () => {
   it('by its images gets absolute paths and the name of the first', async () => {
     const spec = await specFromArguments(['web 01.vmdk', '/data.img'], []);
     expect(spec.name).toBe('web-01');
-    expect(spec.source.disks.map((disk) => disk.path)).toEqual([resolve('web 01.vmdk'), '/data.img']);
+    expect(spec.source).toMatchObject({ disks: [{ path: resolve('web 01.vmdk') }, { path: '/data.img' }] });
   });
 
   it('by a file that is no spec but a disk is refused without being read whole', async () => {

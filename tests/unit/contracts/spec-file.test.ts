@@ -21,7 +21,9 @@ describe('a spec file that is right', () => {
       'source:\n  kind: image\n  disks: [disks/My VM.vmdk, {path: /data.img}]\ntarget: {directory: out}\n',
     );
     expect(spec.name).toBe('My-VM');
-    expect(spec.source.disks.map((disk) => disk.path)).toEqual(['/specs/disks/My VM.vmdk', '/data.img']);
+    expect(spec.source).toMatchObject({
+      disks: [{ path: '/specs/disks/My VM.vmdk' }, { path: '/data.img' }],
+    });
     expect(spec.target.directory).toBe('/specs/out');
   });
 
@@ -105,12 +107,12 @@ policy:
     [
       'a kind of source there is none of',
       'name: x\nsource: {kind: vmx, disks: [a]}',
-      'vm.yaml:2:16: source.kind: must be image, not "vmx"',
+      'vm.yaml:2:16: source.kind: must be one of image, azure, not "vmx"',
     ],
     [
       'a source without a kind',
       'name: x\nsource: {disks: [a]}',
-      'vm.yaml:2:9: source.kind: is missing; it must be image',
+      'vm.yaml:2:9: source.kind: is missing; it must be one of image, azure',
     ],
     [
       'a source without disks',

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createSecretResolver } from '../../../activities/host/secrets.ts';
-import { secretRef } from '../../../contracts/spec.ts';
+import { secretRef } from '../../../contracts/spec-atoms.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'secrets-'));
 afterAll(() => rmSync(dir, { recursive: true }));

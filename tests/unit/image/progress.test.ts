@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { dataBytesOf } from '../../../activities/image/allocation.ts';
-import { ProgressMeter, shareOf } from '../../../activities/image/progress.ts';
+import { ProgressMeter } from '../../../activities/host/progress-meter.ts';
+import { shareOf } from '../../../activities/image/qemu-img.ts';
 
 describe('progress of a copy', () => {
   it('is read from the lines of qemu-img', () => {

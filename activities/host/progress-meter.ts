@@ -2,16 +2,17 @@ import type { DiskProgress } from '../../contracts/steps.ts';
 
 const windowMs = 10_000;
 
-/** Turns qemu-img's percentages into bytes with a rate over the last seconds and the time that is left. */
+/** Bytes done of one disk, with a rate over the last seconds and the time that is left. */
 export class ProgressMeter {
   private readonly index: number;
   private readonly totalBytes: number;
   private readonly samples: { atMs: number; bytes: number }[] = [];
 
-  constructor(index: number, totalBytes: number, startMs: number) {
+  /** @param startBytes what was there before, which took no time now */
+  constructor(index: number, totalBytes: number, startMs: number, startBytes = 0) {
     this.index = index;
     this.totalBytes = totalBytes;
-    this.samples.push({ atMs: startMs, bytes: 0 });
+    this.samples.push({ atMs: startMs, bytes: startBytes });
   }
 
   /** What to show for a share of the work, 0 to 1, done at `nowMs`. */
@@ -32,10 +33,4 @@ export class ProgressMeter {
     if (rate > 0) progress.etaSeconds = Math.ceil((this.totalBytes - doneBytes) / rate);
     return progress;
   }
-}
-
-/** The share done, 0 to 1, in a line of `qemu-img -p`: `    (12.34/100%)`. */
-export function shareOf(line: string): number | undefined {
-  const [, percent] = /\((\d+(?:\.\d+)?)\/100%\)/.exec(line) ?? [];
-  return percent === undefined ? undefined : Number(percent) / 100;
 }

@@ -1,0 +1,154 @@
+import { mkdir, readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { hasErrno, LonghaulError } from '../../contracts/errors.ts';
+import { formatBytes } from '../../contracts/units.ts';
+import type { DiskTransfer } from '../../contracts/values.ts';
+import { withFileLock } from '../host/file-lock.ts';
+import { ProgressMeter } from '../host/progress-meter.ts';
+import { replaceFile } from '../host/replace-file.ts';
+import { freeSpace } from '../host/space.ts';
+import type { StepIo } from '../host/step-io.ts';
+import type { WorkDir } from '../host/work-dir.ts';
+import { type Downloaded, type DownloadJob, download } from './download.ts';
+import { bytesIn } from './extents.ts';
+import type { RangeSource } from './range-source.ts';
+
+export interface FetchJob {
+  work: WorkDir;
+  index: number;
+  /** For people, without anything secret. */
+  name: string;
+  /** See `DownloadJob.open`. */
+  open: () => Promise<RangeSource>;
+  connections: number;
+  limits: DownloadJob['limits'];
+  /** 8 MiB when left out. */
+  chunkBytes?: number;
+  io: StepIo;
+}
+
+export interface FetchedDisk {
+  path: string;
+  transfer: DiskTransfer;
+}
+
+const defaultChunkBytes = 8 * 1024 ** 2;
+
+/**
+ * The disks that a run fetches, in a folder of its own below the run's:
+ *
+ *     fetched/disk0           the disk, sparse
+ *     fetched/disk0.journal   what of it is there; see `Journal`
+ *     fetched/disk0.json      how it came, written when it is whole
+ */
+const placeOf = (work: WorkDir, index: number) => {
+  const path = join(work.fetched, `disk${index}`);
+  return { path, journal: `${path}.journal`, record: `${path}.json` };
+};
+
+/**
+ * Brings a disk to the host, or carries on with that. A disk that is whole is not asked for again.
+ *
+ * @throws LonghaulError WORK_LOCKED, SPACE_INSUFFICIENT before anything is fetched, and what `download` throws.
+ */
+export async function fetchDisk(job: FetchJob): Promise<FetchedDisk> {
+  const { work, index, io } = job;
+  await mkdir(work.fetched, { recursive: true, mode: 0o700 });
+  const lock = join(work.stateDir, 'locks', `${work.run.migrationId}-fetch${index}`);
+  return withFileLock(lock, io.signal, async () => {
+    const place = placeOf(work, index);
+    const known = await fetchedDisk(work, index);
+    if (known !== undefined) return known;
+
+    const started = performance.now();
+    const downloaded = await download({
+      path: place.path,
+      journalPath: place.journal,
+      open: async () => {
+        const source = await job.open();
+        await requireRoom(place.path, source);
+        return source;
+      },
+      connections: job.connections,
+      chunkBytes: job.chunkBytes ?? defaultChunkBytes,
+      limits: job.limits,
+      signal: io.signal,
+      onProgress: reporter(job),
+    });
+    const transfer = transferOf(job.name, downloaded, (performance.now() - started) / 1000);
+    await replaceFile(place.record, JSON.stringify(transfer));
+    return { path: place.path, transfer };
+  });
+}
+
+/** The disk, when it is whole. */
+export async function fetchedDisk(work: WorkDir, index: number): Promise<FetchedDisk | undefined> {
+  const { path, record } = placeOf(work, index);
+  const transfer = await readRecord(record);
+  return transfer === undefined ? undefined : { path, transfer };
+}
+
+/** Removes what a run fetched. @returns paths of whole disks that were kept, when they are not to go too. */
+export async function discardFetched(
+  work: WorkDir,
+  { keepWhole }: { keepWhole: boolean },
+): Promise<string[]> {
+  const kept: string[] = [];
+  for (let index = 0; keepWhole && index < mostDisks; index += 1) {
+    const place = placeOf(work, index);
+    if ((await readRecord(place.record)) !== undefined) kept.push(place.path);
+    else for (const path of Object.values(place)) await rm(path, { force: true });
+  }
+  if (kept.length === 0) await rm(work.fetched, { recursive: true, force: true });
+  return kept;
+}
+
+/** As many as a spec may have. */
+const mostDisks = 64;
+
+function transferOf(
+  from: string,
+  { dataBytes, fetchedBytes, sha256 }: Downloaded,
+  seconds: number,
+): DiskTransfer {
+  return { from, dataBytes, fetchedBytes, sha256, seconds };
+}
+
+/** Better to say so before than when the host is full. */
+async function requireRoom(path: string, { name, extents }: RangeSource): Promise<void> {
+  const missing = Math.max(0, bytesIn(extents) - (await allocatedBytesOf(path)));
+  const { freeBytes } = await freeSpace(path);
+  if (freeBytes >= missing) return;
+  throw new LonghaulError('SPACE_INSUFFICIENT', {
+    found: `${name} needs ${formatBytes(missing)} more on this host, where ${formatBytes(freeBytes)} are free: ${formatBytes(missing - freeBytes)} are missing (${missing - freeBytes} bytes)`,
+    remedy: 'Make room for them in the state directory, then retry: what was fetched is kept.',
+    details: { path, missingBytes: missing - freeBytes },
+  });
+}
+
+async function allocatedBytesOf(path: string): Promise<number> {
+  try {
+    return (await stat(path)).blocks * 512;
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return 0;
+    throw error;
+  }
+}
+
+function reporter({ index, name, io }: FetchJob): DownloadJob['onProgress'] {
+  let meter: ProgressMeter | undefined;
+  return ({ doneBytes, totalBytes, waiting }) => {
+    meter ??= new ProgressMeter(index, totalBytes, performance.now(), doneBytes);
+    const share = totalBytes === 0 ? 1 : doneBytes / totalBytes;
+    io.report(waiting ?? `fetching ${name}`, meter.at(share, performance.now()));
+  };
+}
+
+async function readRecord(path: string): Promise<DiskTransfer | undefined> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as DiskTransfer;
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
