@@ -138,7 +138,7 @@ export function createHostActivities(
     steps,
     undo,
     running: () => running,
-    close: () => guest.close().finally(() => transfer.dispatcher.close()),
+    close: () => guest.close().finally(() => transfer.close()),
   };
 }
 

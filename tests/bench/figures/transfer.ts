@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { chunksOf } from '../../../activities/transfer/extents.ts';
 import { run, type Say } from '../../guests/lib/run.ts';
@@ -20,7 +20,7 @@ const rounds = 5;
 
 /** Downloading a tenth of a disk from a server beside us, against `curl --parallel` with the same ranges. */
 export async function transferFigures(scratch: string, say: Say): Promise<Figure[]> {
-  const server = await BlobServer.start(join(scratch, 'server'));
+  const server = await BlobServer.start(join(scratch, 'server'), { address: '127.0.0.1' });
   try {
     const disk = await scatteredDisk(join(server.root, 'disk.raw'), 8 * GiB);
     say(`downloading ${disk.extents.length} extents, ${rounds} rounds of three`);
@@ -31,7 +31,7 @@ export async function transferFigures(scratch: string, say: Say): Promise<Figure
 }
 
 async function measured(disk: ScatteredDisk, server: BlobServer, scratch: string): Promise<Figure[]> {
-  const url = `${server.url}/disk.raw`;
+  const url = `${server.origin}/disk.raw`;
   const dir = join(scratch, 'files');
   const ranges = chunksOf(disk.extents, disk.sizeBytes, chunkBytes);
   const fetchFiles = await curlTask(url, ranges, { dir, connections });
@@ -51,16 +51,16 @@ async function measured(disk: ScatteredDisk, server: BlobServer, scratch: string
     },
     bare: async () => {
       seconds.bare.push(await curl(fetchFiles));
-      await rm(dir, { recursive: true });
       await server.traffic();
+      await emptied(dir);
     },
     synced: async () => {
       const fetched = await curl(fetchFiles);
       const started = performance.now();
       await run('sync', ['--file-system', dir]);
       seconds.synced.push(fetched + (performance.now() - started) / 1000);
-      await rm(dir, { recursive: true });
       await server.traffic();
+      await emptied(dir);
     },
   });
 
@@ -121,4 +121,9 @@ async function measured(disk: ScatteredDisk, server: BlobServer, scratch: string
 /** What was downloaded is the disk, byte for byte; a figure of anything else says nothing. */
 async function sameBytes(disk: string, copy: string): Promise<void> {
   await run('cmp', ['--silent', disk, copy]);
+}
+
+async function emptied(dir: string): Promise<void> {
+  await rm(dir, { recursive: true });
+  await mkdir(dir);
 }

@@ -1,83 +1,103 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { limitedCommand } from '../../../activities/host/tool.ts';
 import { run } from '../../guests/lib/run.ts';
+
+export interface Place {
+  address: string;
+  /** A command that starts programs where that address is, if any. */
+  wrapper?: readonly string[];
+}
+
+/** What the server's log says of some time. */
+export interface Traffic {
+  /** Sent and received, heads included. */
+  bytes: number;
+  requests: number;
+  /** Sockets there were. */
+  connections: number;
+}
+
+const port = 18_080;
 
 /** nginx in a directory of its own, with its files in memory, so that it is never what is waited for. */
 export class BlobServer {
-  readonly url: string;
+  readonly address: string;
+  readonly port = port;
   /** Its files; in memory. */
   readonly root: string;
   readonly #child: ChildProcess;
   readonly #log: string;
   #told = 0;
 
-  private constructor(url: string, dir: string, child: ChildProcess) {
-    this.url = url;
+  private constructor(dir: string, address: string, child: ChildProcess) {
     this.root = join(dir, 'root');
+    this.address = address;
     this.#log = join(dir, 'access.log');
     this.#child = child;
   }
 
-  static async start(dir: string): Promise<BlobServer> {
+  /** @param tls files with which it speaks TLS, when it is to */
+  static async start(
+    dir: string,
+    { address, wrapper = [] }: Place,
+    tls?: { certPath: string; keyPath: string },
+  ): Promise<BlobServer> {
     await mkdir(join(dir, 'root'), { recursive: true });
+    await writeFile(join(dir, 'nginx.conf'), configuration(address, tls));
     await run('mount', ['-t', 'tmpfs', '-o', 'size=4g,mode=0755', 'longhaul-bench', join(dir, 'root')]);
-    const port = await freePort();
-    await writeFile(join(dir, 'nginx.conf'), configuration(port));
-    const child = spawn(
-      'setpriv',
-      ['--pdeathsig', 'KILL', 'nginx', '-p', dir, '-c', 'nginx.conf', '-e', 'error.log'],
-      {
-        stdio: ['ignore', 'inherit', 'inherit'],
-      },
-    );
-    const server = new BlobServer(`http://127.0.0.1:${port}`, dir, child);
-    await server.#answers();
+    const nginx = [...wrapper, 'nginx', '-p', dir, '-c', 'nginx.conf', '-e', 'error.log'];
+    const [command, args] = limitedCommand(nginx[0] ?? '', nginx.slice(1), {});
+    const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+    const server = new BlobServer(dir, address, child);
+    await server.#listens(wrapper);
     return server;
   }
 
-  /** What it sent and was sent since the last question, heads included, and over how many connections. */
-  async traffic(): Promise<{ bytes: number; requests: number; connections: number }> {
-    // It is written when an answer has left.
-    await sleep(100);
-    const lines = (await readFile(this.#log, 'utf8')).trimEnd().split('\n').slice(this.#told);
-    this.#told += lines.length;
-    const asked = lines.map((line) => line.split(' ').map(Number));
+  get origin(): string {
+    return `http://${this.address}:${this.port}`;
+  }
+
+  /** Since the last question. */
+  async traffic(): Promise<Traffic> {
+    // A line is written when its answer has left.
+    await sleep(200);
+    const lines = (await readFile(this.#log, 'utf8')).split('\n').slice(0, -1);
+    const answers = lines.slice(this.#told).map((line) => line.split(' ').map(Number));
+    this.#told = lines.length;
     return {
-      bytes: asked.reduce((sum, [sent = 0, received = 0]) => sum + sent + received, 0),
-      requests: lines.length,
-      connections: new Set(asked.map(([, , connection]) => connection)).size,
+      bytes: answers.reduce((sum, [sent = 0, received = 0]) => sum + sent + received, 0),
+      requests: answers.length,
+      connections: new Set(answers.map(([, , connection]) => connection)).size,
     };
   }
 
   async stop(): Promise<void> {
+    const ended = once(this.#child, 'close');
     this.#child.kill('SIGTERM');
-    await once(this.#child, 'close');
+    await ended;
     await run('umount', [this.root]);
   }
 
-  async #answers(): Promise<void> {
-    for (let tries = 0; ; tries += 1) {
-      try {
-        await (await fetch(this.url)).text();
-        return;
-      } catch (error) {
-        if (tries > 100) throw error;
-        await sleep(50);
-      }
+  async #listens(wrapper: readonly string[]): Promise<void> {
+    const [program, ...args] = [...wrapper, 'ss', '-tlnH', `sport = :${this.port}`];
+    for (let tries = 0; tries < 200; tries += 1) {
+      if ((await run(program, args)).stdout !== '') return;
+      await sleep(50);
     }
+    throw new Error(`nginx does not listen on port ${this.port}`);
   }
 }
 
-/** Debian's nginx with what serves files fast, and without what ends a connection before the end. */
-const configuration = (port: number) => `
+/** One process, which ends with the bench; it fills several links of 1 Gbit/s. */
+const configuration = (address: string, tls?: { certPath: string; keyPath: string }) => `
 daemon off;
+master_process off;
 user root;
 pid nginx.pid;
-worker_processes 2;
 events { worker_connections 1024; }
 http {
   log_format bench '$bytes_sent $request_length $connection';
@@ -86,15 +106,10 @@ http {
   sendfile on;
   tcp_nopush on;
   keepalive_requests 1000000;
-  server { listen 127.0.0.1:${port}; root root; }
+  server {
+    listen ${address}:${port} ${tls === undefined ? '' : 'ssl'};
+    ${tls === undefined ? '' : `ssl_certificate ${tls.certPath}; ssl_certificate_key ${tls.keyPath};`}
+    root root;
+  }
 }
 `;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}

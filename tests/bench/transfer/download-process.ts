@@ -1,28 +1,29 @@
 import { json } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Agent, type Dispatcher } from 'undici';
-import { connectionPool } from '../../../activities/transfer/connection-pool.ts';
+import { Agent } from 'undici';
 import { download } from '../../../activities/transfer/download.ts';
 import { fixedAccess } from '../../../activities/transfer/http-access.ts';
 import { HttpRangeSource } from '../../../activities/transfer/http-source.ts';
+import { createTransferPlane } from '../../../activities/transfer/transfer-plane.ts';
 import { chunkBytes, type DownloadCost, downloadTask, type DownloadTask } from './downloading.ts';
 
 /** Downloads the disks of the task on standard input side by side; prints the cost as JSON. */
-const stallMs = 60_000;
 
 const task = downloadTask.parse(await json(process.stdin));
-const pool = task.connectionPerRequest
-  ? new Agent({ connections: task.connections, pipelining: 0, headersTimeout: stallMs, bodyTimeout: stallMs })
-  : connectionPool({ connectionsPerOrigin: task.connections, stallMs, proxy: {} });
+const plane = createTransferPlane({ connections: task.connections });
+const dispatcher = task.connectionPerRequest
+  ? new Agent({ connections: task.connections, pipelining: 0 })
+  : plane.dispatcher;
 await sleep(500);
 
 const idleMb = process.memoryUsage.rss() / 1e6;
 const cpuBefore = process.cpuUsage();
 const started = performance.now();
-const done = await Promise.all(task.disks.map((disk) => fetchDisk(disk, pool)));
+const done = await Promise.all(task.disks.map((disk) => fetchDisk(disk)));
 const seconds = (performance.now() - started) / 1000;
 const { user, system } = process.cpuUsage(cpuBefore);
-await pool.close();
+await plane.close();
+await dispatcher.destroy();
 
 const cost: DownloadCost = {
   seconds,
@@ -34,10 +35,7 @@ const cost: DownloadCost = {
 };
 console.log(JSON.stringify(cost));
 
-async function fetchDisk(
-  { url, path, extents, sizeBytes }: DownloadTask['disks'][number],
-  dispatcher: Dispatcher,
-) {
+async function fetchDisk({ url, path, extents, sizeBytes }: DownloadTask['disks'][number]) {
   const access = fixedAccess(new URL(url));
   return await download({
     path,

@@ -1,13 +1,12 @@
 import { createCipheriv } from 'node:crypto';
-import { open, writeFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import type { Extent } from '../../../activities/transfer/extents.ts';
 
 const KiB = 1024;
 
 export interface ScatteredDisk {
-  /** The disk, raw and sparse, and the list of its extents as JSON. */
+  /** Raw and sparse. */
   path: string;
-  extentsPath: string;
   sizeBytes: number;
   extents: readonly Extent[];
   dataBytes: number;
@@ -32,11 +31,8 @@ export async function scatteredDisk(path: string, sizeBytes: number): Promise<Sc
   } finally {
     await file.close();
   }
-  const extentsPath = `${path}.extents.json`;
-  await writeFile(extentsPath, JSON.stringify(extents));
   return {
     path,
-    extentsPath,
     sizeBytes,
     extents,
     dataBytes: extents.reduce((sum, { length }) => sum + length, 0),
