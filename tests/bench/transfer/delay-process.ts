@@ -27,7 +27,6 @@ createServer({ noDelay: true }, (client) => {
 async function relay(from: Socket, to: Socket): Promise<void> {
   const held: { bytes: Buffer; dueMs: number }[] = [];
   let heldBytes = 0;
-  let ended = false;
   const gone = new Promise((resolve) => to.once('close', resolve));
   let wake = () => undefined as unknown;
   from.on('data', (bytes: Buffer) => {
@@ -37,13 +36,12 @@ async function relay(from: Socket, to: Socket): Promise<void> {
     wake();
   });
   from.on('close', () => {
-    ended = true;
     wake();
   });
   for (;;) {
     const first = held.shift();
     if (first === undefined) {
-      if (ended) break;
+      if (from.closed) break;
       await new Promise((resolve) => (wake = () => resolve(undefined)));
       continue;
     }
