@@ -37,25 +37,45 @@ export async function acquireDisks(
     compute.virtualMachines.get(source.resourceGroup, source.vm),
   );
   const frozen = await freeze({ azure, compute, source, run, vm, work, io });
+  const { dispatcher } = deps.transfer;
+  const fetched = await sideBySide(frozen, io, (disk, own) =>
+    fetchDisk({
+      ...fetchOptions(request, deps),
+      work,
+      index: disk.index,
+      name: disk.name,
+      open: () => openSnapshot(disk, dispatcher, own.signal),
+      io: own,
+    }),
+  );
+  return opened(fetched, io);
+}
 
-  const { maxBytesPerSecond } = request;
+export function fetchOptions({ maxBytesPerSecond }: SourceRequest<'azure'>, { transfer }: SourceDeps) {
   const own = maxBytesPerSecond === undefined ? [] : [new RateLimit(maxBytesPerSecond)];
-  const limits = [...deps.transfer.limits, ...own];
-  // When one fails, the others need not go on: what they have is kept.
+  return { connections: transfer.connections, chunkBytes, limits: [...transfer.limits, ...own] };
+}
+
+/** When one fails, the others need not go on: what they have is kept. */
+export async function sideBySide<T, R>(
+  all: readonly T[],
+  io: StepIo,
+  work: (one: T, io: StepIo) => Promise<R>,
+): Promise<R[]> {
   const stop = new AbortController();
   const together = { ...io, signal: AbortSignal.any([io.signal, stop.signal]) };
-  const fetches = frozen.map(async (disk) => {
+  const results = all.map(async (one) => {
     try {
-      return await fetchFrozen(disk, { work, deps, limits, io: together });
+      return await work(one, together);
     } catch (error) {
       stop.abort(error);
       throw error;
     }
   });
-  await Promise.allSettled(fetches);
+  await Promise.allSettled(results);
   io.signal.throwIfAborted();
   if (stop.signal.aborted) throw stop.signal.reason;
-  return opened(await Promise.all(fetches), io);
+  return Promise.all(results);
 }
 
 /** All disks as of one moment, of a VM that runs or does not, as the spec wants it. */
@@ -83,21 +103,6 @@ async function freeze(request: FreezeRequest): Promise<FrozenDisk[]> {
   });
 }
 
-async function fetchFrozen(
-  disk: FrozenDisk,
-  job: { work: WorkDir; deps: SourceDeps; limits: readonly RateLimit[]; io: StepIo },
-): Promise<FetchedDisk> {
-  const { dispatcher, connections } = job.deps.transfer;
-  return fetchDisk({
-    ...job,
-    index: disk.index,
-    name: disk.name,
-    open: () => openSnapshot(disk, dispatcher, job.io.signal),
-    connections,
-    chunkBytes,
-  });
-}
-
 async function allFetched(work: WorkDir): Promise<FetchedDisk[] | undefined> {
   const { disks } = await readMade(work);
   if (disks === undefined) return undefined;
@@ -107,7 +112,7 @@ async function allFetched(work: WorkDir): Promise<FetchedDisk[] | undefined> {
 }
 
 /** What was fetched is raw, whatever a guest wrote into its first sector. */
-function opened(disks: readonly FetchedDisk[], { signal }: StepIo): Promise<AcquiredDisk[]> {
+export function opened(disks: readonly FetchedDisk[], { signal }: StepIo): Promise<AcquiredDisk[]> {
   return Promise.all(
     disks.map(async ({ path, transfer }, index) => ({
       ...(await openDisk(index, { path, format: 'raw' }, signal)),
