@@ -10,8 +10,8 @@ export interface LoggedRequest {
   /** `comp` of a blob request, such as `pagelist`. */
   comp: string | null;
   range: string | undefined;
-  /** 0 when the connection was closed without an answer. */
-  status: number;
+  /** 0 while there is no answer, and when there never was one. */
+  readonly status: number;
 }
 
 /** What was asked, for tests that count. */
