@@ -4,7 +4,7 @@ import type { AcquiredDisk, SourceVm } from '../../../contracts/values.ts';
 import type { StepIo } from '../../host/step-io.ts';
 import { openDisk } from '../../image/open-disk.ts';
 import type { Source, SourceRequest } from '../source.ts';
-import { generatedMac } from './mac.ts';
+import { generatedMac } from '../mac.ts';
 
 /** Disk images on this host. They are opened in place and never written to. */
 export const imageSource: Source<'image'> = {

@@ -18,8 +18,9 @@ export interface LoggedRequest {
 export class RequestLog {
   readonly all: LoggedRequest[] = [];
 
-  add(request: LoggedRequest): void {
+  add(request: LoggedRequest): LoggedRequest {
     this.all.push(request);
+    return request;
   }
 
   /** Those of a service, of a method and a path where given. */
