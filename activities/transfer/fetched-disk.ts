@@ -56,7 +56,9 @@ export async function fetchDisk(job: FetchJob): Promise<FetchedDisk> {
   return withFileLock(lock, io.signal, async () => {
     const place = placeOf(work, index);
     const known = await readRecord(place.record);
-    if (known !== undefined) return { path: place.path, transfer: known };
+    if (known?.from === job.name) return { path: place.path, transfer: known };
+    // The spec was amended: this was another disk.
+    await rm(place.record, { force: true });
 
     const started = performance.now();
     const downloaded = await download({
@@ -65,7 +67,7 @@ export async function fetchDisk(job: FetchJob): Promise<FetchedDisk> {
       open: async () => {
         const source = await job.open();
         await requireRoom(place.path, source);
-        return source;
+        return underItsName(job.name, source);
       },
       connections: job.connections,
       chunkBytes,
@@ -77,6 +79,21 @@ export async function fetchDisk(job: FetchJob): Promise<FetchedDisk> {
     await writeRecord(place.record, transfer);
     return { path: place.path, transfer };
   });
+}
+
+/** Two disks may bear the same mark, such as an ETag that is made of size and time. */
+function underItsName(from: string, source: RangeSource): RangeSource {
+  const { name, identity, sizeBytes, extents } = source;
+  return {
+    ...{ name, sizeBytes, extents },
+    identity: `${from} ${identity}`,
+    read: (range, signal) => source.read(range, signal),
+  };
+}
+
+/** Asks for a disk again the next time, since what came is no good; what did not change there is not fetched again. */
+export async function askAgain(work: WorkDir, index: number): Promise<void> {
+  await rm(placeOf(work, index).record, { force: true });
 }
 
 /** Removes what a run fetched. @returns paths of whole disks that were kept, when they are not to go too. */

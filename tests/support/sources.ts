@@ -1,13 +1,16 @@
 import { createSecretResolver } from '../../activities/host/secrets.ts';
 import { createSources, type SourceOf } from '../../activities/sources/registry.ts';
-import { createTransferPlane } from '../../activities/transfer/transfer-plane.ts';
+import { createTransferPlane, type TransferPlane } from '../../activities/transfer/transfer-plane.ts';
 
 /** All sources, with an environment of the test's own. */
-export function testSources(environment: Readonly<Record<string, string>> = {}): SourceOf {
+export function testSources(
+  environment: Readonly<Record<string, string>> = {},
+  transfer: TransferPlane = createTransferPlane({ connections: 4 }),
+): SourceOf {
   return createSources({
     environment,
     resolveSecret: createSecretResolver({ environment }),
-    transfer: createTransferPlane({ connections: 4 }),
+    transfer,
   });
 }
 
