@@ -36,8 +36,13 @@ export const errorCodes = {
     summary: 'The server of a disk does not serve it in a way that a download can rely on',
   },
   TRANSFER_DENIED: { retryable: false, summary: 'The server of a disk refuses to hand it over' },
-  // source images
-  SOURCE_NOT_FOUND: { retryable: false, summary: 'A source image does not exist' },
+  // Azure
+  AZURE_LOGIN_FAILED: { retryable: false, summary: 'The login to Azure failed' },
+  AZURE_DENIED: { retryable: false, summary: 'Azure does not allow the account to do that' },
+  AZURE_THROTTLED: { retryable: true, summary: 'Azure keeps asking for fewer requests' },
+  AZURE_FAILED: { retryable: true, summary: 'A request to Azure failed' },
+  // sources
+  SOURCE_NOT_FOUND: { retryable: false, summary: 'What is to be migrated does not exist' },
   SOURCE_UNREADABLE: { retryable: false, summary: 'A source image cannot be read' },
   SOURCE_CHANGED: { retryable: false, summary: 'A source image changed during the migration' },
   IMAGE_TRUNCATED: { retryable: false, summary: 'A disk image ends before its data does' },

@@ -56,6 +56,7 @@ export function createHostActivities(
     resolveSecret,
     environment: options.secrets.environment,
     transfer,
+    azure: options.azure,
   });
   const guest = createGuestActivities({ host, openSession, resolveSecret, fixes: linuxFixes });
 

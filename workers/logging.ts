@@ -1,6 +1,7 @@
 import type { Logger as TemporalLogger, LogLevel, LogMetadata } from '@temporalio/worker';
 import { pino, type Logger } from 'pino';
 import { PinoPretty } from 'pino-pretty';
+import { redactLine } from '../contracts/redact.ts';
 
 export type { Logger } from 'pino';
 
@@ -21,17 +22,6 @@ export function createLogger(level: string, stream: NodeJS.WriteStream = process
       colorize: stream.hasColors(),
     }),
   );
-}
-
-/** Cuts secrets that travel in URLs and headers: SAS and other signatures, credentials, bearer tokens. */
-export function redactLine(line: string): string {
-  return line
-    .replace(
-      /([?&](?:sig|signature|se|skoid|x-amz-[a-z-]+|token|access_token)=)[^&\s"'\\]+/gi,
-      '$1[redacted]',
-    )
-    .replace(/(\bbearer\s+)[A-Za-z0-9._~+/=-]+/gi, '$1[redacted]')
-    .replace(/(\w+:\/\/[^/\s:@"]+:)[^@\s/"]+@/g, '$1[redacted]@');
 }
 
 const pinoLevels: Record<LogLevel, 'trace' | 'debug' | 'info' | 'warn' | 'error'> = {

@@ -3,6 +3,7 @@ import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { availableParallelism, homedir, hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
+import type { AzureOptions } from '../activities/sources/azure/clouds.ts';
 import type { TransferOptions } from '../activities/transfer/transfer-plane.ts';
 import type { SecretSources } from '../activities/host/secrets.ts';
 import { hasErrno, LonghaulError, messageOf } from '../contracts/errors.ts';
@@ -18,6 +19,7 @@ export interface WorkerOptions {
   configuredSlots: number;
   logLevel: string;
   transfer: TransferOptions;
+  azure: AzureOptions;
   /** Seconds running steps get to end by themselves on SIGTERM before they are stopped and left to a retry. */
   drainSeconds: number;
   temporal: TemporalOptions;
@@ -52,8 +54,9 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * Resolves configuration from command line, then environment, then defaults.
  *
  * LONGHAUL_STATE_DIR, LONGHAUL_HOST_ID, LONGHAUL_LIBVIRT_URI, LONGHAUL_TARGET_DIR, LONGHAUL_ACCELERATION,
- * LONGHAUL_SLOTS, LONGHAUL_CONNECTIONS, LONGHAUL_MAX_MIB_PER_SECOND, LONGHAUL_LOG_LEVEL, LONGHAUL_DRAIN_SECONDS; TEMPORAL_* as in Temporal's environment
- * configuration (profiles, TLS, API key).
+ * LONGHAUL_SLOTS, LONGHAUL_CONNECTIONS, LONGHAUL_MAX_MIB_PER_SECOND, LONGHAUL_LOG_LEVEL, LONGHAUL_DRAIN_SECONDS;
+ * LONGHAUL_AZURE_RESOURCE_MANAGER and AZURE_AUTHORITY_HOST for a private cloud; TEMPORAL_* as in Temporal's
+ * environment configuration (profiles, TLS, API key).
  *
  * @throws LonghaulError OPTION_INVALID for a value that makes no sense.
  */
@@ -79,9 +82,27 @@ export function resolveWorkerOptions(
       connections: wholeNumber('LONGHAUL_CONNECTIONS', env['LONGHAUL_CONNECTIONS'], 16),
       ...maxRate(env),
     },
+    azure: resolveAzureOptions(env),
     drainSeconds: wholeNumber('LONGHAUL_DRAIN_SECONDS', env['LONGHAUL_DRAIN_SECONDS'], 30),
     temporal: resolveTemporal(overrides, env),
     secrets: { environment: env, credentialsDirectory: env['CREDENTIALS_DIRECTORY'] },
+  };
+}
+
+/**
+ * Where a private Azure cloud is. The SDK reads more by itself: AZURE_TENANT_ID and the like for the default login.
+ *
+ * @throws LonghaulError OPTION_INVALID for what is no address.
+ */
+export function resolveAzureOptions(env: Environment = process.env): AzureOptions {
+  const authorityHost = httpsOrigin('AZURE_AUTHORITY_HOST', env['AZURE_AUTHORITY_HOST']);
+  const resourceManager = httpsOrigin(
+    'LONGHAUL_AZURE_RESOURCE_MANAGER',
+    env['LONGHAUL_AZURE_RESOURCE_MANAGER'],
+  );
+  return {
+    ...(authorityHost === undefined ? {} : { authorityHost }),
+    ...(resourceManager === undefined ? {} : { resourceManager }),
   };
 }
 
@@ -189,6 +210,16 @@ function maxRate(env: Environment): Pick<TransferOptions, 'maxBytesPerSecond'> {
   const text = env['LONGHAUL_MAX_MIB_PER_SECOND'];
   if (text === undefined) return {};
   return { maxBytesPerSecond: wholeNumber('LONGHAUL_MAX_MIB_PER_SECOND', text, 1) * 1024 ** 2 };
+}
+
+function httpsOrigin(name: string, text: string | undefined): string | undefined {
+  if (text === undefined || text === '') return undefined;
+  const url = URL.parse(text);
+  if (url?.protocol === 'https:' && url.href === `${url.origin}/`) return url.origin;
+  throw new LonghaulError('OPTION_INVALID', {
+    found: `${name} is not the https address of a server`,
+    remedy: `Set ${name} to an address without path, such as https://login.example.`,
+  });
 }
 
 function oneOf<T extends string>(name: string, text: string, allowed: readonly T[]): T {

@@ -5,6 +5,7 @@ import type { ResolveSecret } from '../host/secrets.ts';
 import type { StepIo } from '../host/step-io.ts';
 import type { WorkDir } from '../host/work-dir.ts';
 import type { TransferPlane } from '../transfer/transfer-plane.ts';
+import type { AzureOptions } from './azure/clouds.ts';
 
 /** The part of a spec that speaks of a source of one kind. */
 export type SpecOf<K extends SourceKind> = Extract<MigrationSpec['source'], { kind: K }>;
@@ -37,6 +38,7 @@ export interface SourceDeps {
   /** The worker's; settings of clouds are read from it. */
   environment: Readonly<Record<string, string | undefined>>;
   transfer: TransferPlane;
+  azure: AzureOptions;
 }
 
 export interface Described {

@@ -1,13 +1,13 @@
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasErrno, LonghaulError } from '../../contracts/errors.ts';
 import { formatBytes } from '../../contracts/units.ts';
 import type { DiskTransfer } from '../../contracts/values.ts';
 import { withFileLock } from '../host/file-lock.ts';
 import { ProgressMeter } from '../host/progress-meter.ts';
+import { replaceFile } from '../host/replace-file.ts';
 import { freeSpace } from '../host/space.ts';
 import type { StepIo } from '../host/step-io.ts';
-import { syncPath } from '../host/sync-path.ts';
 import type { WorkDir } from '../host/work-dir.ts';
 import { type Downloaded, type DownloadJob, download } from './download.ts';
 import { bytesIn } from './extents.ts';
@@ -22,6 +22,8 @@ export interface FetchJob {
   open: () => Promise<RangeSource>;
   connections: number;
   limits: DownloadJob['limits'];
+  /** 8 MiB when left out. */
+  chunkBytes?: number;
   io: StepIo;
 }
 
@@ -30,7 +32,7 @@ export interface FetchedDisk {
   transfer: DiskTransfer;
 }
 
-const chunkBytes = 8 * 1024 ** 2;
+const defaultChunkBytes = 8 * 1024 ** 2;
 
 /**
  * The disks that a run fetches, in a folder of its own below the run's:
@@ -55,8 +57,8 @@ export async function fetchDisk(job: FetchJob): Promise<FetchedDisk> {
   const lock = join(work.stateDir, 'locks', `${work.run.migrationId}-fetch${index}`);
   return withFileLock(lock, io.signal, async () => {
     const place = placeOf(work, index);
-    const known = await readRecord(place.record);
-    if (known?.from === job.name) return { path: place.path, transfer: known };
+    const known = await fetchedDisk(work, index);
+    if (known?.transfer.from === job.name) return known;
     // The spec was amended: this was another disk.
     await rm(place.record, { force: true });
 
@@ -67,33 +69,30 @@ export async function fetchDisk(job: FetchJob): Promise<FetchedDisk> {
       open: async () => {
         const source = await job.open();
         await requireRoom(place.path, source);
-        return underItsName(job.name, source);
+        return source;
       },
       connections: job.connections,
-      chunkBytes,
+      chunkBytes: job.chunkBytes ?? defaultChunkBytes,
       limits: job.limits,
       signal: io.signal,
       onProgress: reporter(job),
     });
     const transfer = transferOf(job.name, downloaded, (performance.now() - started) / 1000);
-    await writeRecord(place.record, transfer);
+    await replaceFile(place.record, JSON.stringify(transfer));
     return { path: place.path, transfer };
   });
-}
-
-/** Two disks may bear the same mark, such as an ETag that is made of size and time. */
-function underItsName(from: string, source: RangeSource): RangeSource {
-  const { name, identity, sizeBytes, extents } = source;
-  return {
-    ...{ name, sizeBytes, extents },
-    identity: `${from} ${identity}`,
-    read: (range, signal) => source.read(range, signal),
-  };
 }
 
 /** Asks for a disk again the next time, since what came is no good; what did not change there is not fetched again. */
 export async function askAgain(work: WorkDir, index: number): Promise<void> {
   await rm(placeOf(work, index).record, { force: true });
+}
+
+/** The disk, when it is whole. */
+export async function fetchedDisk(work: WorkDir, index: number): Promise<FetchedDisk | undefined> {
+  const { path, record } = placeOf(work, index);
+  const transfer = await readRecord(record);
+  return transfer === undefined ? undefined : { path, transfer };
 }
 
 /** Removes what a run fetched. @returns paths of whole disks that were kept, when they are not to go too. */
@@ -159,13 +158,4 @@ async function readRecord(path: string): Promise<DiskTransfer | undefined> {
     if (hasErrno(error, 'ENOENT')) return undefined;
     throw error;
   }
-}
-
-/** Appears whole or not at all. */
-async function writeRecord(path: string, transfer: DiskTransfer): Promise<void> {
-  const draft = `${path}.new`;
-  await rm(draft, { force: true });
-  await writeFile(draft, JSON.stringify(transfer), { mode: 0o600, flag: 'wx', flush: true });
-  await rename(draft, path);
-  await syncPath(join(path, '..'));
 }

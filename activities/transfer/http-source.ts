@@ -18,6 +18,10 @@ interface HttpPlace {
   name: string;
   access: HttpAccess;
   sizeBytes: number;
+  /** Of what the server holds, where that is more than the disk: a VHD has a footer behind it. */
+  resourceBytes?: number;
+  /** Tells the disk from others that may have the same tag. */
+  id?: string;
   extents: readonly Extent[];
   /** Sent with every request. */
   headers?: Readonly<Record<string, string>>;
@@ -37,7 +41,8 @@ export class HttpRangeSource implements RangeSource {
   /** @param dispatcher pools the connections; it is the caller's to close */
   constructor(disk: HttpDisk, dispatcher: Dispatcher) {
     this.name = disk.name;
-    this.identity = 'etag' in disk ? disk.etag : `Last-Modified: ${disk.lastModified}`;
+    const mark = 'etag' in disk ? disk.etag : `Last-Modified: ${disk.lastModified}`;
+    this.identity = disk.id === undefined ? mark : `${disk.id} ${mark}`;
     this.sizeBytes = disk.sizeBytes;
     this.extents = disk.extents;
     this.#disk = disk;
@@ -101,8 +106,9 @@ export class HttpRangeSource implements RangeSource {
     const stated = contentRange(one(headers['content-range']));
     if (stated?.first !== offset || stated.last !== offset + length - 1)
       throw new TransferFault('again', `${place} sends another range than was asked for`);
-    if (stated.total !== '*' && Number(stated.total) !== this.sizeBytes)
-      throw new TransferFault('changed', `${place} has ${stated.total} bytes where it had ${this.sizeBytes}`);
+    const known = this.#disk.resourceBytes ?? this.sizeBytes;
+    if (stated.total !== '*' && Number(stated.total) !== known)
+      throw new TransferFault('changed', `${place} has ${stated.total} bytes where it had ${known}`);
   }
 
   async *#body(answer: Dispatcher.ResponseData, { length }: Extent): AsyncGenerator<Uint8Array> {

@@ -1,10 +1,11 @@
 import type { AcquiredDisk } from '../../../contracts/values.ts';
+import { sideBySide } from '../../host/side-by-side.ts';
 import type { StepIo } from '../../host/step-io.ts';
 import type { WorkDir } from '../../host/work-dir.ts';
+import { openDisk } from '../../image/open-disk.ts';
 import { askAgain, fetchDisk } from '../../transfer/fetched-disk.ts';
 import { RateLimit } from '../../transfer/rate-limit.ts';
 import type { SourceDeps } from '../source.ts';
-import { openImage } from './open-image.ts';
 import { WebDisk, type WebDiskSpec } from './web-disk.ts';
 
 export interface FetchOptions {
@@ -25,46 +26,29 @@ export async function fetchDisks(
 ): Promise<AcquiredDisk[]> {
   const { work, deps, maxBytesPerSecond, io } = options;
   const own = maxBytesPerSecond === undefined ? [] : [new RateLimit(maxBytesPerSecond)];
-  const stop = new AbortController();
-  const signal = AbortSignal.any([io.signal, stop.signal]);
-
-  const results = await Promise.allSettled(
-    specs.map(async ({ index, url, format }) => {
-      try {
-        const disk = await WebDisk.of(url, deps);
-        const { path, transfer } = await fetchDisk({
-          work,
-          index,
-          name: disk.name,
-          open: () => disk.open(signal),
-          connections: deps.transfer.connections,
-          limits: [...deps.transfer.limits, ...own],
-          io: { ...io, signal },
-        });
-        const opened = await openFetched(work, index, path, { format, signal });
-        return { ...opened, transfer };
-      } catch (error) {
-        stop.abort(error);
-        throw error;
-      }
-    }),
-  );
-  io.signal.throwIfAborted();
-  return results.map((result) => {
-    // The first reason is the one that counts; the others ended by it.
-    if (result.status === 'rejected') throw stop.signal.reason;
-    return result.value;
+  return sideBySide(specs, io, async ({ index, url, format }, together) => {
+    const disk = await WebDisk.of(url, deps);
+    const { path, transfer } = await fetchDisk({
+      work,
+      index,
+      name: disk.name,
+      open: () => disk.open(together.signal),
+      connections: deps.transfer.connections,
+      limits: [...deps.transfer.limits, ...own],
+      io: together,
+    });
+    return { ...(await openFetched(work, index, { path, format }, together.signal)), transfer };
   });
 }
 
 async function openFetched(
   work: WorkDir,
   index: number,
-  path: string,
-  { format, signal }: { format: WebDiskSpec['format']; signal: AbortSignal },
+  disk: { path: string; format: WebDiskSpec['format'] },
+  signal: AbortSignal,
 ): Promise<AcquiredDisk> {
   try {
-    return await openImage(index, path, { statedFormat: format, alone: true, signal });
+    return await openDisk(index, { ...disk, alone: true }, signal);
   } catch (error) {
     // Somebody may put a better one there before the next try.
     if (!signal.aborted) await askAgain(work, index);

@@ -2,11 +2,11 @@ import type { ImageSourceSpec } from '../../../contracts/spec.ts';
 import { LonghaulError } from '../../../contracts/errors.ts';
 import type { AcquiredDisk, SourceVm } from '../../../contracts/values.ts';
 import type { StepIo } from '../../host/step-io.ts';
+import { openDisk } from '../../image/open-disk.ts';
 import type { Source, SourceDeps, SourceRequest } from '../source.ts';
 import { describeWebDisks } from './describe-web-disks.ts';
 import { fetchDisks } from './fetch-disks.ts';
 import { generatedMac } from './mac.ts';
-import { openImage } from './open-image.ts';
 import type { WebDiskSpec } from './web-disk.ts';
 
 /** Disk images: on this host, where they are opened in place and never written to, or on web servers. */
@@ -55,7 +55,7 @@ async function openDisks(source: ImageSourceSpec, io: StepIo): Promise<AcquiredD
   for (const [index, disk] of source.disks.entries()) {
     if ('url' in disk) continue;
     io.report(`reading the headers of ${disk.path}`);
-    const opened = await openImage(index, disk.path, { statedFormat: formatOf(disk), signal: io.signal });
+    const opened = await openDisk(index, { path: disk.path, format: formatOf(disk) }, io.signal);
     const top = opened.image.path;
     const first = ownerOf.get(top);
     if (first !== undefined)

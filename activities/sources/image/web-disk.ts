@@ -61,7 +61,8 @@ export class WebDisk {
     });
     const extents = [{ offset: 0, length: sizeBytes }];
     return new HttpRangeSource(
-      { name: this.name, access, sizeBytes, extents, ...validator },
+      // Two files may have the same tag, which is often made of size and time.
+      { name: this.name, id: this.name, access, sizeBytes, extents, ...validator },
       this.#deps.transfer.dispatcher,
     );
   }

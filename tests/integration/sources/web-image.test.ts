@@ -36,7 +36,7 @@ afterAll(async () => {
 function vmOf(disks: unknown[], environment: Record<string, string> = {}) {
   const { name, source } = migrationSpec.parse({ name: 'web01', source: { kind: 'image', disks } });
   const work = new WorkDir(scratchDirectory(), testRun);
-  const sourceOf = testSources(environment, transfer)(source.kind);
+  const sourceOf = testSources(environment, {}, transfer)(source.kind);
   const request = { name, source, run: testRun };
   return {
     work,

@@ -1,0 +1,94 @@
+import {
+  AzureCliCredential,
+  ClientCertificateCredential,
+  ClientSecretCredential,
+  DefaultAzureCredential,
+  ManagedIdentityCredential,
+  type TokenCredential,
+} from '@azure/identity';
+import type { AzureSourceSpec, SecretRef } from '../../../contracts/spec.ts';
+import type { ResolveSecret } from '../../host/secrets.ts';
+import type { AzureEndpoints } from './clouds.ts';
+import { loginFailed } from './errors.ts';
+
+export type AzureLogin = NonNullable<AzureSourceSpec['login']>;
+
+/** A login that nobody answers, such as a managed identity where there is none, is given up after this. */
+const loginLimitMs = 60_000;
+const cliLimitMs = 30_000;
+
+/**
+ * What proves who we are. A secret lives as long as the credential: make one for each step, not for the worker.
+ *
+ * @throws LonghaulError SECRET_UNRESOLVED, AZURE_LOGIN_FAILED for a certificate that is none.
+ */
+export async function credentialOf(
+  login: AzureLogin | undefined,
+  { authorityHost, privateAuthority }: AzureEndpoints,
+  resolveSecret: ResolveSecret,
+): Promise<TokenCredential> {
+  const options = { authorityHost, disableInstanceDiscovery: privateAuthority };
+  if (login === undefined) return new DefaultAzureCredential({ ...options, processTimeoutInMs: cliLimitMs });
+  if ('secret' in login) {
+    const secret = await textOf(login.secret, resolveSecret);
+    return new ClientSecretCredential(login.tenant, login.client, secret, options);
+  }
+  if ('certificate' in login) {
+    const certificate = await textOf(login.certificate, resolveSecret);
+    if (
+      !/-----BEGIN CERTIFICATE-----/.test(certificate) ||
+      !/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(certificate)
+    )
+      throw loginFailed(
+        `${login.certificate} does not hold a certificate and its private key in PEM`,
+        'Put both into one file: cat key.pem certificate.pem. The key must not be encrypted.',
+      );
+    return new ClientCertificateCredential(login.tenant, login.client, { certificate }, options);
+  }
+  if ('managedIdentity' in login)
+    return new ManagedIdentityCredential({
+      ...options,
+      ...(login.client === undefined ? {} : { clientId: login.client }),
+    });
+  return new AzureCliCredential({
+    processTimeoutInMs: cliLimitMs,
+    ...(login.tenant === undefined ? {} : { tenantId: login.tenant }),
+  });
+}
+
+async function textOf(reference: SecretRef, resolveSecret: ResolveSecret): Promise<string> {
+  const bytes = await resolveSecret(reference);
+  try {
+    return bytes.toString('utf8');
+  } finally {
+    bytes.fill(0);
+  }
+}
+
+/** The credential with a time limit, and an end when the signal aborts: MSAL knows neither. */
+export function bounded(credential: TokenCredential, signal: AbortSignal): TokenCredential {
+  return {
+    getToken: async (scopes, options) => {
+      signal.throwIfAborted();
+      const limit = AbortSignal.timeout(loginLimitMs);
+      const ended = AbortSignal.any([signal, limit]);
+      const { promise, reject } = Promise.withResolvers<never>();
+      const end = () => {
+        reject(
+          signal.aborted
+            ? signal.reason
+            : loginFailed(
+                `nobody answered the login within ${loginLimitMs / 1000} s`,
+                'See that the login fits this host: managed identities exist on Azure machines only. See that the host reaches the login server, through a proxy where one is needed (HTTPS_PROXY).',
+              ),
+        );
+      };
+      ended.addEventListener('abort', end, { once: true });
+      try {
+        return await Promise.race([credential.getToken(scopes, { ...options, abortSignal: ended }), promise]);
+      } finally {
+        ended.removeEventListener('abort', end);
+      }
+    },
+  };
+}

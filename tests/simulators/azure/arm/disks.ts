@@ -1,0 +1,109 @@
+import type { Disk } from './model.ts';
+import { accessRoutes } from './export-access.ts';
+import { hasActiveGrant } from './grants.ts';
+import { conflict } from './errors.ts';
+import { page } from './paging.ts';
+import { pathsOf, type Route } from './router.ts';
+import { patchTags } from './tags.ts';
+import type { World } from './world.ts';
+
+const type = 'Microsoft.Compute/disks';
+
+export function diskRoutes(world: World): Route[] {
+  const paths = pathsOf(type);
+  const read = `${type}/read`;
+  const render = (disk: Disk) => renderDisk(world, disk);
+  const find = (params: Record<string, string>) =>
+    world.require(world.disks, params['group'] ?? '', params['name'] ?? '');
+  return [
+    {
+      method: 'GET',
+      path: paths.all,
+      action: read,
+      handle: ({ call }) => page(call.url, world.disks.list(), world.settings.pageSize, render),
+    },
+    {
+      method: 'GET',
+      path: paths.inGroup,
+      action: read,
+      handle: ({ call, params }) => {
+        const group = world.group(params['group'] ?? '').name;
+        return page(call.url, world.disks.list(group), world.settings.pageSize, render);
+      },
+    },
+    {
+      method: 'GET',
+      path: paths.one,
+      action: read,
+      handle: ({ params }) => ({ status: 200, body: render(find(params)) }),
+    },
+    patchTags(world, { table: world.disks, path: paths.one, render }),
+    ...accessRoutes(world, {
+      path: paths.one,
+      type,
+      find: async (params) => {
+        const disk = find(params);
+        return { exported: disk, at: await disk.content.blob(), check: () => refuseAttached(world, disk) };
+      },
+    }),
+  ];
+}
+
+function refuseAttached(world: World, disk: Disk): void {
+  if (stateOf(world, disk) === 'Attached')
+    throw conflict(
+      'OperationNotAllowed',
+      `Cannot perform operation 'beginGetAccess' on disk ${disk.name} while it is attached to a running VM.`,
+    );
+}
+
+function stateOf(world: World, disk: Disk): string {
+  if (hasActiveGrant(disk)) return 'ActiveSAS';
+  const vm = disk.vmId === undefined ? undefined : world.vms.find(disk.vmId);
+  if (!vm) return 'Unattached';
+  return vm.powerState === 'deallocated' ? 'Reserved' : 'Attached';
+}
+
+function renderDisk(world: World, disk: Disk) {
+  const { id, name, location, tags, zones, sku, vmId, osType, generation, sizeBytes } = disk;
+  const special = ['PremiumV2_LRS', 'UltraSSD_LRS'].includes(sku);
+  return {
+    name,
+    id,
+    type,
+    location,
+    tags,
+    ...(zones.length > 0 ? { zones } : {}),
+    ...(vmId === undefined ? {} : { managedBy: vmId }),
+    sku: { name: sku, tier: sku.split('_')[0] },
+    properties: {
+      ...(osType ? { osType } : {}),
+      ...(generation ? { hyperVGeneration: generation } : {}),
+      creationData: {
+        createOption: osType ? 'FromImage' : 'Empty',
+        ...(special ? { logicalSectorSize: disk.logicalSectorBytes } : {}),
+      },
+      diskSizeGB: Math.ceil(sizeBytes / 2 ** 30),
+      diskSizeBytes: sizeBytes,
+      diskIOPSReadWrite: 500,
+      diskMBpsReadWrite: 60,
+      encryption: encryptionOf(disk),
+      ...(disk.encryptionSettings ? { encryptionSettingsCollection: disk.encryptionSettings } : {}),
+      ...(disk.securityProfile ? { securityProfile: disk.securityProfile } : {}),
+      ...(disk.maxShares > 1 ? { maxShares: disk.maxShares } : {}),
+      networkAccessPolicy: 'AllowAll',
+      publicNetworkAccess: 'Enabled',
+      timeCreated: disk.createdAt.toISOString(),
+      provisioningState: 'Succeeded',
+      diskState: stateOf(world, disk),
+      uniqueId: disk.uniqueId,
+    },
+  };
+}
+
+export const encryptionOf = ({ encryption }: Disk) => ({
+  type: encryption.type,
+  ...(encryption.diskEncryptionSetId === undefined
+    ? {}
+    : { diskEncryptionSetId: encryption.diskEncryptionSetId }),
+});
