@@ -69,8 +69,9 @@ export async function fetchDisk(job: FetchJob): Promise<FetchedDisk> {
   return withDisk(job, async () => {
     const place = placeOf(job.work, job.index);
     const known = await fetchedDisk(job.work, job.index);
-    if (known !== undefined) return known;
-    for (const path of [place.patch, place.patchJournal]) await rm(path, { force: true });
+    if (known?.transfer.from === job.name) return known;
+    // The spec was amended: this was another disk.
+    for (const path of [place.record, place.patch, place.patchJournal]) await rm(path, { force: true });
     return fetchInto(job, { journalPath: place.journal });
   });
 }
@@ -100,6 +101,11 @@ export async function fetchInto(
   const transfer = { from: job.name, identity, dataBytes, fetchedBytes, sha256, seconds };
   await replaceFile(record, JSON.stringify(transfer));
   return { path, transfer };
+}
+
+/** Asks for a disk again the next time, since what came is no good; what did not change there is not fetched again. */
+export async function askAgain(work: WorkDir, index: number): Promise<void> {
+  await rm(placeOf(work, index).record, { force: true });
 }
 
 /** The disk, when it is whole. */

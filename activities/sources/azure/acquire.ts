@@ -1,5 +1,6 @@
 import { LonghaulError } from '../../../contracts/errors.ts';
 import type { AcquiredDisk } from '../../../contracts/values.ts';
+import { sideBySide } from '../../host/side-by-side.ts';
 import type { StepIo } from '../../host/step-io.ts';
 import type { WorkDir } from '../../host/work-dir.ts';
 import { openDisk } from '../../image/open-disk.ts';
@@ -51,31 +52,10 @@ export async function acquireDisks(
   return opened(fetched, io);
 }
 
+/** How the disks of a request are fetched. */
 export function fetchOptions({ maxBytesPerSecond }: SourceRequest<'azure'>, { transfer }: SourceDeps) {
   const own = maxBytesPerSecond === undefined ? [] : [new RateLimit(maxBytesPerSecond)];
   return { connections: transfer.connections, chunkBytes, limits: [...transfer.limits, ...own] };
-}
-
-/** When one fails, the others need not go on: what they have is kept. */
-export async function sideBySide<T, R>(
-  all: readonly T[],
-  io: StepIo,
-  work: (one: T, io: StepIo) => Promise<R>,
-): Promise<R[]> {
-  const stop = new AbortController();
-  const together = { ...io, signal: AbortSignal.any([io.signal, stop.signal]) };
-  const results = all.map(async (one) => {
-    try {
-      return await work(one, together);
-    } catch (error) {
-      stop.abort(error);
-      throw error;
-    }
-  });
-  await Promise.allSettled(results);
-  io.signal.throwIfAborted();
-  if (stop.signal.aborted) throw stop.signal.reason;
-  return Promise.all(results);
 }
 
 /** All disks as of one moment, of a VM that runs or does not, as the spec wants it. */

@@ -1,11 +1,12 @@
 import { LonghaulError } from '../../../contracts/errors.ts';
 import type { AcquiredDisk } from '../../../contracts/values.ts';
 import type { StepIo } from '../../host/step-io.ts';
+import { sideBySide } from '../../host/side-by-side.ts';
 import type { WorkDir } from '../../host/work-dir.ts';
 import { fetchedDisk } from '../../transfer/fetched-disk.ts';
 import { patchDisk, stateOf } from '../../transfer/patched-disk.ts';
 import type { SourceDeps, SourceRequest } from '../source.ts';
-import { fetchOptions, opened, sideBySide } from './acquire.ts';
+import { fetchOptions, opened } from './acquire.ts';
 import { connectAzure } from './connect.ts';
 import { noteMade, readMade } from './made.ts';
 import { openDifference } from './snapshot-source.ts';
