@@ -42,7 +42,8 @@ export async function deleteMade(request: Omit<FreezeRequest, 'vm'>): Promise<vo
       deleteSnapshot(azure, compute, group, name, io.signal),
     ),
   );
-  if (noted.collection !== undefined) await deleteCollection(request, noted.collection);
+  if (noted.collection !== undefined)
+    await deleteCollection(azure, compute, group, noted.collection, io.signal);
   const { collection: _, ...left } = noted;
   await noteMade(work, { ...left, snapshots: [] });
 }
