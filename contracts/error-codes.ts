@@ -31,14 +31,26 @@ export const errorCodes = {
   },
   // transfer
   TRANSFER_FAILED: { retryable: true, summary: 'A disk could not be fetched' },
+  TRANSFER_UNSUPPORTED: {
+    retryable: false,
+    summary: 'The server of a disk does not serve it in a way that a download can rely on',
+  },
   TRANSFER_DENIED: { retryable: false, summary: 'The server of a disk refuses to hand it over' },
   // Azure
   AZURE_LOGIN_FAILED: { retryable: false, summary: 'The login to Azure failed' },
   AZURE_DENIED: { retryable: false, summary: 'Azure does not allow the account to do that' },
   AZURE_THROTTLED: { retryable: true, summary: 'Azure keeps asking for fewer requests' },
   AZURE_FAILED: { retryable: true, summary: 'A request to Azure failed' },
+  AZURE_VM_UNSUPPORTED: {
+    retryable: false,
+    summary: 'The VM has something that cannot be taken out of Azure as it is',
+  },
   // sources
   SOURCE_NOT_FOUND: { retryable: false, summary: 'What is to be migrated does not exist' },
+  SOURCE_RUNNING: {
+    retryable: false,
+    summary: 'The VM runs, and the spec does not say what to do then',
+  },
   SOURCE_UNREADABLE: { retryable: false, summary: 'A source image cannot be read' },
   SOURCE_CHANGED: { retryable: false, summary: 'A source image changed during the migration' },
   IMAGE_TRUNCATED: { retryable: false, summary: 'A disk image ends before its data does' },

@@ -148,6 +148,8 @@ export interface HostActivities {
   /** Everything cheap that could stop the migration later. Creates nothing. */
   preflight(ctx: StepContext): Promise<PreflightResult>;
   acquire(ctx: StepContext): Promise<AcquiredDisk[]>;
+  /** Brings fetched disks up to date with the source; round 1 follows `acquire`. */
+  resyncSource(ctx: StepContext, round: number): Promise<AcquiredDisk[]>;
   /**
    * Takes back what `acquire` made at the source: access to the disks, snapshots. Also a compensation.
    * `restart`: starts the VM again if this run stopped it.

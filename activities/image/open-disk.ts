@@ -7,15 +7,16 @@ import { filesOf, identify } from './identity.ts';
 /**
  * A disk image of this host as a disk of a VM: its chain, its sizes, the identity of its files.
  *
- * @param disk `format` is only given to override what the content says
+ * @param disk `format` is only given to override what the content says; see ChainOptions for `alone`
  * @throws LonghaulError as `resolveChain` does
  */
 export async function openDisk(
   index: number,
-  disk: { path: string; format?: ImageFormat | undefined },
+  disk: { path: string; format?: ImageFormat | undefined; alone?: boolean },
   signal: AbortSignal,
 ): Promise<AcquiredDisk> {
-  const image = await resolveChain(disk.path, { statedFormat: disk.format, signal });
+  const { path, format, alone = false } = disk;
+  const image = await resolveChain(path, { statedFormat: format, alone, signal });
   return {
     index,
     image,

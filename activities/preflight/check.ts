@@ -1,5 +1,5 @@
-import type { ErrorCode } from '../../contracts/error-codes.ts';
 import { LonghaulError, messageOf } from '../../contracts/errors.ts';
+import { blocker } from '../../contracts/findings.ts';
 import type { MigrationSpec } from '../../contracts/spec.ts';
 import type {
   Accelerator,
@@ -47,14 +47,6 @@ export interface Subject {
 
 /** Looks at one thing and says everything it finds about it; creates nothing. */
 export type Check = (subject: Subject) => Promise<Finding[]> | Finding[];
-
-export function blocker(code: ErrorCode, found: string, remedy: string): Finding {
-  return { severity: 'blocker', code, found, remedy };
-}
-
-export function warning(code: string, found: string, remedy: string): Finding {
-  return { severity: 'warning', code, found, remedy };
-}
 
 /**
  * Makes a check. One that cannot be made blocks the migration: nobody knows what it would have found. Only

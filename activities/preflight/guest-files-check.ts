@@ -1,7 +1,8 @@
 import { LonghaulError } from '../../contracts/errors.ts';
 import type { Finding } from '../../contracts/values.ts';
 import { packageFiles, readPublicKeys, readScript } from '../host/guest-files.ts';
-import { type Check, blocker } from './check.ts';
+import { blocker } from '../../contracts/findings.ts';
+import type { Check } from './check.ts';
 
 /** What the fixes will put into the guest is on this host, and is what it should be. */
 export const checkGuestFiles: Check = async ({ spec }) => {

@@ -2,7 +2,8 @@ import { readdir, stat } from 'node:fs/promises';
 import { didYouMean } from '../../contracts/nearest.ts';
 import { networkTarget } from '../../contracts/network-map.ts';
 import type { Finding } from '../../contracts/values.ts';
-import { type Check, type PreflightDeps, blocker, warning } from './check.ts';
+import { blocker, warning } from '../../contracts/findings.ts';
+import type { Check, PreflightDeps } from './check.ts';
 
 /** Lists names, one a line: `virsh net-list --name` and its like. */
 export async function namesOf(

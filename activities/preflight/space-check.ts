@@ -4,7 +4,8 @@ import type { MigrationSpec } from '../../contracts/spec.ts';
 import type { AcquiredDisk, Finding, RemoteDisk } from '../../contracts/values.ts';
 import { hasErrno } from '../../contracts/errors.ts';
 import { describeBytes, freeSpace } from '../host/space.ts';
-import { type Check, blocker, warning } from './check.ts';
+import { blocker, warning } from '../../contracts/findings.ts';
+import type { Check } from './check.ts';
 
 const mebibyte = 2 ** 20;
 /** What fixing a guest may write to its overlay: new initramfs images, configuration, trimmed metadata. */

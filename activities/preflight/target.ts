@@ -7,7 +7,8 @@ import type { MigrationSpec } from '../../contracts/spec.ts';
 import { targetPathOf } from '../image/convert-disk.ts';
 import { publishedPath } from '../image/publish.ts';
 import { WorkDir } from '../host/work-dir.ts';
-import { type Check, type PreflightDeps, blocker } from './check.ts';
+import { blocker } from '../../contracts/findings.ts';
+import type { Check, PreflightDeps } from './check.ts';
 import { namesOf } from './libvirt-checks.ts';
 
 /** Storage pools whose volumes are files in a directory; https://libvirt.org/storage.html */

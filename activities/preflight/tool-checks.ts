@@ -3,7 +3,8 @@ import { availableParallelism, totalmem } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { LonghaulError } from '../../contracts/errors.ts';
 import { baseEnv } from '../host/tool.ts';
-import { type Check, blocker, warning } from './check.ts';
+import { blocker, warning } from '../../contracts/findings.ts';
+import type { Check } from './check.ts';
 import { hostTools } from './tools.ts';
 
 export const checkTools: Check = async () => {

@@ -84,6 +84,7 @@ export function migrationOf(azure: Azure, vm: string, more: Partial<AzureSourceS
     work,
     run,
     acquire: (io: StepIo) => of.acquire(request, work, io),
+    resync: async (round: number, io: StepIo) => of.resync?.(request, work, round, io),
     release: async (io: StepIo, restart = false) => of.release?.(request, work, { restart }, io),
     describe: (io: StepIo) => of.describe(request, io),
   };

@@ -1,5 +1,6 @@
 import { LonghaulError } from '../../../contracts/errors.ts';
 import type { AcquiredDisk } from '../../../contracts/values.ts';
+import { sideBySide } from '../../host/side-by-side.ts';
 import type { StepIo } from '../../host/step-io.ts';
 import type { WorkDir } from '../../host/work-dir.ts';
 import { openDisk } from '../../image/open-disk.ts';
@@ -37,25 +38,24 @@ export async function acquireDisks(
     compute.virtualMachines.get(source.resourceGroup, source.vm),
   );
   const frozen = await freeze({ azure, compute, source, run, vm, work, io });
+  const { dispatcher } = deps.transfer;
+  const fetched = await sideBySide(frozen, io, (disk, own) =>
+    fetchDisk({
+      ...fetchOptions(request, deps),
+      work,
+      index: disk.index,
+      name: disk.name,
+      open: () => openSnapshot(disk, dispatcher, own.signal),
+      io: own,
+    }),
+  );
+  return opened(fetched, io);
+}
 
-  const { maxBytesPerSecond } = request;
+/** How the disks of a request are fetched. */
+export function fetchOptions({ maxBytesPerSecond }: SourceRequest<'azure'>, { transfer }: SourceDeps) {
   const own = maxBytesPerSecond === undefined ? [] : [new RateLimit(maxBytesPerSecond)];
-  const limits = [...deps.transfer.limits, ...own];
-  // When one fails, the others need not go on: what they have is kept.
-  const stop = new AbortController();
-  const together = { ...io, signal: AbortSignal.any([io.signal, stop.signal]) };
-  const fetches = frozen.map(async (disk) => {
-    try {
-      return await fetchFrozen(disk, { work, deps, limits, io: together });
-    } catch (error) {
-      stop.abort(error);
-      throw error;
-    }
-  });
-  await Promise.allSettled(fetches);
-  io.signal.throwIfAborted();
-  if (stop.signal.aborted) throw stop.signal.reason;
-  return opened(await Promise.all(fetches), io);
+  return { connections: transfer.connections, chunkBytes, limits: [...transfer.limits, ...own] };
 }
 
 /** All disks as of one moment, of a VM that runs or does not, as the spec wants it. */
@@ -83,21 +83,6 @@ async function freeze(request: FreezeRequest): Promise<FrozenDisk[]> {
   });
 }
 
-async function fetchFrozen(
-  disk: FrozenDisk,
-  job: { work: WorkDir; deps: SourceDeps; limits: readonly RateLimit[]; io: StepIo },
-): Promise<FetchedDisk> {
-  const { dispatcher, connections } = job.deps.transfer;
-  return fetchDisk({
-    ...job,
-    index: disk.index,
-    name: disk.name,
-    open: () => openSnapshot(disk, dispatcher, job.io.signal),
-    connections,
-    chunkBytes,
-  });
-}
-
 async function allFetched(work: WorkDir): Promise<FetchedDisk[] | undefined> {
   const { disks } = await readMade(work);
   if (disks === undefined) return undefined;
@@ -107,7 +92,7 @@ async function allFetched(work: WorkDir): Promise<FetchedDisk[] | undefined> {
 }
 
 /** What was fetched is raw, whatever a guest wrote into its first sector. */
-function opened(disks: readonly FetchedDisk[], { signal }: StepIo): Promise<AcquiredDisk[]> {
+export function opened(disks: readonly FetchedDisk[], { signal }: StepIo): Promise<AcquiredDisk[]> {
   return Promise.all(
     disks.map(async ({ path, transfer }, index) => ({
       ...(await openDisk(index, { path, format: 'raw' }, signal)),

@@ -69,7 +69,7 @@ export async function connectAzure(
   deps: Pick<SourceDeps, 'resolveSecret' | 'azure'>,
   io: StepIo,
 ): Promise<AzureConnection> {
-  const [{ armPipeline }, { bounded, credentialOf }, rest, { setLogLevel }] = await Promise.all([
+  const [{ armPipeline }, { credentialOf }, rest, { setLogLevel }] = await Promise.all([
     import('./pipeline.ts'),
     import('./login.ts'),
     import('@azure/core-rest-pipeline'),
@@ -78,7 +78,7 @@ export async function connectAzure(
   // What the SDK would log to standard error with AZURE_LOG_LEVEL set is not checked for secrets: ours is.
   setLogLevel();
   const endpoints = endpointsOf(cloud, deps.azure);
-  const credential = bounded(await credentialOf(login, endpoints, deps.resolveSecret), io.signal);
+  const credential = await credentialOf(login, endpoints, deps.resolveSecret, io.signal);
   const pipeline = armPipeline(credential, endpoints, io);
   const http = rest.createDefaultHttpClient();
   const options = { endpoint: endpoints.resourceManager, pipeline };

@@ -1,9 +1,12 @@
+import type { PipelinePolicy } from '@azure/core-rest-pipeline';
 import {
+  AuthenticationError,
   AzureCliCredential,
   ClientCertificateCredential,
   ClientSecretCredential,
   DefaultAzureCredential,
   ManagedIdentityCredential,
+  type DefaultAzureCredentialOptions,
   type TokenCredential,
 } from '@azure/identity';
 import type { AzureSourceSpec, SecretRef } from '../../../contracts/spec.ts';
@@ -18,16 +21,31 @@ const loginLimitMs = 60_000;
 const cliLimitMs = 30_000;
 
 /**
- * What proves who we are. A secret lives as long as the credential: make one for each step, not for the worker.
+ * What proves who we are, with a time limit, and an end when the signal aborts. A secret lives as long as the
+ * credential: make one for each step, not for the worker.
  *
  * @throws LonghaulError SECRET_UNRESOLVED, AZURE_LOGIN_FAILED for a certificate that is none.
  */
 export async function credentialOf(
   login: AzureLogin | undefined,
-  { authorityHost, privateAuthority }: AzureEndpoints,
+  endpoints: AzureEndpoints,
+  resolveSecret: ResolveSecret,
+  signal: AbortSignal,
+): Promise<TokenCredential> {
+  const last = new LastAnswer(endpoints.authorityHost);
+  const options = {
+    authorityHost: endpoints.authorityHost,
+    disableInstanceDiscovery: endpoints.privateAuthority,
+    additionalPolicies: [{ policy: last.policy(), position: 'perRetry' as const }],
+  };
+  return bounded(await bareCredentialOf(login, options, resolveSecret), last, signal);
+}
+
+async function bareCredentialOf(
+  login: AzureLogin | undefined,
+  options: DefaultAzureCredentialOptions,
   resolveSecret: ResolveSecret,
 ): Promise<TokenCredential> {
-  const options = { authorityHost, disableInstanceDiscovery: privateAuthority };
   if (login === undefined) return new DefaultAzureCredential({ ...options, processTimeoutInMs: cliLimitMs });
   if ('secret' in login) {
     const secret = await textOf(login.secret, resolveSecret);
@@ -65,8 +83,8 @@ async function textOf(reference: SecretRef, resolveSecret: ResolveSecret): Promi
   }
 }
 
-/** The credential with a time limit, and an end when the signal aborts: MSAL knows neither. */
-export function bounded(credential: TokenCredential, signal: AbortSignal): TokenCredential {
+/** MSAL knows neither a time limit nor a signal. */
+function bounded(credential: TokenCredential, last: LastAnswer, signal: AbortSignal): TokenCredential {
   return {
     getToken: async (scopes, options) => {
       signal.throwIfAborted();
@@ -74,21 +92,56 @@ export function bounded(credential: TokenCredential, signal: AbortSignal): Token
       const ended = AbortSignal.any([signal, limit]);
       const { promise, reject } = Promise.withResolvers<never>();
       const end = () => {
-        reject(
-          signal.aborted
-            ? signal.reason
-            : loginFailed(
-                `nobody answered the login within ${loginLimitMs / 1000} s`,
-                'See that the login fits this host: managed identities exist on Azure machines only. See that the host reaches the login server, through a proxy where one is needed (HTTPS_PROXY).',
-              ),
-        );
+        reject(signal.aborted ? signal.reason : timedOut());
       };
       ended.addEventListener('abort', end, { once: true });
       try {
         return await Promise.race([credential.getToken(scopes, { ...options, abortSignal: ended }), promise]);
+      } catch (error) {
+        throw last.betterThan(error);
       } finally {
         ended.removeEventListener('abort', end);
       }
     },
   };
+}
+
+function timedOut() {
+  return loginFailed(
+    `nobody answered the login within ${loginLimitMs / 1000} s`,
+    'See that the login fits this host: managed identities exist on Azure machines only. See that the host reaches the login server, through a proxy where one is needed (HTTPS_PROXY).',
+  );
+}
+
+/** What the login server answered last: MSAL says `endpoints_resolution_error` of a wrong tenant and of no network. */
+class LastAnswer {
+  readonly #authorityHost: string;
+  #error: unknown;
+
+  constructor(authorityHost: string) {
+    this.#authorityHost = authorityHost;
+  }
+
+  policy(): PipelinePolicy {
+    return {
+      name: 'longhaulLastAnswer',
+      sendRequest: async (request, next) => {
+        const ours = new URL(request.url).origin === this.#authorityHost;
+        try {
+          const response = await next(request);
+          const { status, bodyAsText } = response;
+          if (ours) this.#error = status < 400 ? undefined : new AuthenticationError(status, bodyAsText);
+          return response;
+        } catch (error) {
+          if (ours) this.#error = error;
+          throw error;
+        }
+      },
+    };
+  }
+
+  betterThan(error: unknown): unknown {
+    const vague = error instanceof Error && error.message.includes('endpoints_resolution_error');
+    return vague ? (this.#error ?? error) : error;
+  }
 }

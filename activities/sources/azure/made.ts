@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { access, readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { hasErrno } from '../../../contracts/errors.ts';
 import type { RunRef } from '../../../contracts/values.ts';
@@ -49,6 +49,14 @@ export async function readMade(work: WorkDir): Promise<Made> {
     if (hasErrno(error, 'ENOENT')) return made.parse({});
     throw error;
   }
+}
+
+/** Whether anything was made: it is noted before. */
+export async function isNoted(work: WorkDir): Promise<boolean> {
+  return access(pathOf(work)).then(
+    () => true,
+    () => false,
+  );
 }
 
 export async function noteMade(work: WorkDir, change: Partial<Made>): Promise<void> {

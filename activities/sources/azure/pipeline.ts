@@ -20,8 +20,10 @@ import { loginFailed } from './errors.ts';
 const requestLimitMs = 60_000;
 /** A list of all sizes of a region takes a few MiB; nothing that is asked for takes more than this. */
 const maxAnswerBytes = 64 * 1024 ** 2;
-/** Answers that ask to wait, or are none, are followed by so many more tries. */
+/** Tries after answers that ask to wait. */
 const maxRetries = 5;
+/** Tries after errors and silence: then the step itself is tried again. */
+const maxRetriesAfterErrors = 3;
 /** Of a 429 that does not say how long. */
 const quietMs = 10_000;
 
@@ -87,6 +89,8 @@ function patience(io: StepIo): RetryStrategy {
       }
       const unanswered = responseError !== undefined && responseError.response === undefined;
       if (unanswered && !isTransient(responseError.code)) return { errorToThrow: responseError };
+      if (retryCount >= maxRetriesAfterErrors)
+        return responseError === undefined ? { skipStrategy: true } : { errorToThrow: responseError };
       if (!unanswered && !(status === 408 || (status !== undefined && status >= 500 && status !== 501)))
         return { skipStrategy: true };
       const waitMs = Math.min(8_000, 500 * 2 ** retryCount) * (0.75 + Math.random() / 2);

@@ -2,7 +2,7 @@ import type { StepIo } from '../../host/step-io.ts';
 import type { WorkDir } from '../../host/work-dir.ts';
 import type { SourceDeps, SourceRequest } from '../source.ts';
 import { connectAzure } from './connect.ts';
-import { noteMade, readMade, tags } from './made.ts';
+import { isNoted, noteMade, readMade, tags } from './made.ts';
 import { startAgain } from './power.ts';
 import { deleteCollection } from './restore-point.ts';
 import { deleteSnapshot, type FreezeRequest } from './snapshots.ts';
@@ -19,6 +19,7 @@ export async function releaseVm(
   io: StepIo,
 ): Promise<void> {
   const { source, run } = request;
+  if (!(await isNoted(work))) return;
   const azure = await connectAzure(source, deps, io);
   const compute = await azure.compute(source.subscription);
   await deleteMade({ azure, compute, source, run, work, io });
@@ -31,18 +32,25 @@ export async function deleteMade(request: Omit<FreezeRequest, 'vm'>): Promise<vo
   const group = source.resourceGroup;
   io.report('removing the snapshots');
   const noted = await readMade(work);
-  const tagged = await azure.ask(`list the snapshots of ${group}`, async () => {
-    const names: string[] = [];
-    for await (const snapshot of compute.snapshots.listByResourceGroup(group))
-      if (snapshot.tags?.[tags.run] === run.runId && snapshot.name !== undefined) names.push(snapshot.name);
-    return names;
-  });
+  const tagged = async (what: string, resources: AsyncIterable<Tagged>) =>
+    azure.ask(`list the ${what} of ${group}`, async () => {
+      const names: string[] = [];
+      for await (const { name, tags: its } of resources)
+        if (its?.[tags.run] === run.runId && name !== undefined) names.push(name);
+      return names;
+    });
+  const snapshots = await tagged('snapshots', compute.snapshots.listByResourceGroup(group));
+  const collections = await tagged('restore point collections', compute.restorePointCollections.list(group));
+  const all = <T>(names: readonly T[], more: readonly T[]) => [...new Set([...names, ...more])];
   await Promise.all(
-    [...new Set([...noted.snapshots, ...tagged])].map((name) =>
-      deleteSnapshot(azure, compute, group, name, io.signal),
-    ),
+    all(noted.snapshots, snapshots).map((name) => deleteSnapshot(azure, compute, group, name, io.signal)),
   );
-  if (noted.collection !== undefined) await deleteCollection(request, noted.collection);
-  const { collection: _, ...left } = noted;
-  await noteMade(work, { ...left, snapshots: [] });
+  for (const name of all(noted.collection === undefined ? [] : [noted.collection], collections))
+    await deleteCollection(azure, compute, group, name, io.signal);
+  await noteMade(work, { snapshots: [], collection: undefined });
+}
+
+interface Tagged {
+  name?: string;
+  tags?: Record<string, string>;
 }

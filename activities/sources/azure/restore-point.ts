@@ -1,5 +1,7 @@
+import type { ComputeManagementClient } from '@azure/arm-compute';
 import { LonghaulError } from '../../../contracts/errors.ts';
 import { pause } from '../../host/pause.ts';
+import type { AzureConnection } from './connect.ts';
 import { nameFor, noteMade, tags, tagsOf } from './made.ts';
 import { type FreezeRequest, type FrozenDisk, granting, ifThere, lastPart } from './snapshots.ts';
 
@@ -121,10 +123,12 @@ async function untilComplete(
 
 /** Removes a collection with what is in it, all access first. One that is not there is no error. */
 export async function deleteCollection(
-  { azure, compute, source, io }: Pick<FreezeRequest, 'azure' | 'compute' | 'source' | 'io'>,
+  azure: AzureConnection,
+  compute: ComputeManagementClient,
+  group: string,
   collection: string,
+  signal: AbortSignal,
 ): Promise<void> {
-  const group = source.resourceGroup;
   const point = await azure
     .ask('read the restore point', () => compute.restorePoints.get(group, collection, restorePointName))
     .catch(ifThere);
@@ -136,13 +140,13 @@ export async function deleteCollection(
       .ask(`revoke access to the restore point ${lastPart(id)}`, () =>
         compute.diskRestorePoint
           .revokeAccess(group, collection, restorePointName, lastPart(id))
-          .pollUntilDone({ abortSignal: io.signal }),
+          .pollUntilDone({ abortSignal: signal }),
       )
       .catch(ifThere);
   }
   await azure
     .ask(`delete the restore point collection ${collection}`, () =>
-      compute.restorePointCollections.delete(group, collection).pollUntilDone({ abortSignal: io.signal }),
+      compute.restorePointCollections.delete(group, collection).pollUntilDone({ abortSignal: signal }),
     )
     .catch(ifThere);
 }

@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici';
 import { LonghaulError } from '../../../contracts/errors.ts';
 import type { Extent } from '../../transfer/extents.ts';
 import { HttpRangeSource } from '../../transfer/http-source.ts';
+import type { DiskChange } from '../../transfer/patched-disk.ts';
 import type { RangeSource } from '../../transfer/range-source.ts';
 import { readPageRanges } from './page-ranges.ts';
 import { SasAccess } from './sas-access.ts';
@@ -14,20 +15,31 @@ const sectorBytes = 512;
 
 /** Asks for the pages that a snapshot holds, and makes it readable: the disk alone, without the footer. */
 export async function openSnapshot(
-  { id, name, grant }: FrozenDisk,
+  disk: FrozenDisk,
   dispatcher: Dispatcher,
   signal: AbortSignal,
 ): Promise<RangeSource> {
+  return (await openDifference(disk, undefined, dispatcher, signal)).source;
+}
+
+/** The same of what became different since an earlier snapshot of the disk. */
+export async function openDifference(
+  { id, name, grant }: FrozenDisk,
+  earlier: FrozenDisk | undefined,
+  dispatcher: Dispatcher,
+  signal: AbortSignal,
+): Promise<DiskChange> {
   const access = new SasAccess(grant);
   const blob = new SnapshotBlob(name, access, dispatcher);
-  const { blobBytes, etag, data } = await readPageRanges(blob, signal);
+  const previous = earlier && (await new SasAccess(earlier.grant).current(signal));
+  const { blobBytes, etag, data, cleared } = await readPageRanges(blob, signal, previous);
   const sizeBytes = blobBytes - footerBytes;
   if (sizeBytes <= 0 || sizeBytes % sectorBytes !== 0)
     throw new LonghaulError('IMAGE_FORMAT_UNSUPPORTED', {
       found: `${name} comes as ${blobBytes} bytes, which is no disk with the footer of a fixed VHD`,
       remedy: 'Disks with sectors of 4096 bytes are exported as VHDX, which is not supported.',
     });
-  return new HttpRangeSource(
+  const source = new HttpRangeSource(
     {
       name,
       access,
@@ -40,10 +52,11 @@ export async function openSnapshot(
     },
     dispatcher,
   );
+  return { source, cleared: within(cleared, sizeBytes) };
 }
 
 /** What of the extents lies before `sizeBytes`. */
-export function within(extents: readonly Extent[], sizeBytes: number): Extent[] {
+function within(extents: readonly Extent[], sizeBytes: number): Extent[] {
   return extents
     .filter(({ offset }) => offset < sizeBytes)
     .map(({ offset, length }) => ({ offset, length: Math.min(length, sizeBytes - offset) }));

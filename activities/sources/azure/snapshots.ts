@@ -33,20 +33,26 @@ export interface FreezeRequest {
 const pollMs = 2_000;
 
 /**
- * Incremental snapshots of all disks of a stopped VM, taken at once. Those that an earlier attempt took are taken
- * as they are.
+ * Incremental snapshots of all disks of a VM, taken at once. Those that an earlier attempt took are taken as they
+ * are.
  *
- * @throws LonghaulError SOURCE_CHANGED when the VM was started meanwhile.
+ * @param round counts from 0; the snapshots of each have names of their own
  */
-export async function snapshotDisks(request: FreezeRequest): Promise<FrozenDisk[]> {
-  const { run, source, work, io } = request;
+export async function snapshotDisks(request: FreezeRequest, round = 0): Promise<FrozenDisk[]> {
+  const { work, io } = request;
   const disks = attachedDisks(request.vm);
-  const names = disks.map((_, index) => nameFor(run, source.vm, `disk${index}`));
+  const names = snapshotNames(request, round);
   const { snapshots } = await readMade(work);
   await noteMade(work, { snapshots: [...new Set([...snapshots, ...names])], disks: disks.length });
   io.report(`taking snapshots of ${disks.length === 1 ? 'the disk' : `${disks.length} disks`}`);
   return Promise.all(
     disks.map((id, index) => snapshotDisk(request, { id, index, name: names[index] ?? '' })),
+  );
+}
+
+export function snapshotNames({ run, source, vm }: FreezeRequest, round: number): string[] {
+  return attachedDisks(vm).map((_, index) =>
+    nameFor(run, source.vm, round === 0 ? `disk${index}` : `disk${index}-${round}`),
   );
 }
 
@@ -75,19 +81,29 @@ async function snapshotDisk(
       compute.snapshots.createOrUpdate(group, name, wanted).pollUntilDone({ abortSignal: io.signal }),
     );
   }
-  while (!isComplete(snapshot)) {
-    if (snapshot?.provisioningState === 'Failed' || snapshot?.copyCompletionError)
+  while (!snapshot || !isComplete(snapshot)) {
+    if (!snapshot || snapshot.provisioningState === 'Failed' || snapshot.copyCompletionError)
       throw new LonghaulError('AZURE_FAILED', {
-        found: `the snapshot ${name} failed: ${snapshot.copyCompletionError?.errorMessage ?? 'Azure says no more'}`,
+        found: `the snapshot ${name} failed: ${snapshot?.copyCompletionError?.errorMessage ?? 'Azure says no more'}`,
         remedy: 'Retry: it is taken anew.',
       });
-    io.report(`waiting for the snapshot ${name}: ${snapshot?.completionPercent ?? 0} %`);
+    io.report(`waiting for the snapshot ${name}: ${snapshot.completionPercent ?? 0} %`);
     await pause(pollMs, io.signal);
     snapshot = await read();
   }
+  return frozenDisk(request, index, snapshot);
+}
+
+/** @param snapshot as Azure shows it */
+export function frozenDisk(
+  { azure, compute, source }: FreezeRequest,
+  index: number,
+  { id = '', name = lastPart(id) }: Snapshot,
+): FrozenDisk {
+  const group = source.resourceGroup;
   return {
     index,
-    id: snapshot?.id ?? name,
+    id,
     name: `disk ${index + 1} of ${source.vm} (snapshot ${name})`,
     grant: granting(azure, `snapshot ${name}`, {
       grant: (durationInSeconds, signal) =>
@@ -100,8 +116,8 @@ async function snapshotDisk(
 }
 
 /** Snapshots of Ultra and Premium v2 disks can be read when their copy in the background is done. */
-function isComplete(snapshot: Snapshot | undefined): boolean {
-  if (snapshot?.provisioningState !== 'Succeeded') return false;
+function isComplete(snapshot: Snapshot): boolean {
+  if (snapshot.provisioningState !== 'Succeeded') return false;
   return snapshot.completionPercent === undefined || snapshot.completionPercent >= 100;
 }
 

@@ -3,21 +3,29 @@ import { LonghaulError } from '../../../contracts/errors.ts';
 import type { AcquiredDisk, SourceVm } from '../../../contracts/values.ts';
 import type { StepIo } from '../../host/step-io.ts';
 import { openDisk } from '../../image/open-disk.ts';
-import type { Source, SourceRequest } from '../source.ts';
-import { generatedMac } from './mac.ts';
+import type { Source, SourceDeps, SourceRequest } from '../source.ts';
+import { describeWebDisks } from './describe-web-disks.ts';
+import { fetchDisks } from './fetch-disks.ts';
+import { generatedMac } from '../mac.ts';
+import type { WebDiskSpec } from './web-disk.ts';
 
-/** Disk images on this host. They are opened in place and never written to. */
-export const imageSource: Source<'image'> = {
-  kind: 'image',
+/** Disk images: on this host, where they are opened in place and never written to, or on web servers. */
+export function createImageSource(deps: SourceDeps): Source<'image'> {
+  return {
+    kind: 'image',
 
-  async describe(request, io) {
-    return { vm: vmOf(request), disks: await openDisks(request.source, io) };
-  },
+    async describe(request, io) {
+      const disks = await openDisks(request.source, io);
+      return { vm: vmOf(request), disks, ...(await describeWebDisks(webDisksOf(request.source), deps, io)) };
+    },
 
-  acquire(request, _work, io) {
-    return openDisks(request.source, io);
-  },
-};
+    async acquire({ source, maxBytesPerSecond }, work, io) {
+      const here = await openDisks(source, io);
+      const fetched = await fetchDisks(webDisksOf(source), { work, deps, maxBytesPerSecond, io });
+      return [...here, ...fetched].sort((a, b) => a.index - b.index);
+    },
+  };
+}
 
 function vmOf({ name, source }: SourceRequest<'image'>): SourceVm {
   const nics = source.nics.map((nic, index) => ({
@@ -32,12 +40,22 @@ function vmOf({ name, source }: SourceRequest<'image'>): SourceVm {
   };
 }
 
+const formatOf = (disk: ImageSourceSpec['disks'][number]) => ('format' in disk ? disk.format : undefined);
+
+function webDisksOf({ disks }: ImageSourceSpec): WebDiskSpec[] {
+  return disks.flatMap((disk, index) =>
+    'url' in disk ? [{ index, url: disk.url, format: formatOf(disk) }] : [],
+  );
+}
+
+/** Those that lie on this host. */
 async function openDisks(source: ImageSourceSpec, io: StepIo): Promise<AcquiredDisk[]> {
   const disks: AcquiredDisk[] = [];
   const ownerOf = new Map<string, number>();
   for (const [index, disk] of source.disks.entries()) {
+    if ('url' in disk) continue;
     io.report(`reading the headers of ${disk.path}`);
-    const opened = await openDisk(index, disk, io.signal);
+    const opened = await openDisk(index, { path: disk.path, format: formatOf(disk) }, io.signal);
     const top = opened.image.path;
     const first = ownerOf.get(top);
     if (first !== undefined)

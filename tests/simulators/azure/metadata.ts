@@ -21,8 +21,10 @@ export class MetadataService {
   }
 
   reply({ method, url, headers }: Call): Reply {
-    const appService = url.pathname === '/msi/token';
-    if (method !== 'GET' || !(appService || url.pathname === '/metadata/identity/oauth2/token'))
+    // MSAL puts a slash behind every address it is given.
+    const path = url.pathname.replace(/\/$/, '');
+    const appService = path === '/msi/token';
+    if (method !== 'GET' || !(appService || path === '/metadata/identity/oauth2/token'))
       return { status: 404 };
     const allowed = appService
       ? headers['x-identity-header'] === this.identityHeader

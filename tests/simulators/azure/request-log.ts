@@ -10,16 +10,17 @@ export interface LoggedRequest {
   /** `comp` of a blob request, such as `pagelist`. */
   comp: string | null;
   range: string | undefined;
-  /** 0 when the connection was closed without an answer. */
-  status: number;
+  /** 0 while there is no answer, and when there never was one. */
+  readonly status: number;
 }
 
 /** What was asked, for tests that count. */
 export class RequestLog {
   readonly all: LoggedRequest[] = [];
 
-  add(request: LoggedRequest): void {
+  add(request: LoggedRequest): LoggedRequest {
     this.all.push(request);
+    return request;
   }
 
   /** Those of a service, of a method and a path where given. */

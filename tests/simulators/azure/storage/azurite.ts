@@ -6,10 +6,8 @@ import { dirname, join } from 'node:path';
 import { limitedCommand } from '../../../../activities/host/tool.ts';
 import type { Account } from './shared-key.ts';
 
-const program = join(
-  dirname(createRequire(import.meta.url).resolve('azurite/package.json')),
-  'dist/src/blob/main.js',
-);
+const require = createRequire(import.meta.url);
+const program = join(dirname(require.resolve('azurite/package.json')), 'dist/src/blob/main.js');
 
 /** Azurite's blob service as a process of its own. The kernel ends it when this process dies. */
 export class Azurite {
@@ -30,6 +28,7 @@ export class Azurite {
     const args = [
       program,
       ...['--blobHost', '127.0.0.1', '--blobPort', '0', '--location', directory],
+      ...['--blobKeepAliveTimeout', '600'],
       ...['--silent', '--skipApiVersionCheck', '--disableTelemetry', '--disableProductStyleUrl'],
       ...(tls ? ['--cert', tls.certPath, '--key', tls.keyPath] : []),
     ];

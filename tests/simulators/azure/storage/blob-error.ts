@@ -27,6 +27,7 @@ export function blobError({ status, code, message }: BlobError, headers: Record<
 /** The answer that a fault stands for: by default the one of a busy server. */
 export function blobFault(effect: FaultEffect & { kind: 'status' }): Reply {
   const { status, code = 'ServerBusy', message = 'The server is busy.', retryAfterSeconds, headers } = effect;
-  const retryAfter = retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) };
-  return blobError({ status, code, message }, { ...retryAfter, ...headers });
+  const more = { ...headers };
+  if (retryAfterSeconds !== undefined) more['retry-after'] = String(retryAfterSeconds);
+  return blobError({ status, code, message }, more);
 }

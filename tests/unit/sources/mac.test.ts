@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { generatedMac } from '../../../../activities/sources/image/mac.ts';
+import { generatedMac } from '../../../activities/sources/mac.ts';
 
 describe('a generated MAC address', () => {
   it('lies in the range of QEMU and is the same each time', () => {
