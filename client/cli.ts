@@ -4,6 +4,7 @@ import { addCompletion } from './commands/completion.ts';
 import type { CommandContext } from './commands/context.ts';
 import { addControls } from './commands/control.ts';
 import { addDoctor } from './commands/doctor.ts';
+import { addInventory } from './commands/inventory.ts';
 import { addList } from './commands/list.ts';
 import { addMigrate } from './commands/migrate.ts';
 import { addPlan } from './commands/plan.ts';
@@ -29,6 +30,8 @@ export function createProgram(context: CommandContext): Command {
   program.commandsGroup('On a KVM host:');
   addWorker(program, context);
   addDoctor(program, context);
+  program.commandsGroup('Sources:');
+  addInventory(program, context);
   program.commandsGroup('Migrations:');
   addMigrate(program, context);
   addPlan(program, context);

@@ -1,4 +1,6 @@
 import picocolors from 'picocolors';
+import type { SecretSources } from '../activities/host/secrets.ts';
+import type { AzureOptions } from '../activities/sources/azure/clouds.ts';
 import type { TemporalOptions } from '../workers/options.ts';
 
 /** The global options of the command line that say where Temporal is. */
@@ -19,6 +21,13 @@ export async function resolveClientOptions(flags: ConnectionFlags): Promise<Temp
   // Loaded when needed: `--help` has to be quick.
   const { resolveTemporal } = await import('../workers/options.ts');
   return resolveTemporal({ ...flags });
+}
+
+/** Where Azure is, and where references to secrets lead: in the environment of whoever types. */
+export async function resolveAzureAccess(): Promise<{ azure: AzureOptions; secrets: SecretSources }> {
+  const { resolveAzureOptions } = await import('../workers/options.ts');
+  const credentialsDirectory = process.env['CREDENTIALS_DIRECTORY'];
+  return { azure: resolveAzureOptions(), secrets: { environment: process.env, credentialsDirectory } };
 }
 
 /** Colours for a stream: on a terminal only, unless FORCE_COLOR insists; never with NO_COLOR. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { azureClouds } from './azure-clouds.ts';
 import { diskText, diskUrl } from './disk-address.ts';
 import { absolutePath, macAddress, secretRef } from './spec-atoms.ts';
 
@@ -36,12 +37,12 @@ export const imageSource = z.strictObject({
   memoryMiB: z.int().min(64).max(16_777_216).optional(),
 });
 
-const guid = z
+export const guid = z
   .guid('must be an id like 01234567-89ab-cdef-0123-456789abcdef')
   .transform((id) => id.toLowerCase());
 
 /** Exactly one way to log in; a service principal has either a secret or a certificate. */
-const azureLogin = z.union([
+export const azureLogin = z.union([
   z.strictObject({ tenant: guid, client: guid, secret: secretRef }),
   /** Certificate and private key in one PEM file. */
   z.strictObject({ tenant: guid, client: guid, certificate: secretRef }),
@@ -50,8 +51,6 @@ const azureLogin = z.union([
   /** Whoever used `az login` as the worker's user. */
   z.strictObject({ cli: z.literal(true), tenant: guid.optional() }),
 ]);
-
-export const azureClouds = ['public', 'china', 'us-government'] as const;
 
 export const azureSource = z.strictObject({
   kind: z.literal('azure'),

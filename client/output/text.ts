@@ -66,3 +66,29 @@ function wrapLine(line: string, room: number): string[] {
   }
   return [...lines, current];
 }
+
+/** No column gets narrower than this. */
+const leastWidth = 6;
+
+/**
+ * The rows with cells cut so that {@link alignColumns} makes lines of at most `columns`, as far as that can be: the
+ * widest columns give way first. Cells must not be coloured.
+ */
+export function cutColumns(rows: readonly (readonly string[])[], columns: number): string[][] {
+  const count = Math.max(0, ...rows.map((row) => row.length));
+  const widths = Array.from({ length: count }, (_, at) =>
+    Math.max(...rows.map((row) => row[at]?.length ?? 0)),
+  );
+  const width = () => widths.reduce((total, one) => total + one + 2, -2);
+  for (
+    let widest = Math.max(...widths);
+    width() > columns && widest > leastWidth;
+    widest = Math.max(...widths)
+  )
+    widths[widths.indexOf(widest)] = widest - 1;
+  return rows.map((row) => row.map((cell, at) => cutTo(cell, widths[at] ?? 0)));
+}
+
+function cutTo(text: string, width: number): string {
+  return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
+}

@@ -1,6 +1,4 @@
-import type { azureClouds } from '../../../contracts/spec-sources.ts';
-
-export type AzureCloud = (typeof azureClouds)[number];
+import type { AzureCloud } from '../../../contracts/azure-clouds.ts';
 
 /** Addresses of a private cloud; each takes the place of the named cloud's. */
 export interface AzureOptions {

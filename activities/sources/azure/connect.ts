@@ -1,9 +1,10 @@
 import type { ComputeManagementClient } from '@azure/arm-compute';
 import type { NetworkManagementClient } from '@azure/arm-network';
 import type { PipelineResponse } from '@azure/core-rest-pipeline';
+import type { AzureCloud } from '../../../contracts/azure-clouds.ts';
 import type { StepIo } from '../../host/step-io.ts';
 import type { SourceDeps } from '../source.ts';
-import { endpointsOf, type AzureCloud } from './clouds.ts';
+import { endpointsOf } from './clouds.ts';
 import { azureError } from './errors.ts';
 import type { AzureLogin } from './login.ts';
 
@@ -113,14 +114,7 @@ export async function connectAzure(
         });
         const text = body === undefined ? {} : { body: JSON.stringify(body) };
         const request = rest.createPipelineRequest({ url: url.href, method, headers, ...text });
-        const response = await pipeline.sendRequest(http, request);
-        if (response.status >= 400)
-          throw new rest.RestError(`HTTP ${response.status}`, {
-            statusCode: response.status,
-            request,
-            response,
-          });
-        return answerOf(response);
+        return answerOf(await pipeline.sendRequest(http, request));
       }),
   };
 }

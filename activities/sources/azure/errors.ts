@@ -107,10 +107,7 @@ function answerOf(error: Error): Answer | undefined {
   };
 }
 
-/** Errors of listings keep their body only as text, or in `details` as the SDK read it. */
 function bodyOf(error: Error): { code?: string; message?: string } {
-  const details = 'details' in error ? armBody.safeParse(error.details) : undefined;
-  if (details?.success) return details.data.error;
   const text = textIn(error, 'response', 'bodyAsText');
   if (text === undefined || text.length > 1_000_000) return {};
   try {

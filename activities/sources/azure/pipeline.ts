@@ -36,7 +36,7 @@ export function armPipeline(credential: TokenCredential, endpoints: AzureEndpoin
   // Ours are visible and end; Resource Manager redirects nowhere; what the SDK logs is not checked for secrets.
   for (const name of ['defaultRetryPolicy', redirectPolicyName, logPolicyName])
     pipeline.removePolicy({ name });
-  pipeline.addPolicy(endOfStep(io), { beforePolicies: [bearerTokenAuthenticationPolicyName] });
+  pipeline.addPolicy(wholeRequest(io), { beforePolicies: [bearerTokenAuthenticationPolicyName] });
   pipeline.addPolicy(ownCloudOnly(endpoints), { beforePolicies: [bearerTokenAuthenticationPolicyName] });
   pipeline.addPolicy(bearerTokenAuthenticationPolicy({ credential, scopes: endpoints.scope }));
   pipeline.addPolicy(retryPolicy([patience(io)], { maxRetries }), { phase: 'Retry' });
@@ -44,14 +44,20 @@ export function armPipeline(credential: TokenCredential, endpoints: AzureEndpoin
   return pipeline;
 }
 
-/** The SDK forgets the caller's signal from the second page of a listing on. */
-function endOfStep({ signal }: StepIo): PipelinePolicy {
+/**
+ * The SDK forgets the caller's signal from the second page of a listing on, and of a listing that is refused what
+ * Azure said: errors are made here, where all is at hand.
+ */
+function wholeRequest({ signal }: StepIo): PipelinePolicy {
   return {
-    name: 'longhaulEndOfStep',
+    name: 'longhaulWholeRequest',
     sendRequest: async (request, next) => {
       signal.throwIfAborted();
       request.abortSignal = anyOf(signal, request.abortSignal);
-      return next(request);
+      const response = await next(request);
+      const { status } = response;
+      if (status < 400) return response;
+      throw new RestError(`HTTP ${status}`, { statusCode: status, request, response });
     },
   };
 }

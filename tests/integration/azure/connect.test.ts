@@ -218,7 +218,7 @@ describe('an answer of Azure', () => {
         for await (const page of compute.virtualMachines.list('prod').byPage()) expect(page).toBeDefined();
       }),
     );
-    expect(error.found).toContain('Conflict, HTTP 409');
+    expect(error.found).toContain('Something else is going on. (Conflict, HTTP 409');
   });
 });
 

@@ -38,6 +38,12 @@ export interface DiskInput {
   securityProfile?: Record<string, unknown>;
   logicalSectorBytes?: 512 | 4096;
   maxShares?: number;
+  /** Names of other VMs of the group that have it too. */
+  sharedWith?: readonly string[];
+  /** `AllowAll` unless given. */
+  networkAccessPolicy?: 'AllowAll' | 'AllowPrivate' | 'DenyAll';
+  /** `x64` unless given; of OS disks. */
+  architecture?: 'x64' | 'Arm64';
   tags?: Record<string, string>;
 }
 
@@ -105,6 +111,9 @@ function newDisk(
     generation: isOs ? (vm.generation ?? 'V2') : undefined,
     logicalSectorBytes: disk.logicalSectorBytes ?? 512,
     maxShares: disk.maxShares ?? 1,
+    sharedWithIds: (disk.sharedWith ?? []).map((other) => world.idOf(group.name, world.vms.type, other)),
+    networkAccessPolicy: disk.networkAccessPolicy ?? 'AllowAll',
+    architecture: isOs ? (disk.architecture ?? 'x64') : undefined,
     encryption: disk.encryption ?? { type: 'EncryptionAtRestWithPlatformKey' },
     encryptionSettings: disk.encryptionSettings,
     securityProfile: disk.securityProfile,

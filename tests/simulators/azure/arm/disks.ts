@@ -75,6 +75,7 @@ function renderDisk(world: World, disk: Disk) {
     tags,
     ...(zones.length > 0 ? { zones } : {}),
     ...(vmId === undefined ? {} : { managedBy: vmId }),
+    ...(disk.sharedWithIds.length > 0 ? { managedByExtended: [vmId, ...disk.sharedWithIds] } : {}),
     sku: { name: sku, tier: sku.split('_')[0] },
     properties: {
       ...(osType ? { osType } : {}),
@@ -91,7 +92,8 @@ function renderDisk(world: World, disk: Disk) {
       ...(disk.encryptionSettings ? { encryptionSettingsCollection: disk.encryptionSettings } : {}),
       ...(disk.securityProfile ? { securityProfile: disk.securityProfile } : {}),
       ...(disk.maxShares > 1 ? { maxShares: disk.maxShares } : {}),
-      networkAccessPolicy: 'AllowAll',
+      ...(disk.architecture ? { supportedCapabilities: { architecture: disk.architecture } } : {}),
+      networkAccessPolicy: disk.networkAccessPolicy,
       publicNetworkAccess: 'Enabled',
       timeCreated: disk.createdAt.toISOString(),
       provisioningState: 'Succeeded',

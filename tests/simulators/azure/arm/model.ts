@@ -44,6 +44,10 @@ export interface Disk extends Resource {
   vmId?: string | undefined;
   logicalSectorBytes: number;
   maxShares: number;
+  /** Other VMs that have it too. */
+  sharedWithIds: string[];
+  networkAccessPolicy: string;
+  architecture?: string | undefined;
   encryption: { type: string; diskEncryptionSetId?: string };
   /** `encryptionSettingsCollection`: Azure Disk Encryption. */
   encryptionSettings?: Record<string, unknown> | undefined;

@@ -1,0 +1,185 @@
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { z } from 'zod';
+import type { AzureLogin } from '../../activities/sources/azure/login.ts';
+import { azureClouds, type AzureCloud } from '../../contracts/azure-clouds.ts';
+import { LonghaulError } from '../../contracts/errors.ts';
+import { resolveAzureAccess } from '../options.ts';
+import { inventoryCsv, inventoryText, type InventoryRow } from '../output/inventory-text.ts';
+import { jsonText } from '../output/text.ts';
+import type { Terminal } from '../terminal.ts';
+import { runCommand, type CommandContext, type GlobalFlags } from './context.ts';
+import { collect } from './spec-options.ts';
+
+interface AzureFlags extends GlobalFlags {
+  subscription: string[];
+  resourceGroup?: string[];
+  all?: boolean;
+  name?: string[];
+  tag?: { name: string; value?: string }[];
+  state?: 'running' | 'stopped';
+  os?: 'linux' | 'windows';
+  size?: string[];
+  zone?: string[];
+  cloud: AzureCloud;
+  csv?: boolean;
+}
+
+interface LoginFlags {
+  tenant?: string;
+  client?: string;
+  secret?: string;
+  certificate?: string;
+  managedIdentity?: boolean;
+  azCli?: boolean;
+}
+
+export function addInventory(program: Command, context: CommandContext): void {
+  const inventory = program
+    .command('inventory')
+    .summary('list the VMs of a source')
+    .description('Lists the VMs that could be migrated from a source. Needs no server and no worker.');
+
+  const azure = inventory
+    .command('azure')
+    .summary('list VMs of Azure')
+    .description(
+      'Lists VMs of Azure with what a domain needs of them. Runs here, with your login, and only reads. The number of requests grows with the pages of the listings, not with the VMs.',
+    )
+    .requiredOption('--subscription <id>', 'id of a subscription; repeatable', collect)
+    .option('--resource-group <name>', 'only VMs in this resource group; repeatable', collect)
+    .option('--all', 'all resource groups of the subscription')
+    .option('--name <pattern>', 'only VMs whose name fits, with * and ?; repeatable', collect)
+    .option('--tag <name[=value]>', 'only VMs with this tag; repeatable, all have to be there', collectTag)
+    .addOption(new Option('--state <state>', 'only VMs that run, or do not').choices(['running', 'stopped']))
+    .addOption(new Option('--os <os>', 'only VMs with this system').choices(['linux', 'windows']))
+    .option('--size <pattern>', 'only VMs whose size fits, with * and ?; repeatable', collect)
+    .option('--zone <number>', 'only VMs in this zone; repeatable', collect);
+  addLoginOptions(azure)
+    .addOption(new Option('--csv', 'CSV with a line of heads').conflicts('json'))
+    .option('--json', 'one JSON array')
+    .addHelpText(
+      'after',
+      `
+Without options of a login: AZURE_* variables, a managed identity, or whoever used "az login".
+
+Examples:
+  longhaul inventory azure --subscription $SUB --resource-group prod
+  longhaul inventory azure --subscription $SUB --all --name 'web*' --state stopped
+  longhaul inventory azure --subscription $SUB --all --tag env=test --csv > vms.csv
+  longhaul inventory azure --subscription $SUB --all --json | jq -r '.[] | select(.firmware == "bios") | .name'
+  longhaul inventory azure --subscription $SUB --all --tenant $T --client $C --secret file:/root/azure-secret`,
+    )
+    .action((_options: unknown, self: Command) =>
+      runCommand(context, self, async () => {
+        const flags = self.optsWithGlobals<AzureFlags & LoginFlags>();
+        const { rows, gaps } = await readInventory(flags, context.terminal);
+        const { terminal } = context;
+        if (flags.json === true) terminal.print(jsonText(rows));
+        else if (flags.csv === true) terminal.print(inventoryCsv(rows));
+        else
+          terminal.print(
+            inventoryText(rows, {
+              paint: terminal.paint,
+              columns: terminal.interactive ? terminal.columns() : undefined,
+            }),
+          );
+        for (const gap of gaps) terminal.note(`${terminal.paintNote.yellow('warning:')} ${gap}`);
+        return 'ok';
+      }),
+    );
+}
+
+function addLoginOptions(command: Command): Command {
+  return command
+    .addOption(new Option('--cloud <name>', 'which Azure').choices(azureClouds).default('public'))
+    .option('--tenant <id>', 'tenant of the login')
+    .option('--client <id>', 'client id of a service principal or a managed identity')
+    .option('--secret <reference>', 'secret of the service principal: env:NAME, file:/PATH')
+    .option('--certificate <reference>', 'its certificate and key in one PEM file')
+    .option('--managed-identity', 'log in as the machine this runs on')
+    .option('--az-cli', 'log in as whoever used "az login"');
+}
+
+/** A whole inventory; subscriptions one after the other, so that what is read at once stays bounded. */
+async function readInventory(
+  flags: AzureFlags & LoginFlags,
+  terminal: Terminal,
+): Promise<{ rows: InventoryRow[]; gaps: string[] }> {
+  const login = await loginOf(flags);
+  // Loaded only here: it takes time, and `--help` has to be quick.
+  const { listAzureVms } = await import('../../activities/sources/azure/inventory.ts');
+  const { createSecretResolver } = await import('../../activities/host/secrets.ts');
+  const { azure, secrets } = await resolveAzureAccess();
+  const interrupt = new AbortController();
+  process.once('SIGINT', () => interrupt.abort(new Error('interrupted')));
+  const said = (_facts: object, message: string) => terminal.note(message);
+  const silent = () => undefined;
+  const io = {
+    signal: interrupt.signal,
+    report: silent,
+    log: { debug: silent, info: said, warn: said, error: said },
+  };
+  const rows: InventoryRow[] = [];
+  const gaps: string[] = [];
+  for (const subscription of await Promise.all(flags.subscription.map(subscriptionOf))) {
+    const found = await listAzureVms(
+      { ...filterOf(flags), subscription, login },
+      { azure, resolveSecret: createSecretResolver(secrets) },
+      io,
+    );
+    rows.push(...found.vms.map((vm) => ({ subscription, ...vm })));
+    gaps.push(...found.gaps);
+  }
+  return { rows, gaps };
+}
+
+function filterOf({ cloud, resourceGroup, all, name, tag, state, os, size, zone }: AzureFlags) {
+  return {
+    cloud,
+    resourceGroups: resourceGroup ?? [],
+    ...(all === undefined ? {} : { all }),
+    ...(name === undefined ? {} : { names: name }),
+    ...(tag === undefined ? {} : { tags: tag }),
+    ...(state === undefined ? {} : { state }),
+    ...(os === undefined ? {} : { os }),
+    ...(size === undefined ? {} : { sizes: size }),
+    ...(zone === undefined ? {} : { zones: zone }),
+  };
+}
+
+async function loginOf(flags: LoginFlags): Promise<AzureLogin | undefined> {
+  const { tenant, client, secret, certificate, managedIdentity, azCli } = flags;
+  const given = { tenant, client, secret, certificate, managedIdentity, ...(azCli ? { cli: true } : {}) };
+  const login = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  if (Object.keys(login).length === 0) return undefined;
+  const { azureLogin } = await import('../../contracts/spec-sources.ts');
+  return parsed(
+    azureLogin,
+    login,
+    'the options of the login do not make one',
+    'Give --tenant and --client with either --secret or --certificate, by reference (env:NAME, file:/PATH); or --managed-identity, perhaps with --client; or --az-cli, perhaps with --tenant.',
+  );
+}
+
+async function subscriptionOf(text: string): Promise<string> {
+  const { guid } = await import('../../contracts/spec-sources.ts');
+  return parsed(
+    guid,
+    text,
+    `"${text}" is not the id of a subscription`,
+    'Give an id like 01234567-89ab-cdef-0123-456789abcdef; "az account list" shows them.',
+  );
+}
+
+function parsed<T extends z.ZodType>(schema: T, value: unknown, found: string, remedy: string): z.output<T> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw new LonghaulError('OPTION_INVALID', { found, remedy });
+}
+
+function collectTag(text: string, all: { name: string; value?: string }[] = []) {
+  const at = text.indexOf('=');
+  const name = at < 0 ? text : text.slice(0, at);
+  if (name === '') throw new InvalidArgumentError('Give NAME or NAME=VALUE.');
+  return [...all, at < 0 ? { name } : { name, value: text.slice(at + 1) }];
+}
