@@ -41,6 +41,9 @@ const look = (name: string, source: Readonly<Record<string, unknown>> = {}) =>
     testIo(),
   );
 
+const codes = async (name: string, source: Readonly<Record<string, unknown>> = {}) =>
+  ((await look(name, source)).findings ?? []).map(({ severity, code }) => `${severity} ${code}`);
+
 describe('a VM of Azure', () => {
   it('is described with all that a domain needs', async () => {
     const name = await vm({
