@@ -53,6 +53,8 @@ const placeOf = (work: WorkDir, index: number) => {
  */
 export async function fetchDisk(job: FetchJob): Promise<FetchedDisk> {
   const { work, index, io } = job;
+  // Without a work directory the janitor would not see that there is something of this run.
+  await work.create();
   await mkdir(work.fetched, { recursive: true, mode: 0o700 });
   const lock = join(work.stateDir, 'locks', `${work.run.migrationId}-fetch${index}`);
   return withFileLock(lock, io.signal, async () => {
