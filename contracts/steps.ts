@@ -122,6 +122,8 @@ export interface MigrationReport {
   preflight?: PreflightResult;
   facts?: GuestFacts;
   fixes: FixOutcome[];
+  /** The source's disks, when any of them was fetched. */
+  acquired?: AcquiredDisk[];
   disks: TargetDisk[];
   domain?: DomainRef;
   boot?: BootProof;

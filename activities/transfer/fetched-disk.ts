@@ -55,6 +55,8 @@ export function placeOf(work: WorkDir, index: number) {
 
 /** Keeps a second attempt at the same disk out. @throws LonghaulError WORK_LOCKED */
 export async function withDisk<T>({ work, index, io }: FetchJob, body: () => Promise<T>): Promise<T> {
+  // Without a work directory the janitor would not see that there is something of this run.
+  await work.create();
   await mkdir(work.fetched, { recursive: true, mode: 0o700 });
   const lock = join(work.stateDir, 'locks', `${work.run.migrationId}-fetch${index}`);
   return withFileLock(lock, io.signal, body);

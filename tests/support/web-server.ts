@@ -16,6 +16,7 @@ interface WebServerOptions {
 
 /** A request as the server logged it. */
 interface LoggedRequest {
+  /** As it was asked for, its query included. */
   path: string;
   /** `-` without one. */
   range: string;
@@ -102,7 +103,7 @@ master_process off;
 pid ${directory}/nginx.pid;
 events { worker_connections 512; }
 http {
-  log_format short '$uri $range_asked $status $body_bytes_sent';
+  log_format short '$request_uri $range_asked $status $body_bytes_sent';
   map $http_range $range_asked { '' '-'; default $http_range; }
   access_log ${directory}/access.log short;
   client_body_temp_path ${directory}/body;
@@ -124,8 +125,8 @@ http {
 }
 `;
 
-/** An authority, and a certificate for localhost that it signed. */
-async function makeCertificates(directory: string): Promise<void> {
+/** An authority (ca.pem), and a certificate for localhost that it signed (server.pem, server.key). */
+export async function makeCertificates(directory: string): Promise<void> {
   const at = (name: string) => join(directory, name);
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
   const openssl = (...args: string[]) => run('openssl', ['req', '-x509', '-days', '2', ...key, ...args]);

@@ -20,12 +20,12 @@ const leastBytes = 512;
  * early refusals: the whole image is checked once it is here.
  */
 export function factsOfHead(head: Buffer): HeadFacts {
-  const namesOtherFiles = false;
-  if (head.length < leastBytes) return { namesOtherFiles };
+  const namesOtherFiles = isVmdkDescriptor(head);
+  if (namesOtherFiles || head.length < leastBytes) return { namesOtherFiles };
   if (isQcow(head)) return { virtualSizeBytes: u64be(head, 24), namesOtherFiles: qcow2NamesOtherFiles(head) };
   // Of a dynamic VHD the footer stands here, too.
   if (isVpc(head)) return { virtualSizeBytes: u64be(head, 48), namesOtherFiles };
   if (isVdi(head)) return { virtualSizeBytes: u64le(head, 0x170), namesOtherFiles };
   if (isSparseVmdk(head)) return { virtualSizeBytes: u64le(head, 12) * 512, namesOtherFiles };
-  return { namesOtherFiles: isVmdkDescriptor(head) };
+  return { namesOtherFiles };
 }

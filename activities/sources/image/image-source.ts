@@ -48,22 +48,27 @@ function webDisksOf({ disks }: ImageSourceSpec): WebDiskSpec[] {
   );
 }
 
-/** Those that lie on this host. */
+/** Those that lie on this host. @throws LonghaulError SPEC_INVALID, of those elsewhere too; what `openDisk` throws */
 async function openDisks(source: ImageSourceSpec, io: StepIo): Promise<AcquiredDisk[]> {
   const disks: AcquiredDisk[] = [];
   const ownerOf = new Map<string, number>();
-  for (const [index, disk] of source.disks.entries()) {
-    if ('url' in disk) continue;
-    io.report(`reading the headers of ${disk.path}`);
-    const opened = await openDisk(index, { path: disk.path, format: formatOf(disk) }, io.signal);
-    const top = opened.image.path;
-    const first = ownerOf.get(top);
+  const claim = (what: string, index: number) => {
+    const first = ownerOf.get(what);
     if (first !== undefined)
       throw new LonghaulError('SPEC_INVALID', {
-        found: `disks ${first + 1} and ${index + 1} are the same file, ${top}`,
+        found: `disks ${first + 1} and ${index + 1} are the same file, ${what}`,
         remedy: 'Name each disk of the VM once.',
       });
-    ownerOf.set(top, index);
+    ownerOf.set(what, index);
+  };
+  for (const [index, disk] of source.disks.entries()) {
+    if ('url' in disk) {
+      claim(disk.url, index);
+      continue;
+    }
+    io.report(`reading the headers of ${disk.path}`);
+    const opened = await openDisk(index, { path: disk.path, format: formatOf(disk) }, io.signal);
+    claim(opened.image.path, index);
     disks.push(opened);
   }
   return disks;
