@@ -1,11 +1,11 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
-import { randomUUID } from 'node:crypto';
 import type { StepIo } from '../../activities/host/step-io.ts';
 import { WorkDir } from '../../activities/host/work-dir.ts';
 import type { SourceRequest } from '../../activities/sources/source.ts';
 import { migrationSpec, type AzureSourceSpec, type MigrationSpecInput } from '../../contracts/spec.ts';
+import type { RunRef } from '../../contracts/values.ts';
 import { startAzure, type Azure } from '../simulators/azure/azure.ts';
 import type { AzureOptions } from '../simulators/azure/settings.ts';
 import { scratchDirectory } from './scratch.ts';
@@ -60,7 +60,12 @@ export async function addShop(azure: Azure, name = `web-${randomUUID().slice(0, 
 }
 
 /** A migration's view of one VM: what it asks the source for, and where it puts things. */
-export function migrationOf(azure: Azure, vm: string, more: Partial<AzureSourceSpec> = {}) {
+export function migrationOf(
+  azure: Azure,
+  vm: string,
+  more: Partial<AzureSourceSpec> = {},
+  run: RunRef = { migrationId: `migrate-azure-${vm}`, runId: randomUUID() },
+) {
   const source: MigrationSpecInput['source'] = {
     kind: 'azure',
     subscription: azure.subscription,
@@ -75,7 +80,6 @@ export function migrationOf(azure: Azure, vm: string, more: Partial<AzureSourceS
     { SECRET: azure.clientSecret },
     { authorityHost: azure.authorityHost, resourceManager: azure.resourceManager },
   );
-  const run = { migrationId: `migrate-azure-${vm}`, runId: randomUUID() };
   const request: SourceRequest<'azure'> = { name: 'web01', source: spec.source, run };
   const work = new WorkDir(scratchDirectory(), run);
   const of = sourceOf('azure');
