@@ -8,6 +8,7 @@ import { addInventory } from './commands/inventory.ts';
 import { addList } from './commands/list.ts';
 import { addMigrate } from './commands/migrate.ts';
 import { addPlan } from './commands/plan.ts';
+import { addReap } from './commands/reap.ts';
 import { addReport } from './commands/report.ts';
 import { addSpec } from './commands/spec.ts';
 import { addStatus } from './commands/status.ts';
@@ -32,6 +33,7 @@ export function createProgram(context: CommandContext): Command {
   addDoctor(program, context);
   program.commandsGroup('Sources:');
   addInventory(program, context);
+  addReap(program, context);
   program.commandsGroup('Migrations:');
   addMigrate(program, context);
   addPlan(program, context);

@@ -12,6 +12,7 @@ import type {
   Resolution,
   Tuning,
 } from '../contracts/steps.ts';
+import type { RunRef } from '../contracts/values.ts';
 import type { TemporalOptions } from '../workers/options.ts';
 import { pauseSignal, reportQuery, resolveUpdate, resumeSignal } from '../workflows/messages.ts';
 import { connectTemporal, unreachable, type TemporalLink } from './connect.ts';
@@ -132,6 +133,19 @@ export class LonghaulClient {
   async resolve(reference: string): Promise<string> {
     if (await this.exists(reference)) return reference;
     return findMigration(reference, await this.list()).migrationId;
+  }
+
+  /** Whether a run is under way, as this namespace knows it; `unknown` may be of another one. */
+  async runState({ migrationId, runId }: RunRef): Promise<'running' | 'over' | 'unknown'> {
+    try {
+      const { status, raw } = await this.call(migrationId, () => this.handle(migrationId).describe());
+      // A reset starts a new execution of the same first run; only one of another first run replaces it.
+      if (raw.workflowExecutionInfo?.firstRunId !== runId) return 'over';
+      return status.name === 'RUNNING' || status.name === 'PAUSED' ? 'running' : 'over';
+    } catch (error) {
+      if (error instanceof LonghaulError && error.code === 'MIGRATION_NOT_FOUND') return 'unknown';
+      throw error;
+    }
   }
 
   async view(migrationId: string): Promise<LiveView> {

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { dirname, resolve } from 'node:path';
+import { looksLikeAddress } from '../contracts/disk-address.ts';
 import { hasErrno, LonghaulError, messageOf } from '../contracts/errors.ts';
 import { maxSpecLength, parseSpecFile } from '../contracts/spec-file.ts';
 import { checkSpec, placeName } from '../contracts/spec-problems.ts';
@@ -27,7 +28,7 @@ export async function specFromArguments(
       found: `${stray} is a spec file, and other files are named beside it.`,
       remedy: 'Name one spec file, or the images of one VM; the disks of a spec stand in the spec.',
     });
-  const disks = args.map((path) => resolve(path));
+  const disks = args.map((place) => (looksLikeAddress(place) ? place : resolve(place)));
   const draft: MigrationSpecInput = {
     name: vmNameFromPath(disks[0] ?? ''),
     source: { kind: 'image', disks },
@@ -79,5 +80,5 @@ export function settledSpec(spec: MigrationSpecInput, settings: readonly Setting
 }
 
 function isSpecFile(path: string): boolean {
-  return path === '-' || /\.(ya?ml|json)$/i.test(path);
+  return path === '-' || (!looksLikeAddress(path) && /\.(ya?ml|json)$/i.test(path));
 }

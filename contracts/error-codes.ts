@@ -31,6 +31,10 @@ export const errorCodes = {
   },
   // transfer
   TRANSFER_FAILED: { retryable: true, summary: 'A disk could not be fetched' },
+  TRANSFER_UNSUPPORTED: {
+    retryable: false,
+    summary: 'The server of a disk does not serve it in a way that a download can rely on',
+  },
   TRANSFER_DENIED: { retryable: false, summary: 'The server of a disk refuses to hand it over' },
   // Azure
   AZURE_LOGIN_FAILED: { retryable: false, summary: 'The login to Azure failed' },

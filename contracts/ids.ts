@@ -14,7 +14,7 @@ export function migrationIdOf(spec: MigrationSpec): string {
 function identityOf(source: MigrationSpec['source']): unknown[] {
   switch (source.kind) {
     case 'image':
-      return [source.disks.map((disk) => disk.path)];
+      return [source.disks.map((disk) => ('url' in disk ? disk.url : disk.path))];
     case 'azure':
       // Azure's names are the same in whatever case they are written.
       return [source.subscription, source.resourceGroup.toLowerCase(), source.vm.toLowerCase()];

@@ -1,6 +1,13 @@
 import { expectedAddresses } from './addresses.ts';
 import type { MigrationReport, MigrationStatus, StepState } from './steps.ts';
-import type { AddressCheck, BootProof, ConfiguredAddress, FixOutcome, TargetDisk } from './values.ts';
+import type {
+  AcquiredDisk,
+  AddressCheck,
+  BootProof,
+  ConfiguredAddress,
+  FixOutcome,
+  TargetDisk,
+} from './values.ts';
 import { formatBytes, formatDuration, secondsBetween } from './units.ts';
 
 /**
@@ -14,6 +21,7 @@ export function renderReportMarkdown(report: MigrationReport): string {
     nextSteps(report),
     domain(report),
     disks(report.disks),
+    fetched(report.acquired ?? []),
     boot(report),
     network(report),
     guest(report),
@@ -141,6 +149,27 @@ function disks(all: TargetDisk[]): string {
     'Disks',
     table(['Disk', 'File', 'Format', 'Size', 'Data', 'On disk', 'Saved', 'Took', 'Compared'], rows),
   );
+}
+
+/** How disks came that did not lie on the host. */
+function fetched(all: AcquiredDisk[]): string {
+  const rows = all.flatMap(({ index, transfer }) =>
+    transfer === undefined
+      ? []
+      : [
+          [
+            String(index + 1),
+            code(transfer.from),
+            formatBytes(transfer.dataBytes),
+            formatBytes(transfer.fetchedBytes),
+            formatDuration(transfer.seconds),
+            code(transfer.sha256),
+          ],
+        ],
+  );
+  if (rows.length === 0) return '';
+  const head = ['Disk', 'From', 'Data', 'In the last attempt', 'Took', 'SHA-256 over its chunks'];
+  return section('Fetched', table(head, rows));
 }
 
 /** What not writing the empty parts saved, against a copy of the whole virtual disk. */

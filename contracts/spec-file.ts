@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
 import { isMap, isPair, isScalar, LineCounter, parseAllDocuments, type Document } from 'yaml';
+import { looksLikeAddress } from './disk-address.ts';
 import { LonghaulError, messageOf } from './errors.ts';
+import { secretRef } from './spec-atoms.ts';
 import type { MigrationSpec } from './spec.ts';
 import { checkSpec, placeName, type SpecProblem } from './spec-problems.ts';
 import { vmNameFromPath } from './vm-name.ts';
@@ -83,12 +85,14 @@ function withDefaults(value: unknown, baseDir: string): unknown {
   if (!isRecord(value)) return value;
   const spec: Record<string, unknown> = { ...value };
   const absolute = (path: unknown) =>
-    typeof path === 'string' && path !== '' && !path.startsWith('~') ? resolve(baseDir, path) : path;
+    typeof path === 'string' && path !== '' && !path.startsWith('~') && !looksLikeAddress(path)
+      ? resolve(baseDir, path)
+      : path;
   if (isRecord(spec.source)) {
     const source: Record<string, unknown> = { ...spec.source };
     if (Array.isArray(source.disks))
       source.disks = source.disks.map((disk: unknown) =>
-        isRecord(disk) ? { ...disk, path: absolute(disk.path) } : absolute(disk),
+        isRecord(disk) ? ('path' in disk ? { ...disk, path: absolute(disk.path) } : disk) : absolute(disk),
       );
     spec.source = source;
     spec.name ??= nameOfFirst(source.disks) ?? nameOfVm(source.vm);
@@ -117,8 +121,10 @@ function guestPaths(
 
 function nameOfFirst(disks: unknown): string | undefined {
   const first: unknown = Array.isArray(disks) ? disks[0] : undefined;
-  const path = isRecord(first) ? first.path : first;
-  return typeof path === 'string' ? vmNameFromPath(path) : undefined;
+  const place = isRecord(first) ? (first.path ?? first.url) : first;
+  // Of a disk whose address only the worker knows there is no name.
+  const told = typeof place === 'string' && !(isRecord(first) && secretRef.safeParse(first.url).success);
+  return told ? vmNameFromPath(place) : undefined;
 }
 
 function nameOfVm(vm: unknown): string | undefined {

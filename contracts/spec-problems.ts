@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { looksLikeAddress } from './disk-address.ts';
 import { didYouMean, nearest } from './nearest.ts';
 import { migrationSpec, type MigrationSpec } from './spec.ts';
 import { keysAt, placesOf } from './spec-schema.ts';
@@ -40,7 +41,7 @@ function problemsOf(issue: Issue, root: unknown, base: PropertyKey[]): SpecProbl
     }));
   if (issue.code === 'invalid_union' && issue.errors.length > 0) {
     const value = valueAt(root, path);
-    const branch = issue.errors.find((issues) => !issues.some(isWrongShape)) ?? undefined;
+    const branch = likeliest(issue.errors);
     if (branch !== undefined) return onePerPlace(branch.flatMap((inner) => problemsOf(inner, root, path)));
     const shapes = issue.errors.flatMap((issues) => issues.filter(isWrongShape).map(shapeOf));
     return [
@@ -54,6 +55,16 @@ function problemsOf(issue: Issue, root: unknown, base: PropertyKey[]): SpecProbl
   return [{ path, atKey: false, message: sentence(issue, valueAt(root, path), path) }];
 }
 
+/** Of several shapes that a value may have, what is wrong with it as the one that it comes nearest to. */
+function likeliest(branches: readonly Issue[][]): Issue[] | undefined {
+  const count = (issues: Issue[]) =>
+    issues.reduce((sum, issue) => sum + (issue.code === 'unrecognized_keys' ? issue.keys.length : 1), 0);
+  return branches
+    .filter((issues) => !issues.some(isWrongShape))
+    .toSorted((a, b) => count(a) - count(b))
+    .at(0);
+}
+
 /** A value can break two rules at once ("too short" and "not a path"); the last says more. */
 function onePerPlace(problems: SpecProblem[]): SpecProblem[] {
   return [...new Map(problems.map((problem) => [placeName(problem.path), problem])).values()];
@@ -65,6 +76,12 @@ function unknownKey(key: string, path: readonly PropertyKey[], root: unknown): s
   const valid = keysAt(path);
   const parent = valueAt(root, path);
   const unused = valid.filter((name) => !(isRecord(parent) && name in parent));
+  if (valid.includes(key)) {
+    const others = valid.filter((name) => !unused.includes(name) && name !== key);
+    const kind = isRecord(parent) ? parent.kind : undefined;
+    if (typeof kind === 'string') return `is not a key of the kind ${kind}`;
+    return `cannot stand beside ${others.join(' and ')}`;
+  }
   const near = nearest(key, unused) ?? nearest(key, valid);
   const elsewhere = placesOf(key);
   if (elsewhere.length > 0 && near?.toLowerCase() !== key.toLowerCase())
@@ -141,6 +158,8 @@ function shown(value: unknown, path: readonly PropertyKey[]): string {
   if (isRecord(value)) return 'a mapping';
 
   if (value === undefined || value === null) return 'nothing';
+  if (typeof value === 'string' && looksLikeAddress(value))
+    return 'an address, which is not shown, as it may hold a secret';
   const text = JSON.stringify(value);
   return text.length > 80 ? `${text.slice(0, 76)}..."` : text;
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { azureClouds } from './azure-clouds.ts';
+import { diskText, diskUrl } from './disk-address.ts';
 import { absolutePath, macAddress, secretRef } from './spec-atoms.ts';
 
 /** Where a VM comes from: a schema for each kind of source. */
@@ -13,19 +14,20 @@ const sourceNic = z.strictObject({
   network: z.string().min(1).default('default'),
 });
 
-const imageDisk = z.strictObject({
-  path: absolutePath,
-  /** Only needed to override what the content says, for example `raw` for a disk that holds an image file. */
-  format: z.enum(imageFormats).optional(),
-});
+/** Only needed to override what the content says, for example `raw` for a disk that holds an image file. */
+const format = z.enum(imageFormats).optional();
+
+const imageDisk = z.union([
+  diskText,
+  z.strictObject({ path: absolutePath, format }),
+  /** On a web server. */
+  z.strictObject({ url: diskUrl, format }),
+]);
 
 export const imageSource = z.strictObject({
   kind: z.literal('image'),
   /** The VM's disks in the order the guest sees them; the first is the one it boots from. */
-  disks: z
-    .array(z.union([absolutePath.transform((path) => ({ path })), imageDisk]))
-    .min(1)
-    .max(64),
+  disks: z.array(imageDisk).min(1).max(64),
   /** The VM's network cards, in their order on the source. */
   nics: z
     .array(sourceNic)

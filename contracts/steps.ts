@@ -122,6 +122,8 @@ export interface MigrationReport {
   preflight?: PreflightResult;
   facts?: GuestFacts;
   fixes: FixOutcome[];
+  /** The source's disks, when any of them was fetched. */
+  acquired?: AcquiredDisk[];
   disks: TargetDisk[];
   domain?: DomainRef;
   boot?: BootProof;
@@ -148,6 +150,8 @@ export interface HostActivities {
   /** Everything cheap that could stop the migration later. Creates nothing. */
   preflight(ctx: StepContext): Promise<PreflightResult>;
   acquire(ctx: StepContext): Promise<AcquiredDisk[]>;
+  /** Brings fetched disks up to date with the source; round 1 follows `acquire`. */
+  resyncSource(ctx: StepContext, round: number): Promise<AcquiredDisk[]>;
   /**
    * Takes back what `acquire` made at the source: access to the disks, snapshots. Also a compensation.
    * `restart`: starts the VM again if this run stopped it.

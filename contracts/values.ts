@@ -69,8 +69,10 @@ export interface AcquiredDisk {
 
 /** How a disk came to the host. */
 export interface DiskTransfer {
-  /** Where from, as people know it: an address without its query, the id of a snapshot. */
+  /** Where from, as people know it: an address without its query, the name of a snapshot. */
   from: string;
+  /** Tells its bytes from any others: see `RangeSource.identity`. */
+  identity: string;
   /** Bytes in its extents, all of which lie in the file. */
   dataBytes: number;
   /** Bytes that came over the wire in the attempt that finished it. */

@@ -1,15 +1,16 @@
 import { basename } from 'node:path';
+import { looksLikeAddress, unescaped } from './disk-address.ts';
 
 /** File name endings that say what an image is, not which VM it holds; several may follow one another. */
 const imageEnding =
   /\.(qcow2|qcow|vmdk|vhdx|vhd|vpc|vdi|img|raw|bin|disk|ova|gz|xz|zst)$|[-_](flat|s\d{3}|disk-?\d+)$/i;
 
 /**
- * A VM name for an image that came without one: the file's name without its endings, reduced to what libvirt
- * and file systems take. `My Server (old)-disk1.vmdk` is `My-Server-old`. Never empty.
+ * A VM name for an image that came without one: the name of the file, or the last part of the address, without its
+ * endings, reduced to what libvirt and file systems take. `My Server (old)-disk1.vmdk` is `My-Server-old`. Never empty.
  */
 export function vmNameFromPath(path: string): string {
-  let stem = basename(path);
+  let stem = basename(looksLikeAddress(path) ? pathOf(path) : path);
   while (imageEnding.test(stem)) stem = stem.replace(imageEnding, '');
   const clean = stem
     .replaceAll(/[^A-Za-z0-9._+-]+/g, '-')
@@ -18,3 +19,5 @@ export function vmNameFromPath(path: string): string {
     .replace(/[-._+]+$/, '');
   return clean === '' ? 'vm' : clean;
 }
+
+const pathOf = (address: string) => (URL.canParse(address) ? unescaped(new URL(address).pathname) : '');

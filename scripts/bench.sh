@@ -2,14 +2,16 @@
 # Sets up what is missing, the yardsticks included, and measures; arguments name groups of figures.
 #
 #   npm run bench                 everything, an hour and a half; results are kept in tests/bench/results
-#   npm run bench -- convert      one group: control-plane, convert, conversion, memory, migration
+#   npm run bench -- convert      one group: control-plane, convert, conversion, memory, migration, transfer,
+#                                 transfer-link, transfer-pool
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/as-root.sh
 source scripts/as-root.sh
 
 bash scripts/setup.sh
-yardsticks=(virt-v2v libnbd-bin nbdkit)
+# nginx serves disks, and curl downloads them.
+yardsticks=(virt-v2v libnbd-bin nbdkit nginx-light curl)
 if ! dpkg-query --show "${yardsticks[@]}" >/dev/null 2>&1; then
   echo "bench: installing ${yardsticks[*]}"
   DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "${yardsticks[@]}" >/dev/null

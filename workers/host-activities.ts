@@ -16,6 +16,7 @@ import { preflight } from '../activities/preflight/preflight.ts';
 import { discardWork, finish } from '../activities/report/finish.ts';
 import { createSources } from '../activities/sources/registry.ts';
 import { sourceRequest } from '../activities/sources/source.ts';
+import { LonghaulError } from '../contracts/errors.ts';
 import type { HostActivities, StepContext, StepName, UndoActivities } from '../contracts/steps.ts';
 import type { Accelerator, RunRef } from '../contracts/values.ts';
 import { runActivity, type ProgressSignal } from './activity-io.ts';
@@ -114,6 +115,16 @@ export function createHostActivities(
       step('acquire', (io) =>
         sourceOf(ctx.spec.source.kind).acquire(sourceRequest(ctx), new WorkDir(host.stateDir, ctx.run), io),
       ),
+    resyncSource: (ctx, round) =>
+      step('acquire', async (io) => {
+        const { source } = ctx.spec;
+        const { resync } = sourceOf(source.kind);
+        if (resync) return resync(sourceRequest(ctx), new WorkDir(host.stateDir, ctx.run), round, io);
+        throw new LonghaulError('SPEC_INVALID', {
+          found: `of a source of kind ${source.kind} nobody can tell what became different`,
+          remedy: 'Migrate it in one go.',
+        });
+      }),
     inspectGuest: (ctx, disks) =>
       step('inspect', (io) => withMachine(ctx, 'guest', io, () => guest.inspectGuest(ctx, disks, io))),
     fixGuest: (ctx, disks, vm) =>
@@ -138,7 +149,7 @@ export function createHostActivities(
     steps,
     undo,
     running: () => running,
-    close: () => guest.close().finally(() => transfer.dispatcher.close()),
+    close: () => guest.close().finally(() => transfer.close()),
   };
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { undefineAbandoned } from '../activities/domain/define.ts';
 import { WorkDir } from '../activities/host/work-dir.ts';
+import { discardFetched } from '../activities/transfer/fetched-disk.ts';
 import { hasErrno, messageOf } from '../contracts/errors.ts';
 import type { RunRef } from '../contracts/values.ts';
 import type { Logger } from './logging.ts';
@@ -36,6 +37,7 @@ export async function removeLeftovers({ client, stateDir, libvirtUri, log }: Jan
       const workDir = new WorkDir(stateDir, run);
       if (!(await workDir.hasLeftovers())) continue;
       if (fate === 'given up') await undefineAbandoned(run, { host: { stateDir, libvirtUri } }, log);
+      await discardFetched(workDir, { keepWhole: true });
       // Last: as long as it is there, the next start tries again.
       await workDir.discard();
       log.info({ migration: run.migrationId }, 'removed leftovers of a run that has ended');

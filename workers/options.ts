@@ -4,6 +4,7 @@ import { availableParallelism, homedir, hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { AzureOptions } from '../activities/sources/azure/clouds.ts';
+import type { ProxySettings } from '../activities/transfer/connection-pool.ts';
 import type { TransferOptions } from '../activities/transfer/transfer-plane.ts';
 import type { SecretSources } from '../activities/host/secrets.ts';
 import { hasErrno, LonghaulError, messageOf } from '../contracts/errors.ts';
@@ -81,6 +82,7 @@ export function resolveWorkerOptions(
     transfer: {
       connections: wholeNumber('LONGHAUL_CONNECTIONS', env['LONGHAUL_CONNECTIONS'], 16),
       ...maxRate(env),
+      proxy: resolveProxy(env),
     },
     azure: resolveAzureOptions(env),
     drainSeconds: wholeNumber('LONGHAUL_DRAIN_SECONDS', env['LONGHAUL_DRAIN_SECONDS'], 30),
@@ -210,6 +212,31 @@ function maxRate(env: Environment): Pick<TransferOptions, 'maxBytesPerSecond'> {
   const text = env['LONGHAUL_MAX_MIB_PER_SECOND'];
   if (text === undefined) return {};
   return { maxBytesPerSecond: wholeNumber('LONGHAUL_MAX_MIB_PER_SECOND', text, 1) * 1024 ** 2 };
+}
+
+/**
+ * The proxy settings that curl and others honour; the lower-case name counts first.
+ *
+ * @throws LonghaulError OPTION_INVALID for what is no address of a proxy.
+ */
+function resolveProxy(env: Environment): ProxySettings {
+  return {
+    http: proxyAddress(env, 'http_proxy'),
+    https: proxyAddress(env, 'https_proxy'),
+    none: env['no_proxy'] ?? env['NO_PROXY'],
+  };
+}
+
+function proxyAddress(env: Environment, name: string): string | undefined {
+  const text = env[name] ?? env[name.toUpperCase()];
+  if (text === undefined || text === '') return undefined;
+  const url = URL.parse(text.includes('://') ? text : `http://${text}`);
+  if (url?.protocol === 'http:' || url?.protocol === 'https:') return url.href;
+  // Not its value, which may hold a password.
+  throw new LonghaulError('OPTION_INVALID', {
+    found: `${name} is not the address of an HTTP proxy`,
+    remedy: `Set ${name} to an address such as http://proxy.example:3128, or to nothing.`,
+  });
 }
 
 function httpsOrigin(name: string, text: string | undefined): string | undefined {

@@ -32,7 +32,10 @@ async function place({ spec }: StepContext, host: PlacementHost): Promise<Placem
     });
   }
   const images = spec.source.kind === 'image' ? spec.source.disks : [];
-  for (const { path } of images) {
+  for (const image of images) {
+    // Any host can ask a web server.
+    if (!('path' in image)) continue;
+    const { path } = image;
     await access(path, constants.R_OK).catch((cause: unknown) => {
       throw new LonghaulError(
         'SOURCE_NOT_FOUND',

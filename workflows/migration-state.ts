@@ -13,7 +13,7 @@ import type { MigrationSpec } from '../contracts/spec.ts';
 
 type ReportFacts = Pick<
   MigrationReport,
-  'preflight' | 'facts' | 'fixes' | 'disks' | 'domain' | 'boot' | 'kept'
+  'preflight' | 'facts' | 'fixes' | 'acquired' | 'disks' | 'domain' | 'boot' | 'kept'
 >;
 
 /**

@@ -51,6 +51,7 @@ export async function runMigration(migration: Migration): Promise<void> {
   });
 
   const disks = await acquire(migration, host, undoing);
+  if (disks.some(({ transfer }) => transfer !== undefined)) facts.acquired = disks;
   await fixGuest(migration, host, disks, () => plan);
 
   facts.disks = await steps.require('convert', () =>
@@ -113,8 +114,10 @@ async function acquire(
   const ctx = (): StepContext => ({ run, spec: state.spec });
   const note = ({ length }: AcquiredDisk[]) => `${length} disk${length === 1 ? '' : 's'}`;
   const { source } = state.spec;
-  if (source.kind === 'image')
-    return steps.require('acquire', () => host('open the source disks').acquire(ctx()), { note });
+  if (source.kind === 'image') {
+    const what = source.disks.some((disk) => 'url' in disk) ? 'fetch the disks' : 'open the source disks';
+    return steps.require('acquire', () => host(what).acquire(ctx()), { note });
+  }
 
   undo.add('source', () => undoing.releaseSource(ctx(), { restart: source.restart !== 'never' }));
   return steps.require(

@@ -17,6 +17,8 @@ const maxVirtualBytes = 64 * 1024 ** 4;
 export interface ChainOptions {
   /** Every file of the image must lie in here; the directory of the top image (links resolved) when left out. */
   directory?: string;
+  /** It was fetched by itself: no other file is part of it. */
+  alone?: boolean;
   /** The top image's format as the spec states it. */
   statedFormat?: ImageFormat | undefined;
   signal?: AbortSignal;
@@ -35,7 +37,7 @@ export interface ChainOptions {
 export async function resolveChain(path: string, options: ChainOptions = {}): Promise<ImageNode> {
   const top = await resolveTop(path);
   const directory = options.directory === undefined ? dirname(top) : await resolveTop(options.directory);
-  const enclosure = new Enclosure(directory);
+  const enclosure = new Enclosure(directory, { alone: options.alone ?? false });
   await enclosure.admit(path, top);
   const { node } = await resolveLayer(top, options.statedFormat, enclosure, 1);
   for (let layer: ImageNode | undefined = node; layer; layer = layer.backing)

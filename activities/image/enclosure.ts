@@ -5,15 +5,17 @@ import { imageError, sourceFileError } from './errors.ts';
 /**
  * The directory that all files of one image must lie in. Names come from headers and are hostile: they are
  * joined as QEMU joins them, resolved by the kernel with every link followed, and then compared. `/` encloses
- * nothing: an image that lies directly in it may name no other file.
+ * nothing: an image that lies directly in it may name no other file. Nor may one that came `alone`.
  */
 export class Enclosure {
   readonly directory: string;
+  private readonly alone: boolean;
   private readonly seen = new Map<string, string>();
 
   /** @param directory Absolute, links resolved. */
-  constructor(directory: string) {
+  constructor(directory: string, { alone = false } = {}) {
     this.directory = directory;
+    this.alone = alone;
   }
 
   /**
@@ -23,6 +25,7 @@ export class Enclosure {
    *   IMAGE_CORRUPT for a file used twice, as in a cycle.
    */
   async resolve(owner: string, name: string): Promise<string> {
+    if (this.alone) throw this.outside(owner, name, 'and came alone: it may name no other file', flatten);
     if (this.directory === '/') throw this.outside(owner, name, 'and lies in /, where no file is its own');
     if (/^[A-Za-z][A-Za-z0-9+.-]*:/.test(name) || name.includes('\0')) throw this.outside(owner, name);
     // Not path.join: it would take `a/..` away without asking where the link `a` leads.
@@ -52,14 +55,22 @@ export class Enclosure {
     this.seen.set(key, path);
   }
 
-  private outside(owner: string, name: string, why = `which is not a file in ${this.directory}`): Error {
-    return imageError(
-      'IMAGE_REFERENCE_OUTSIDE',
-      owner,
-      `refers to ${JSON.stringify(name)}, ${why}`,
-      'If you trust the image, copy all its files into one directory with plain relative names ' +
-        '(qcow2: qemu-img rebase -u); else do not migrate it.',
-      { reference: name, directory: this.directory },
-    );
+  private outside(
+    owner: string,
+    name: string,
+    why = `which is not a file in ${this.directory}`,
+    remedy = gather,
+  ): Error {
+    return imageError('IMAGE_REFERENCE_OUTSIDE', owner, `refers to ${JSON.stringify(name)}, ${why}`, remedy, {
+      reference: name,
+      directory: this.directory,
+    });
   }
 }
+
+const gather =
+  'If you trust the image, copy all its files into one directory with plain relative names ' +
+  '(qcow2: qemu-img rebase -u); else do not migrate it.';
+/** What to do about an image that came without the files that it names. */
+export const flatten =
+  'Make one file of it where its other files are (qemu-img convert), or copy all of them to the host and name its path.';

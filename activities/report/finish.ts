@@ -1,8 +1,9 @@
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { hasErrno } from '../../contracts/errors.ts';
 import { renderReportMarkdown } from '../../contracts/report-markdown.ts';
 import type { MigrationReport, StepContext } from '../../contracts/steps.ts';
 import type { Host } from '../host/host.ts';
+import { replaceFile } from '../host/replace-file.ts';
 import { WorkDir } from '../host/work-dir.ts';
 import { discardFetched } from '../transfer/fetched-disk.ts';
 import { publishedDisks, publishedPath, removePublished } from '../image/publish.ts';
@@ -19,9 +20,9 @@ export async function finish(
   const work = new WorkDir(host.stateDir, ctx.run);
   await work.create();
   const kept = withThisStepDone(report);
-  await replace(work.kept('report.json'), `${JSON.stringify(kept, null, 2)}\n`);
+  await replaceFile(work.kept('report.json'), `${JSON.stringify(kept, null, 2)}\n`);
   const reportPath = work.kept('report.md');
-  await replace(reportPath, renderReportMarkdown(kept));
+  await replaceFile(reportPath, renderReportMarkdown(kept));
   await rm(work.kept(answerName), { force: true });
   if (report.status === 'completed') await discardFetched(work, { keepWhole: false });
   await work.discard();
@@ -57,7 +58,7 @@ export async function discardWork(
     if (path !== undefined && !purgeDisks) kept.push(path);
   }
   kept.push(...(await discardFetched(work, { keepWhole: !purgeDisks })));
-  if (kept.length > 0) await replace(work.kept(answerName), JSON.stringify(kept));
+  if (kept.length > 0) await replaceFile(work.kept(answerName), JSON.stringify(kept));
   await work.discard();
   // What is published is known from the work files, which are gone when this comes again.
   return { kept: kept.length > 0 || purgeDisks ? kept : await earlierAnswer(work) };
@@ -70,11 +71,4 @@ async function earlierAnswer(work: WorkDir): Promise<string[]> {
     if (hasErrno(error, 'ENOENT')) return [];
     throw error;
   }
-}
-
-async function replace(path: string, text: string): Promise<void> {
-  const draft = `${path}.new`;
-  await rm(draft, { force: true });
-  await writeFile(draft, text, { mode: 0o600, flag: 'wx', flush: true });
-  await rename(draft, path);
 }

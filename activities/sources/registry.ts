@@ -1,6 +1,6 @@
 import type { SourceKind } from '../../contracts/spec.ts';
 import { createAzureSource } from './azure/azure-source.ts';
-import { imageSource } from './image/image-source.ts';
+import { createImageSource } from './image/image-source.ts';
 import type { Source, SourceDeps } from './source.ts';
 
 export type SourceOf = <K extends SourceKind>(kind: K) => Source<K>;
@@ -8,7 +8,7 @@ export type SourceOf = <K extends SourceKind>(kind: K) => Source<K>;
 /** Every kind of source there is; a new one is a folder and a line here. */
 export function createSources(deps: SourceDeps): SourceOf {
   const sources: { [K in SourceKind]: Source<K> } = {
-    image: imageSource,
+    image: createImageSource(deps),
     azure: createAzureSource(deps),
   };
   return (kind) => sources[kind];

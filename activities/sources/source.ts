@@ -71,6 +71,14 @@ export interface Source<K extends SourceKind = SourceKind> {
   acquire(request: SourceRequest<K>, work: WorkDir, io: StepIo): Promise<AcquiredDisk[]>;
 
   /**
+   * Brings disks that `acquire` fetched up to date with the source, by what became different. Of a source
+   * without it disks are fetched whole each time.
+   *
+   * @param round counts from 1; called again with the same one, it carries on
+   */
+  resync?(request: SourceRequest<K>, work: WorkDir, round: number, io: StepIo): Promise<AcquiredDisk[]>;
+
+  /**
    * Takes back what was made at the source: access, snapshots; and starts a VM again that was stopped for the
    * run, when `restart`. Of a source without it nothing is made anywhere. Nothing there is no error.
    */

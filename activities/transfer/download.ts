@@ -19,6 +19,8 @@ export interface DownloadJob {
   connections: number;
   chunkBytes: number;
   limits: readonly RateLimit[];
+  /** What is in the file counts: the extents are what became different since. */
+  ontoEarlier?: boolean;
   signal: AbortSignal;
   onProgress: (progress: TransferProgress) => void;
   tuning?: Partial<Tuning>;
@@ -96,7 +98,7 @@ async function downloadOnce(job: DownloadJob, source: RangeSource, tuning: Tunin
       inode: `${ino} ${birthtimeNs}`,
     };
     const journal = await Journal.open(job.journalPath, subject, async () => {
-      await file.truncate(0);
+      if (job.ontoEarlier !== true) await file.truncate(0);
       await file.truncate(source.sizeBytes);
       await file.sync();
     });

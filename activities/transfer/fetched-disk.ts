@@ -1,15 +1,15 @@
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasErrno, LonghaulError } from '../../contracts/errors.ts';
 import { formatBytes } from '../../contracts/units.ts';
 import type { DiskTransfer } from '../../contracts/values.ts';
 import { withFileLock } from '../host/file-lock.ts';
 import { ProgressMeter } from '../host/progress-meter.ts';
+import { replaceFile } from '../host/replace-file.ts';
 import { freeSpace } from '../host/space.ts';
 import type { StepIo } from '../host/step-io.ts';
-import { syncPath } from '../host/sync-path.ts';
 import type { WorkDir } from '../host/work-dir.ts';
-import { type Downloaded, type DownloadJob, download } from './download.ts';
+import { type DownloadJob, download } from './download.ts';
 import { bytesIn } from './extents.ts';
 import type { RangeSource } from './range-source.ts';
 
@@ -22,6 +22,8 @@ export interface FetchJob {
   open: () => Promise<RangeSource>;
   connections: number;
   limits: DownloadJob['limits'];
+  /** 8 MiB when left out. */
+  chunkBytes?: number;
   io: StepIo;
 }
 
@@ -30,19 +32,35 @@ export interface FetchedDisk {
   transfer: DiskTransfer;
 }
 
-const chunkBytes = 8 * 1024 ** 2;
+const defaultChunkBytes = 8 * 1024 ** 2;
 
 /**
  * The disks that a run fetches, in a folder of its own below the run's:
  *
- *     fetched/disk0           the disk, sparse
- *     fetched/disk0.journal   what of it is there; see `Journal`
- *     fetched/disk0.json      how it came, written when it is whole
+ *     fetched/disk0                  the disk, sparse
+ *     fetched/disk0.journal          what of it is there; see `Journal`
+ *     fetched/disk0.json             how it came, written when it is whole
+ *     fetched/disk0.patch(.journal)  while it is brought up to date; see patched-disk.ts
  */
-const placeOf = (work: WorkDir, index: number) => {
+export function placeOf(work: WorkDir, index: number) {
   const path = join(work.fetched, `disk${index}`);
-  return { path, journal: `${path}.journal`, record: `${path}.json` };
-};
+  return {
+    path,
+    journal: `${path}.journal`,
+    record: `${path}.json`,
+    patch: `${path}.patch`,
+    patchJournal: `${path}.patch.journal`,
+  };
+}
+
+/** Keeps a second attempt at the same disk out. @throws LonghaulError WORK_LOCKED */
+export async function withDisk<T>({ work, index, io }: FetchJob, body: () => Promise<T>): Promise<T> {
+  // Without a work directory the janitor would not see that there is something of this run.
+  await work.create();
+  await mkdir(work.fetched, { recursive: true, mode: 0o700 });
+  const lock = join(work.stateDir, 'locks', `${work.run.migrationId}-fetch${index}`);
+  return withFileLock(lock, io.signal, body);
+}
 
 /**
  * Brings a disk to the host, or carries on with that. A disk that is whole is not asked for again.
@@ -50,33 +68,53 @@ const placeOf = (work: WorkDir, index: number) => {
  * @throws LonghaulError WORK_LOCKED, SPACE_INSUFFICIENT before anything is fetched, and what `download` throws.
  */
 export async function fetchDisk(job: FetchJob): Promise<FetchedDisk> {
-  const { work, index, io } = job;
-  await mkdir(work.fetched, { recursive: true, mode: 0o700 });
-  const lock = join(work.stateDir, 'locks', `${work.run.migrationId}-fetch${index}`);
-  return withFileLock(lock, io.signal, async () => {
-    const place = placeOf(work, index);
-    const known = await readRecord(place.record);
-    if (known !== undefined) return { path: place.path, transfer: known };
-
-    const started = performance.now();
-    const downloaded = await download({
-      path: place.path,
-      journalPath: place.journal,
-      open: async () => {
-        const source = await job.open();
-        await requireRoom(place.path, source);
-        return source;
-      },
-      connections: job.connections,
-      chunkBytes,
-      limits: job.limits,
-      signal: io.signal,
-      onProgress: reporter(job),
-    });
-    const transfer = transferOf(job.name, downloaded, (performance.now() - started) / 1000);
-    await writeRecord(place.record, transfer);
-    return { path: place.path, transfer };
+  return withDisk(job, async () => {
+    const place = placeOf(job.work, job.index);
+    const known = await fetchedDisk(job.work, job.index);
+    if (known?.transfer.from === job.name) return known;
+    // The spec was amended: this was another disk.
+    for (const path of [place.record, place.patch, place.patchJournal]) await rm(path, { force: true });
+    return fetchInto(job, { journalPath: place.journal });
   });
+}
+
+/** Fetches into the disk's file, and records it as whole. */
+export async function fetchInto(
+  job: FetchJob,
+  how: Pick<DownloadJob, 'journalPath' | 'ontoEarlier'>,
+): Promise<FetchedDisk> {
+  const { path, record } = placeOf(job.work, job.index);
+  const started = performance.now();
+  const { identity, dataBytes, fetchedBytes, sha256 } = await download({
+    ...how,
+    path,
+    open: async () => {
+      const source = await job.open();
+      await requireRoom(path, source);
+      return source;
+    },
+    connections: job.connections,
+    chunkBytes: job.chunkBytes ?? defaultChunkBytes,
+    limits: job.limits,
+    signal: job.io.signal,
+    onProgress: reporter(job),
+  });
+  const seconds = (performance.now() - started) / 1000;
+  const transfer = { from: job.name, identity, dataBytes, fetchedBytes, sha256, seconds };
+  await replaceFile(record, JSON.stringify(transfer));
+  return { path, transfer };
+}
+
+/** Asks for a disk again the next time, since what came is no good; what did not change there is not fetched again. */
+export async function askAgain(work: WorkDir, index: number): Promise<void> {
+  await rm(placeOf(work, index).record, { force: true });
+}
+
+/** The disk, when it is whole. */
+export async function fetchedDisk(work: WorkDir, index: number): Promise<FetchedDisk | undefined> {
+  const { path, record } = placeOf(work, index);
+  const transfer = await readRecord(record);
+  return transfer === undefined ? undefined : { path, transfer };
 }
 
 /** Removes what a run fetched. @returns paths of whole disks that were kept, when they are not to go too. */
@@ -96,14 +134,6 @@ export async function discardFetched(
 
 /** As many as a spec may have. */
 const mostDisks = 64;
-
-function transferOf(
-  from: string,
-  { dataBytes, fetchedBytes, sha256 }: Downloaded,
-  seconds: number,
-): DiskTransfer {
-  return { from, dataBytes, fetchedBytes, sha256, seconds };
-}
 
 /** Better to say so before than when the host is full. */
 async function requireRoom(path: string, { name, extents }: RangeSource): Promise<void> {
@@ -142,13 +172,4 @@ async function readRecord(path: string): Promise<DiskTransfer | undefined> {
     if (hasErrno(error, 'ENOENT')) return undefined;
     throw error;
   }
-}
-
-/** Appears whole or not at all. */
-async function writeRecord(path: string, transfer: DiskTransfer): Promise<void> {
-  const draft = `${path}.new`;
-  await rm(draft, { force: true });
-  await writeFile(draft, JSON.stringify(transfer), { mode: 0o600, flag: 'wx', flush: true });
-  await rename(draft, path);
-  await syncPath(join(path, '..'));
 }

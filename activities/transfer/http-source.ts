@@ -2,20 +2,32 @@ import { createHash } from 'node:crypto';
 import type { Dispatcher } from 'undici';
 import { messageOf } from '../../contracts/errors.ts';
 import type { Extent } from './extents.ts';
-import { type HttpAccess, publicPart } from './http-access.ts';
+import type { HttpAccess } from './http-access.ts';
+import { contentRange, drain, one, rangeRequest } from './http-request.ts';
 import { type RangeSource, TransferFault } from './range-source.ts';
 import { retryAfterMs } from './retry-after.ts';
 
-export interface HttpDisk {
+/**
+ * What tells the bytes of a disk from any others: its strong entity tag, quotes included, or the time of its last
+ * change where there is no tag and the time is a strong validator; RFC 9110, sections 8.8.2.2 and 8.8.3.
+ */
+export type Validator = { etag: string } | { lastModified: string };
+
+interface HttpPlace {
+  /** For people, without anything secret: addresses are in no message. */
   name: string;
   access: HttpAccess;
-  /** Strong entity tag, quotes included; RFC 9110, section 8.8.3. Without one a change cannot be noticed. */
-  etag: string;
   sizeBytes: number;
+  /** Of what the server holds, where that is more than the disk: a VHD has a footer behind it. */
+  resourceBytes?: number;
+  /** Tells the disk from others that may have the same tag. */
+  id?: string;
   extents: readonly Extent[];
   /** Sent with every request. */
   headers?: Readonly<Record<string, string>>;
 }
+
+export type HttpDisk = HttpPlace & Validator;
 
 /** A disk behind HTTP, read by range requests; RFC 9110, section 14. */
 export class HttpRangeSource implements RangeSource {
@@ -29,7 +41,8 @@ export class HttpRangeSource implements RangeSource {
   /** @param dispatcher pools the connections; it is the caller's to close */
   constructor(disk: HttpDisk, dispatcher: Dispatcher) {
     this.name = disk.name;
-    this.identity = disk.etag;
+    const mark = 'etag' in disk ? disk.etag : `Last-Modified: ${disk.lastModified}`;
+    this.identity = disk.id === undefined ? mark : `${disk.id} ${mark}`;
     this.sizeBytes = disk.sizeBytes;
     this.extents = disk.extents;
     this.#disk = disk;
@@ -43,7 +56,7 @@ export class HttpRangeSource implements RangeSource {
       await drain(answer);
       const renewed = await this.#disk.access.renewed(url, signal);
       if (renewed === undefined)
-        throw new TransferFault('refused', `${this.#place(url)} answers ${answer.statusCode}`);
+        throw new TransferFault('refused', `${this.name} answers ${answer.statusCode}`);
       url = renewed;
       answer = await this.#ask(url, range, signal);
     }
@@ -51,38 +64,30 @@ export class HttpRangeSource implements RangeSource {
     answer.body.on('error', () => undefined);
     try {
       if (answer.statusCode !== 206) await drain(answer);
-      this.#check(answer, url, range);
-      yield* this.#body(answer, url, range);
+      this.#check(answer, range);
+      yield* this.#body(answer, range);
     } catch (error) {
       answer.body.destroy();
       signal.throwIfAborted();
-      throw error instanceof TransferFault ? error : this.#lost(url, error);
+      throw error instanceof TransferFault ? error : this.#lost(error);
     }
   }
 
   async #ask(url: URL, { offset, length }: Extent, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
     try {
       return await this.#dispatcher.request({
-        origin: url.origin,
-        path: `${url.pathname}${url.search}`,
-        method: 'GET',
+        ...rangeRequest(url, { offset, length }, { ...this.#disk.headers, ...conditionOf(this.#disk) }),
         signal,
-        headers: {
-          ...this.#disk.headers,
-          range: `bytes=${offset}-${offset + length - 1}`,
-          'if-match': this.#disk.etag,
-          'accept-encoding': 'identity',
-        },
       });
     } catch (error) {
       signal.throwIfAborted();
-      throw this.#lost(url, error);
+      throw this.#lost(error);
     }
   }
 
   /** Only these bytes of this disk will do. */
-  #check({ statusCode, headers }: Dispatcher.ResponseData, url: URL, { offset, length }: Extent): void {
-    const place = this.#place(url);
+  #check({ statusCode, headers }: Dispatcher.ResponseData, { offset, length }: Extent): void {
+    const place = this.name;
     if (statusCode === 200)
       throw new TransferFault('changed', `${place} sends the whole disk where a range was asked for`);
     if (statusCode === 412) throw new TransferFault('changed', `${place} is another disk now`);
@@ -94,49 +99,45 @@ export class HttpRangeSource implements RangeSource {
         retryAfterMs: wait,
       });
     }
-    const etag = one(headers.etag);
-    if (etag !== undefined && etag !== this.#disk.etag)
-      throw new TransferFault('changed', `${place} is another disk now`);
+    if (!isOf(this.#disk, headers)) throw new TransferFault('changed', `${place} is another disk now`);
     const encoding = one(headers['content-encoding']);
     if (encoding !== undefined && encoding !== 'identity')
       throw new TransferFault('refused', `${place} sends data encoded as ${encoding.slice(0, 40)}`);
-    const stated = one(headers['content-range']);
-    const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(stated ?? '') ?? [];
-    if (Number(first) !== offset || Number(last) !== offset + length - 1)
+    const stated = contentRange(one(headers['content-range']));
+    if (stated?.first !== offset || stated.last !== offset + length - 1)
       throw new TransferFault('again', `${place} sends another range than was asked for`);
-    if (total !== '*' && Number(total) !== this.sizeBytes)
-      throw new TransferFault('changed', `${place} has ${total} bytes where it had ${this.sizeBytes}`);
+    const known = this.#disk.resourceBytes ?? this.sizeBytes;
+    if (stated.total !== '*' && Number(stated.total) !== known)
+      throw new TransferFault('changed', `${place} has ${stated.total} bytes where it had ${known}`);
   }
 
-  async *#body(answer: Dispatcher.ResponseData, url: URL, { length }: Extent): AsyncGenerator<Uint8Array> {
+  async *#body(answer: Dispatcher.ResponseData, { length }: Extent): AsyncGenerator<Uint8Array> {
     const stated = one(answer.headers['content-md5']);
     const md5 = stated === undefined ? undefined : createHash('md5');
     let left = length;
     for await (const piece of answer.body as AsyncIterable<Uint8Array>) {
-      if (piece.length > left)
-        throw new TransferFault('again', `${this.#place(url)} sends more than was asked for`);
+      if (piece.length > left) throw new TransferFault('again', `${this.name} sends more than was asked for`);
       left -= piece.length;
       md5?.update(piece);
       yield piece;
     }
-    if (left > 0) throw new TransferFault('again', `${this.#place(url)} ended a range ${left} bytes early`);
+    if (left > 0) throw new TransferFault('again', `${this.name} ended a range ${left} bytes early`);
     if (md5 && md5.digest('base64') !== stated)
-      throw new TransferFault('void', `${this.#place(url)} sends bytes that do not match their Content-MD5`);
+      throw new TransferFault('void', `${this.name} sends bytes that do not match their Content-MD5`);
   }
 
-  #lost(url: URL, cause: unknown): TransferFault {
-    return new TransferFault('again', `${this.#place(url)}: ${messageOf(cause)}`, { cause });
-  }
-
-  #place(url: URL): string {
-    return publicPart(url);
+  #lost(cause: unknown): TransferFault {
+    return new TransferFault('again', `${this.name}: ${messageOf(cause)}`, { cause });
   }
 }
 
-const one = (header: string | string[] | undefined): string | undefined =>
-  Array.isArray(header) ? header[0] : header;
+/** The server is to answer 412 when the disk is another one; RFC 9110, section 13.1. */
+const conditionOf = (disk: Validator): Record<string, string> =>
+  'etag' in disk ? { 'if-match': disk.etag } : { 'if-unmodified-since': disk.lastModified };
 
-/** Reads what is left of a short answer, so that its connection can be used again. */
-async function drain(answer: Dispatcher.ResponseData): Promise<void> {
-  await answer.body.dump({ limit: 65_536 }).catch(() => undefined);
+/** Not every server minds conditions: what it says of the bytes that it sends counts, too. */
+function isOf(disk: Validator, headers: Dispatcher.ResponseData['headers']): boolean {
+  if ('lastModified' in disk) return one(headers['last-modified']) === disk.lastModified;
+  const etag = one(headers.etag);
+  return etag === undefined || etag === disk.etag;
 }

@@ -1,12 +1,9 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import type { z } from 'zod';
-import type { AzureLogin } from '../../activities/sources/azure/login.ts';
-import { azureClouds, type AzureCloud } from '../../contracts/azure-clouds.ts';
-import { LonghaulError } from '../../contracts/errors.ts';
-import { resolveAzureAccess } from '../options.ts';
+import type { AzureCloud } from '../../contracts/azure-clouds.ts';
 import { inventoryCsv, inventoryText, type InventoryRow } from '../output/inventory-text.ts';
 import { jsonText } from '../output/text.ts';
 import type { Terminal } from '../terminal.ts';
+import { addLoginOptions, azureAccess, type LoginFlags, loginOf, subscriptionOf } from './azure-options.ts';
 import { runCommand, type CommandContext, type GlobalFlags } from './context.ts';
 import { collect } from './spec-options.ts';
 
@@ -22,15 +19,6 @@ interface AzureFlags extends GlobalFlags {
   zone?: string[];
   cloud: AzureCloud;
   csv?: boolean;
-}
-
-interface LoginFlags {
-  tenant?: string;
-  client?: string;
-  secret?: string;
-  certificate?: string;
-  managedIdentity?: boolean;
-  azCli?: boolean;
 }
 
 export function addInventory(program: Command, context: CommandContext): void {
@@ -89,17 +77,6 @@ Examples:
     );
 }
 
-function addLoginOptions(command: Command): Command {
-  return command
-    .addOption(new Option('--cloud <name>', 'which Azure').choices(azureClouds).default('public'))
-    .option('--tenant <id>', 'tenant of the login')
-    .option('--client <id>', 'client id of a service principal or a managed identity')
-    .option('--secret <reference>', 'secret of the service principal: env:NAME, file:/PATH')
-    .option('--certificate <reference>', 'its certificate and key in one PEM file')
-    .option('--managed-identity', 'log in as the machine this runs on')
-    .option('--az-cli', 'log in as whoever used "az login"');
-}
-
 /** A whole inventory; subscriptions one after the other, so that what is read at once stays bounded. */
 async function readInventory(
   flags: AzureFlags & LoginFlags,
@@ -108,25 +85,11 @@ async function readInventory(
   const login = await loginOf(flags);
   // Loaded only here: it takes time, and `--help` has to be quick.
   const { listAzureVms } = await import('../../activities/sources/azure/inventory.ts');
-  const { createSecretResolver } = await import('../../activities/host/secrets.ts');
-  const { azure, secrets } = await resolveAzureAccess();
-  const interrupt = new AbortController();
-  process.once('SIGINT', () => interrupt.abort(new Error('interrupted')));
-  const said = (_facts: object, message: string) => terminal.note(message);
-  const silent = () => undefined;
-  const io = {
-    signal: interrupt.signal,
-    report: silent,
-    log: { debug: silent, info: said, warn: said, error: said },
-  };
+  const { deps, io } = await azureAccess(terminal);
   const rows: InventoryRow[] = [];
   const gaps: string[] = [];
   for (const subscription of await Promise.all(flags.subscription.map(subscriptionOf))) {
-    const found = await listAzureVms(
-      { ...filterOf(flags), subscription, login },
-      { azure, resolveSecret: createSecretResolver(secrets) },
-      io,
-    );
+    const found = await listAzureVms({ ...filterOf(flags), subscription, login }, deps, io);
     rows.push(...found.vms.map((vm) => ({ subscription, ...vm })));
     gaps.push(...found.gaps);
   }
@@ -145,36 +108,6 @@ function filterOf({ cloud, resourceGroup, all, name, tag, state, os, size, zone 
     ...(size === undefined ? {} : { sizes: size }),
     ...(zone === undefined ? {} : { zones: zone }),
   };
-}
-
-async function loginOf(flags: LoginFlags): Promise<AzureLogin | undefined> {
-  const { tenant, client, secret, certificate, managedIdentity, azCli } = flags;
-  const given = { tenant, client, secret, certificate, managedIdentity, ...(azCli ? { cli: true } : {}) };
-  const login = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  if (Object.keys(login).length === 0) return undefined;
-  const { azureLogin } = await import('../../contracts/spec-sources.ts');
-  return parsed(
-    azureLogin,
-    login,
-    'the options of the login do not make one',
-    'Give --tenant and --client with either --secret or --certificate, by reference (env:NAME, file:/PATH); or --managed-identity, perhaps with --client; or --az-cli, perhaps with --tenant.',
-  );
-}
-
-async function subscriptionOf(text: string): Promise<string> {
-  const { guid } = await import('../../contracts/spec-sources.ts');
-  return parsed(
-    guid,
-    text,
-    `"${text}" is not the id of a subscription`,
-    'Give an id like 01234567-89ab-cdef-0123-456789abcdef; "az account list" shows them.',
-  );
-}
-
-function parsed<T extends z.ZodType>(schema: T, value: unknown, found: string, remedy: string): z.output<T> {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  throw new LonghaulError('OPTION_INVALID', { found, remedy });
 }
 
 function collectTag(text: string, all: { name: string; value?: string }[] = []) {

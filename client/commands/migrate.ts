@@ -32,6 +32,7 @@ export function addMigrate(program: Command, context: CommandContext): void {
 Examples:
   longhaul migrate web01.yaml
   longhaul migrate web01.vmdk web01-data.vmdk --name web01 --target-dir /var/lib/libvirt/images
+  longhaul migrate https://images.example/web01.qcow2
   longhaul migrate db.vhd --memory 8G --cpus 4 --network lan=bridge:br0 --mac 52:54:00:12:34:56@lan
   longhaul migrate web01.yaml --no-wait --json`,
     )

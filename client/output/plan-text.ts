@@ -32,13 +32,14 @@ export function planText(
 }
 
 function summary(name: string, { preflight }: MigrationPlan, paint: Paint): string {
-  const disks = preflight.disks.map((disk) => [
-    `disk ${disk.index + 1}`,
-    safeLine(disk.image.path),
-    disk.image.format,
-    formatBytes(disk.virtualSizeBytes),
-    `${formatBytes(disk.allocatedBytes)} of data`,
-  ]);
+  const here = preflight.disks.map(({ index, image, virtualSizeBytes, allocatedBytes }) =>
+    diskRow(index, image.path, image.format, virtualSizeBytes, `${formatBytes(allocatedBytes)} of data`),
+  );
+  const elsewhere = (preflight.remoteDisks ?? []).map(({ index, name, virtualSizeBytes, dataBytes }) => {
+    const data = dataBytes === undefined ? 'to fetch' : `${formatBytes(dataBytes)} to fetch`;
+    return diskRow(index, name, '', virtualSizeBytes, data);
+  });
+  const disks = [...here, ...elsewhere].sort((a, b) => a.index - b.index).map(({ cells }) => cells);
   const nics = preflight.vm.nics.map((nic, index) => [
     `NIC ${index + 1}`,
     nic.mac,
@@ -53,6 +54,10 @@ function summary(name: string, { preflight }: MigrationPlan, paint: Paint): stri
     `  runs under ${preflight.accelerator === 'kvm' ? 'KVM' : 'emulation (TCG): slow, this host has no KVM that works'}`,
   ];
   return lines.filter((line) => line !== '').join('\n');
+}
+
+function diskRow(index: number, place: string, format: string, sizeBytes: number, data: string) {
+  return { index, cells: [`disk ${index + 1}`, safeLine(place), format, formatBytes(sizeBytes), data] };
 }
 
 function findings(all: readonly Finding[], { paint, columns }: { paint: Paint; columns: number }): string {
@@ -72,8 +77,11 @@ function findings(all: readonly Finding[], { paint, columns }: { paint: Paint; c
   return `${paint.bold('Preflight')}\n${blocks.join('\n')}`;
 }
 
-function guest({ facts }: MigrationPlan): string {
-  if (facts === undefined) return '';
+function guest({ facts, preflight }: MigrationPlan): string {
+  if (facts === undefined)
+    return (preflight.remoteDisks ?? []).length === 0
+      ? ''
+      : 'The guest is looked into once its disks are on the host: what would be fixed in it is not known before.';
   if (facts.os === 'none')
     return 'No operating system on the disks: they would be passed through as they are.';
   const system = safeLine(facts.distro?.prettyName ?? 'Linux');

@@ -9,6 +9,9 @@ import { controlPlaneFigures } from './figures/control-plane.ts';
 import { convertFigures } from './figures/convert.ts';
 import { memoryFigures } from './figures/memory.ts';
 import { migrationFigures } from './figures/migration.ts';
+import { transferFigures } from './figures/transfer.ts';
+import { transferLinkFigures } from './figures/transfer-link.ts';
+import { transferPoolFigures } from './figures/transfer-pool.ts';
 
 /**
  * `npm run bench [GROUP...]`: measures, prints a table, and keeps it with the others of the day in
@@ -20,6 +23,9 @@ const groups = {
   conversion: conversionFigures,
   memory: memoryFigures,
   migration: migrationFigures,
+  transfer: transferFigures,
+  'transfer-link': transferLinkFigures,
+  'transfer-pool': transferPoolFigures,
 } satisfies Record<string, (scratch: string, say: (line: string) => void) => Promise<Figure[]>>;
 
 const wanted = process.argv.slice(2);
@@ -32,7 +38,7 @@ const say = (line: string) => {
   console.error(`bench: ${String(Math.round((Date.now() - started) / 1000)).padStart(5)} s  ${line}`);
 };
 
-const facts = await machineFacts(['qemu-img', 'virt-v2v']);
+const facts = await machineFacts(['qemu-img', 'virt-v2v', 'curl']);
 // Not below /tmp, which may be memory, nor below a home directory, where QEMU's user does not get.
 const scratch = await mkdtemp('/var/tmp/longhaul-bench-');
 const figures: Figure[] = [];

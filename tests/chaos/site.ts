@@ -83,16 +83,22 @@ export class Site {
     policy: MigrationSpecInput['policy'],
     more: Pick<MigrationSpecInput, 'guest' | 'target'> = {},
   ): Promise<WorkflowHandle> {
+    // The same card every time, as its address goes into the guest's files.
+    const nics = [{ mac: '52:54:00:c4:a0:05' }];
+    return this.migrateFrom(client, {
+      ...more,
+      source: { kind: 'image', disks: [image], nics, cpus: 1, memoryMiB: 512 },
+      policy,
+    });
+  }
+
+  /** The same from any source. */
+  async migrateFrom(
+    client: Client,
+    { policy, ...more }: Omit<MigrationSpecInput, 'name'>,
+  ): Promise<WorkflowHandle> {
     const spec = migrationSpec.parse({
       name: this.hostId,
-      // The same card every time, as its address goes into the guest's files.
-      source: {
-        kind: 'image',
-        disks: [image],
-        nics: [{ mac: '52:54:00:c4:a0:05' }],
-        cpus: 1,
-        memoryMiB: 512,
-      },
       ...more,
       target: { host: this.hostId, ...more.target },
       policy: { onFailure: 'fail', ...policy },

@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { guestDisks, type GuestName } from '../guests/guests.ts';
 import { machineFacts } from '../support/machine-facts.ts';
@@ -9,6 +9,7 @@ import { explanations } from './explained.ts';
 import { differences, explain, unreported, type Difference, type Explanation } from './judge.ts';
 import { listGuest } from './listing.ts';
 import { guestSection, type GuestResult } from './result.ts';
+import { withScsiNames } from './scsi-names.ts';
 import { v2vSide } from './v2v-side.ts';
 
 /**
@@ -44,9 +45,13 @@ const fail = (line: string) => {
 for (const name of wanted) {
   const scratch = await mkdtemp(join(tmpdir(), 'differential-'));
   try {
-    const [disk = ''] = await guestDisks(name, 'raw', say);
+    const [original = ''] = await guestDisks(name, 'raw', say);
+    const disk = await withScsiNames(name, original, scratch);
     say(`${name}: virt-v2v-in-place`);
-    const v2v = await v2vSide(disk, scratch, { fresh: values.fresh, say });
+    const v2v = await v2vSide(basename(dirname(dirname(original))), disk, scratch, {
+      fresh: values.fresh,
+      say,
+    });
     say(`${name}: Longhaul`);
     const overlay = await overlayOn(disk, join(scratch, 'ours.qcow2'));
     const conversion = await convertWithLonghaul(name, overlay);

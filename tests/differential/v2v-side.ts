@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { guestCacheDir } from '../guests/lib/cache.ts';
 import { run, type Say } from '../guests/lib/run.ts';
 import { convertWithV2v } from './conversion.ts';
@@ -24,16 +24,16 @@ async function v2vVersion(): Promise<string> {
  * Runs virt-v2v-in-place on a copy of a raw disk and lists the disk before and after. It takes a quarter of an
  * hour and more, and its result depends on the guest and its version alone: it is kept beside the guests.
  *
+ * @param guest the guest's name with the digest of its recipe
  * @param fresh measures again, whatever is kept
  */
 export async function v2vSide(
+  guest: string,
   disk: string,
   scratch: string,
   { fresh, say }: { fresh: boolean; say: Say },
 ): Promise<V2vSide> {
   const version = await v2vVersion();
-  // The guest's directory carries the digest of its recipe.
-  const guest = basename(dirname(dirname(disk)));
   const kept = join(
     dirname(guestCacheDir()),
     'differential',

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { once } from 'node:events';
 
@@ -12,6 +13,12 @@ export interface Ask {
   first: number;
   last: number;
   request: IncomingMessage;
+}
+
+/** PEM. */
+interface Identity {
+  key: Buffer;
+  cert: Buffer;
 }
 
 /** A web server with one disk that honours ranges, and faults that a test gives it. */
@@ -28,28 +35,35 @@ export class RangeServer {
   /** Sockets there ever were. */
   connections = 0;
 
-  private constructor(disk: Buffer) {
+  readonly #scheme: 'http' | 'https';
+
+  private constructor(disk: Buffer, tls: Identity | undefined) {
     this.#disk = disk;
     this.#etag = etagOf(disk);
-    this.#server = createServer((request, response) => {
+    this.#scheme = tls === undefined ? 'http' : 'https';
+    const answer = (request: IncomingMessage, response: ServerResponse) => {
       this.#answer(request, response).catch((error: unknown) => response.destroy(error as Error));
-    });
-    this.#server.on('connection', (socket) => {
+    };
+    this.#server = tls === undefined ? createServer(answer) : createTlsServer(tls, answer);
+    this.#server.on('connection', (socket: Socket) => {
       this.connections += 1;
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket));
     });
   }
 
-  static async start(disk: Buffer): Promise<RangeServer> {
-    const server = new RangeServer(disk);
+  /** @param tls with which it speaks TLS, when it is to */
+  static async start(disk: Buffer, tls?: Identity): Promise<RangeServer> {
+    const server = new RangeServer(disk, tls);
     server.#server.listen(0, '127.0.0.1');
     await once(server.#server, 'listening');
     return server;
   }
 
   get url(): URL {
-    return new URL(`http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/disk.vhd?sig=secret`);
+    return new URL(
+      `${this.#scheme}://127.0.0.1:${(this.#server.address() as AddressInfo).port}/disk.vhd?sig=secret`,
+    );
   }
 
   get etag(): string {

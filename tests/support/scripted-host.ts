@@ -105,6 +105,7 @@ export function scriptedHost(hostId: string, script: Script = {}): ScriptedHost 
           consoleLog: '/state/console.log',
         }),
       finish: () => scripted('finish', { reportPath: '/state/report.md' }),
+      resyncSource: () => scripted('resyncSource', [disk]),
       releaseSource: () => scripted('releaseSource', undefined),
       undefineDomain: () => scripted('undefineDomain', undefined),
       discardWork: () => scripted('discardWork', { kept: [] }),

@@ -1,18 +1,19 @@
 import { createSecretResolver } from '../../activities/host/secrets.ts';
 import { createSources, type SourceOf } from '../../activities/sources/registry.ts';
 import type { AzureOptions } from '../../activities/sources/azure/clouds.ts';
-import { createTransferPlane } from '../../activities/transfer/transfer-plane.ts';
+import { createTransferPlane, type TransferPlane } from '../../activities/transfer/transfer-plane.ts';
 
 /** All sources, with an environment of the test's own. */
 export function testSources(
   environment: Readonly<Record<string, string>> = {},
   azure: AzureOptions = {},
+  transfer: TransferPlane = createTransferPlane({ connections: 4 }),
 ): SourceOf {
   return createSources({
     environment,
     azure,
     resolveSecret: createSecretResolver({ environment }),
-    transfer: createTransferPlane({ connections: 4 }),
+    transfer,
   });
 }
 

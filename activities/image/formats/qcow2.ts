@@ -17,6 +17,13 @@ const maxNameBytes = 1023;
 
 export const isQcow = (head: Buffer): boolean => head.length >= 8 && head.readUInt32BE(0) === magic;
 
+/** Whether the image is on top of another, or keeps its data elsewhere, by its first 80 bytes. */
+export function qcow2NamesOtherFiles(head: Buffer): boolean {
+  const onAnother = u64be(head, 8) !== 0 && head.readUInt32BE(16) !== 0;
+  const features = head.readUInt32BE(4) >= 3 ? head.readBigUInt64BE(72) : 0n;
+  return onAnother || (features & incompatible.dataFile) !== 0n;
+}
+
 /** Reads a qcow2 header, version 2 or 3 (QEMU docs/interop/qcow2.txt), and checks every table's bounds. */
 export async function parseQcow2(file: ImageFile): Promise<Layer> {
   const head = await file.read(0, 72, 'the qcow2 header');

@@ -1,14 +1,102 @@
 import { LonghaulError } from '../../../contracts/errors.ts';
 import type { AcquiredDisk } from '../../../contracts/values.ts';
+import { sideBySide } from '../../host/side-by-side.ts';
 import type { StepIo } from '../../host/step-io.ts';
 import type { WorkDir } from '../../host/work-dir.ts';
+import { openDisk } from '../../image/open-disk.ts';
+import { type FetchedDisk, fetchDisk, fetchedDisk } from '../../transfer/fetched-disk.ts';
+import { RateLimit } from '../../transfer/rate-limit.ts';
 import type { SourceDeps, SourceRequest } from '../source.ts';
+import { connectAzure } from './connect.ts';
+import { deleteMade } from './release.ts';
+import { readMade } from './made.ts';
+import { isRunning, stopVm } from './power.ts';
+import { restorePointDisks } from './restore-point.ts';
+import { openSnapshot } from './snapshot-source.ts';
+import { type FreezeRequest, type FrozenDisk, snapshotDisks } from './snapshots.ts';
 
-export function acquireDisks(
+/** The service gives a digest with a range of at most 4 MiB. */
+const chunkBytes = 4 * 1024 ** 2;
+
+/**
+ * Freezes the disks of a VM and fetches what they hold. What an earlier attempt froze is taken up, what it fetched
+ * is not fetched again; when all is here, Azure is not asked at all.
+ */
+export async function acquireDisks(
   request: SourceRequest<'azure'>,
-  _work: WorkDir,
-  _deps: SourceDeps,
-  _io: StepIo,
+  work: WorkDir,
+  deps: SourceDeps,
+  io: StepIo,
 ): Promise<AcquiredDisk[]> {
-  throw new LonghaulError('SOURCE_NOT_FOUND', { found: request.source.vm, remedy: 'Not yet.' });
+  const here = await allFetched(work);
+  if (here) return opened(here, io);
+
+  const { source, run } = request;
+  const azure = await connectAzure(source, deps, io);
+  const compute = await azure.compute(source.subscription);
+  const vm = await azure.ask(`read the VM ${source.vm}`, () =>
+    compute.virtualMachines.get(source.resourceGroup, source.vm),
+  );
+  const frozen = await freeze({ azure, compute, source, run, vm, work, io });
+  const { dispatcher } = deps.transfer;
+  const fetched = await sideBySide(frozen, io, (disk, own) =>
+    fetchDisk({
+      ...fetchOptions(request, deps),
+      work,
+      index: disk.index,
+      name: disk.name,
+      open: () => openSnapshot(disk, dispatcher, own.signal),
+      io: own,
+    }),
+  );
+  return opened(fetched, io);
+}
+
+/** How the disks of a request are fetched. */
+export function fetchOptions({ maxBytesPerSecond }: SourceRequest<'azure'>, { transfer }: SourceDeps) {
+  const own = maxBytesPerSecond === undefined ? [] : [new RateLimit(maxBytesPerSecond)];
+  return { connections: transfer.connections, chunkBytes, limits: [...transfer.limits, ...own] };
+}
+
+/** All disks as of one moment, of a VM that runs or does not, as the spec wants it. */
+async function freeze(request: FreezeRequest): Promise<FrozenDisk[]> {
+  const { azure, compute, source, work, io } = request;
+  const { collection } = await readMade(work);
+  const running = await isRunning(azure, compute, source);
+  // A VM that stops in the middle of a migration stays one that was taken while it ran.
+  if (collection !== undefined || (running && source.whenRunning === 'snapshot'))
+    return restorePointDisks(request);
+  if (running && source.whenRunning === 'refuse')
+    throw new LonghaulError('SOURCE_UNREADABLE', {
+      found: `${source.vm} is running, and source.whenRunning is "refuse"`,
+      remedy:
+        'Stop it, or set source.whenRunning to "stop" (stopped for the migration) or "snapshot" (its disks as of one moment).',
+    });
+  if (running) await stopVm(azure, compute, source, work, io);
+  const frozen = await snapshotDisks(request);
+  if (!(await isRunning(azure, compute, source))) return frozen;
+  // One disk may be older than the other: better none than these.
+  await deleteMade(request);
+  throw new LonghaulError('SOURCE_CHANGED', {
+    found: `${source.vm} was started while snapshots of its disks were taken`,
+    remedy: 'Stop it, or have it stopped (source.whenRunning), then retry.',
+  });
+}
+
+async function allFetched(work: WorkDir): Promise<FetchedDisk[] | undefined> {
+  const { disks } = await readMade(work);
+  if (disks === undefined) return undefined;
+  const found = await Promise.all(Array.from({ length: disks }, (_, index) => fetchedDisk(work, index)));
+  const whole = found.filter((disk) => disk !== undefined);
+  return whole.length === disks ? whole : undefined;
+}
+
+/** What was fetched is raw, whatever a guest wrote into its first sector. */
+export function opened(disks: readonly FetchedDisk[], { signal }: StepIo): Promise<AcquiredDisk[]> {
+  return Promise.all(
+    disks.map(async ({ path, transfer }, index) => ({
+      ...(await openDisk(index, { path, format: 'raw' }, signal)),
+      transfer,
+    })),
+  );
 }

@@ -212,9 +212,9 @@ function words(text: string): string {
   return line.length <= maxWords ? line : `${line.slice(0, maxWords)}...`;
 }
 
-/** The error itself, unless its words hold what must not be in a history. */
-function safeCause(error: unknown): unknown {
-  const text = messageOf(error);
-  const safe = redactLine(text);
-  return safe === text ? error : new Error(safe);
+/** What it said. The error itself has the request with it, and that the token. */
+function safeCause(error: unknown): Error {
+  const cause = new Error(redactLine(messageOf(error)));
+  if (error instanceof Error) cause.name = error.name;
+  return cause;
 }

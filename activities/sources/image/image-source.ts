@@ -2,24 +2,30 @@ import type { ImageSourceSpec } from '../../../contracts/spec.ts';
 import { LonghaulError } from '../../../contracts/errors.ts';
 import type { AcquiredDisk, SourceVm } from '../../../contracts/values.ts';
 import type { StepIo } from '../../host/step-io.ts';
-import { allocatedBytes } from '../../image/allocation.ts';
-import { resolveChain } from '../../image/chain.ts';
-import { filesOf, identify } from '../../image/identity.ts';
-import type { Source, SourceRequest } from '../source.ts';
+import { openDisk } from '../../image/open-disk.ts';
+import type { Source, SourceDeps, SourceRequest } from '../source.ts';
+import { describeWebDisks } from './describe-web-disks.ts';
+import { fetchDisks } from './fetch-disks.ts';
 import { generatedMac } from '../mac.ts';
+import type { WebDiskSpec } from './web-disk.ts';
 
-/** Disk images on this host. They are opened in place and never written to. */
-export const imageSource: Source<'image'> = {
-  kind: 'image',
+/** Disk images: on this host, where they are opened in place and never written to, or on web servers. */
+export function createImageSource(deps: SourceDeps): Source<'image'> {
+  return {
+    kind: 'image',
 
-  async describe(request, io) {
-    return { vm: vmOf(request), disks: await openDisks(request.source, io) };
-  },
+    async describe(request, io) {
+      const disks = await openDisks(request.source, io);
+      return { vm: vmOf(request), disks, ...(await describeWebDisks(webDisksOf(request.source), deps, io)) };
+    },
 
-  acquire(request, _work, io) {
-    return openDisks(request.source, io);
-  },
-};
+    async acquire({ source, maxBytesPerSecond }, work, io) {
+      const here = await openDisks(source, io);
+      const fetched = await fetchDisks(webDisksOf(source), { work, deps, maxBytesPerSecond, io });
+      return [...here, ...fetched].sort((a, b) => a.index - b.index);
+    },
+  };
+}
 
 function vmOf({ name, source }: SourceRequest<'image'>): SourceVm {
   const nics = source.nics.map((nic, index) => ({
@@ -34,37 +40,36 @@ function vmOf({ name, source }: SourceRequest<'image'>): SourceVm {
   };
 }
 
+const formatOf = (disk: ImageSourceSpec['disks'][number]) => ('format' in disk ? disk.format : undefined);
+
+function webDisksOf({ disks }: ImageSourceSpec): WebDiskSpec[] {
+  return disks.flatMap((disk, index) =>
+    'url' in disk ? [{ index, url: disk.url, format: formatOf(disk) }] : [],
+  );
+}
+
+/** Those that lie on this host. @throws LonghaulError SPEC_INVALID, of those elsewhere too; what `openDisk` throws */
 async function openDisks(source: ImageSourceSpec, io: StepIo): Promise<AcquiredDisk[]> {
   const disks: AcquiredDisk[] = [];
   const ownerOf = new Map<string, number>();
-  for (const [index, disk] of source.disks.entries()) {
-    io.report(`reading the headers of ${disk.path}`);
-    const opened = await openDisk(index, disk, io);
-    const top = opened.image.path;
-    const first = ownerOf.get(top);
+  const claim = (what: string, index: number) => {
+    const first = ownerOf.get(what);
     if (first !== undefined)
       throw new LonghaulError('SPEC_INVALID', {
-        found: `disks ${first + 1} and ${index + 1} are the same file, ${top}`,
+        found: `disks ${first + 1} and ${index + 1} are the same file, ${what}`,
         remedy: 'Name each disk of the VM once.',
       });
-    ownerOf.set(top, index);
+    ownerOf.set(what, index);
+  };
+  for (const [index, disk] of source.disks.entries()) {
+    if ('url' in disk) {
+      claim(disk.url, index);
+      continue;
+    }
+    io.report(`reading the headers of ${disk.path}`);
+    const opened = await openDisk(index, { path: disk.path, format: formatOf(disk) }, io.signal);
+    claim(opened.image.path, index);
     disks.push(opened);
   }
   return disks;
-}
-
-async function openDisk(
-  index: number,
-  disk: ImageSourceSpec['disks'][number],
-  io: StepIo,
-): Promise<AcquiredDisk> {
-  const statedFormat = 'format' in disk ? disk.format : undefined;
-  const image = await resolveChain(disk.path, { statedFormat, signal: io.signal });
-  return {
-    index,
-    image,
-    virtualSizeBytes: image.virtualSizeBytes,
-    allocatedBytes: await allocatedBytes(image, io.signal),
-    files: await identify(filesOf(image)),
-  };
 }

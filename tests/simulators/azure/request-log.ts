@@ -11,7 +11,7 @@ export interface LoggedRequest {
   comp: string | null;
   range: string | undefined;
   /** 0 while there is no answer, and when there never was one. */
-  status: number;
+  readonly status: number;
 }
 
 /** What was asked, for tests that count. */

@@ -1,10 +1,5 @@
 import { once } from 'node:events';
-import {
-  createServer as createHttpServer,
-  type IncomingMessage,
-  type OutgoingHttpHeaders,
-  type ServerResponse,
-} from 'node:http';
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -80,7 +75,7 @@ export async function serve(options: ServerOptions): Promise<Server> {
   };
 }
 
-/** Logs a request when it comes, and its status before the first byte of the answer leaves. */
+/** Logs a request when it comes; its status is there before the first byte of the answer leaves. */
 function logInto(
   log: RequestLog,
   {
@@ -90,20 +85,17 @@ function logInto(
     url,
   }: { service: ServiceName; request: IncomingMessage; response: ServerResponse; url: URL },
 ): void {
-  const entry = log.add({
+  log.add({
     service,
     method: request.method ?? '',
     path: url.pathname,
     apiVersion: url.searchParams.get('api-version'),
     comp: url.searchParams.get('comp'),
     range: request.headers['x-ms-range']?.toString() ?? request.headers.range,
-    status: 0,
+    get status() {
+      return response.headersSent ? response.statusCode : 0;
+    },
   });
-  const writeHead = response.writeHead.bind(response);
-  response.writeHead = (status: number, ...more: [OutgoingHttpHeaders?]) => {
-    entry.status = status;
-    return writeHead(status, ...more);
-  };
 }
 
 async function answer(

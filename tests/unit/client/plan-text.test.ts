@@ -35,6 +35,31 @@ describe('a plan on the screen', () => {
     expect(planText('web01', planOf([fix({})]), style)).toContain('nothing to change in the guest');
   });
 
+  it('shows disks that are still to be fetched, and says that the guest is looked into later', () => {
+    const { preflight } = planOf([]);
+    const disk = {
+      index: 1,
+      image: { path: '/srv/a.raw', format: 'raw' as const, virtualSizeBytes: 2 ** 30, extents: [] },
+      ...{ virtualSizeBytes: 2 ** 30, allocatedBytes: 2 ** 20, files: [] },
+    };
+    const remoteDisks = [
+      { index: 0, name: 'https://h.example/web01.qcow2', virtualSizeBytes: 2 ** 33, dataBytes: 2 ** 31 },
+    ];
+    const text = planText(
+      'web01',
+      { preflight: { ...preflight, disks: [disk], remoteDisks }, fixes: [] },
+      style,
+    );
+    expect(text).toContain(
+      [
+        '  disk 1  https://h.example/web01.qcow2       8 GiB  2 GiB to fetch',
+        '  disk 2  /srv/a.raw                     raw  1 GiB  1 MiB of data',
+      ].join('\n'),
+    );
+    expect(text).toContain('The guest is looked into once its disks are on the host');
+    expect(planText('web01', planOf([]), style)).not.toContain('looked into once');
+  });
+
   it('names the addresses that the guest is to come up with', () => {
     const addresses = [
       {

@@ -16,6 +16,18 @@ describe('a migration named on the command line', () => {
     expect(spec.source).toMatchObject({ disks: [{ path: resolve('web 01.vmdk') }, { path: '/data.img' }] });
   });
 
+  it('by an address keeps it, whatever its name ends with, and is named after its last part', async () => {
+    const spec = await specFromArguments(['https://images.example/web02.json', 'b.img'], []);
+    expect(spec.name).toBe('web02.json');
+    expect(spec.source).toMatchObject({
+      disks: [{ url: 'https://images.example/web02.json' }, { path: resolve('b.img') }],
+    });
+    await expect(specFromArguments(['https://h.example/a?sig=hunter2'], [])).rejects.toMatchObject({
+      code: 'SPEC_INVALID',
+      found: expect.not.stringContaining('hunter2') as string,
+    });
+  });
+
   it('by a file that is no spec but a disk is refused without being read whole', async () => {
     const path = join(directory, 'disk.yaml');
     writeFileSync(path, '');

@@ -97,6 +97,26 @@ describe('the report of a migration that succeeded', () => {
     );
   });
 
+  it('says where fetched disks came from, how much came, and their digest', () => {
+    const image = { path: '/f', format: 'raw' as const, virtualSizeBytes: 2 ** 30, extents: [] };
+    const disk = { image, virtualSizeBytes: 2 ** 30, allocatedBytes: 2 ** 30, files: [] };
+    const transfer = {
+      from: 'https://h.example/a`|b.raw',
+      ...{ dataBytes: 2 ** 30, fetchedBytes: 2 ** 20, sha256: 'ab'.repeat(32), seconds: 90 },
+    };
+    const fetched = renderReportMarkdown({
+      ...migrated,
+      acquired: [
+        { index: 0, ...disk },
+        { index: 1, ...disk, transfer },
+      ],
+    });
+    expect(fetched).toContain(
+      `| 2 | \`\`https://h.example/a\`\\|b.raw\`\` | 1 GiB | 1 MiB | 1 min 30 s | \`${transfer.sha256}\` |`,
+    );
+    expect(text).not.toContain('## Fetched');
+  });
+
   it('shows the proof of boot with its evidence', () => {
     expect(text).toContain(
       'Sign of life after 41 s (KVM): a login prompt on the serial console, `web01 login:`',

@@ -27,6 +27,21 @@ describe('a spec file that is right', () => {
     expect(spec.target.directory).toBe('/specs/out');
   });
 
+  it('takes disks on web servers as they are written, and names the VM after the first', () => {
+    const { name, source } = parse(
+      'source:\n  kind: image\n  disks:\n    - https://images.example/a/My%20VM.qcow2\n    - url: env:DISK_URL\n      format: raw\n    - data.img\n',
+    );
+    expect(name).toBe('My-VM');
+    expect(source).toMatchObject({
+      disks: [
+        { url: 'https://images.example/a/My%20VM.qcow2' },
+        { url: 'env:DISK_URL', format: 'raw' },
+        { path: '/specs/data.img' },
+      ],
+    });
+    expect(refusal('source: {kind: image, disks: [{url: env:DISK_URL}]}')).toContain('name: is missing');
+  });
+
   it('counts paths of files for the guest from the directory of the file, too', () => {
     const { guest } = parse(
       'source: {kind: image, disks: [a]}\nguest:\n  agentPackages: [agent]\n  firstBoot: [x.sh]\n  sshKeys: [{user: root, keyFile: ops.pub}]\n',
@@ -99,6 +114,47 @@ policy:
   vm.yaml:17:3: policy.onfailure: is not a key of the spec; did you mean "onFailure"?
   vm.yaml:18:15: policy.verifyBoot: must be true or false, not "yes"
   vm.yaml:19:23: policy.bootTimeoutSeconds: must be at least 5, not 1`);
+  });
+
+  it.each([
+    ['https://ada:hunter2@h.example/a.raw', 'has a user, a query or a fragment, which may be secret'],
+    ['https://h.example/a.raw?sig=hunter2', 'let the worker find the whole address, and write url: env:NAME'],
+    ['https://h.example/a.raw?', 'has a user, a query or a fragment'],
+    ['https://h.example/a.raw#hunter2', 'has a user, a query or a fragment'],
+    ['ftp://ada:hunter2@h.example/a.raw', 'must be an https:// address'],
+    ['https:///hunter2 a.raw', 'must be an https:// address'],
+  ])(
+    'may not have an address that keeps a secret in history, and never repeats it: %s',
+    (address, message) => {
+      for (const disk of [`- "${address}"`, `- {url: "${address}"}`, `- {path: "${address}"}`]) {
+        const found = refusal(`source:\n  kind: image\n  disks:\n    ${disk}\nname: x\n`);
+        expect(found).toContain('vm.yaml:4:');
+        expect(found).not.toContain('hunter2');
+        if (!disk.includes('path')) expect(found).toContain(message);
+      }
+    },
+  );
+
+  it('says what is wrong with a disk as the kind of disk that it comes nearest to', () => {
+    expect(
+      refusal(`name: x
+source:
+  kind: image
+  disks:
+    - {url: secret, formt: raw}
+    - {url: "https://h.example/a", path: /a}
+    - {format: raw}
+    - {ulr: "https://h.example/a"}
+    - relative://a
+`),
+    ).toBe(`vm.yaml has 7 problems.
+  vm.yaml:5:13: source.disks[0].url: must be an https:// address, or env:NAME, file:/PATH or cred:NAME where the worker finds one
+  vm.yaml:5:21: source.disks[0].formt: is not a key of the spec; did you mean "format"?
+  vm.yaml:6:8: source.disks[1].url: cannot stand beside path
+  vm.yaml:7:7: source.disks[2].path: is missing; it must be text
+  vm.yaml:8:7: source.disks[3].path: is missing; it must be text
+  vm.yaml:8:8: source.disks[3].ulr: is not a key of the spec; did you mean "url"?
+  vm.yaml:9:7: source.disks[4]: must be an https:// address`);
   });
 
   it.each([

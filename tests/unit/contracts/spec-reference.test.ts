@@ -23,7 +23,7 @@ describe('the reference of the spec', () => {
 
   it('has examples that are valid specs', () => {
     const examples = [...reference.matchAll(/```yaml\n(.*?)```/gs)].map((match) => match[1] ?? '');
-    expect(examples).toHaveLength(3);
+    expect(examples).toHaveLength(4);
     for (const example of examples)
       expect(parseSpecFile(example, 'example.yaml', '/specs').name).not.toBe('');
   });

@@ -4,7 +4,7 @@ import { keysAt, placesOf, specJsonSchema } from '../../../contracts/spec-schema
 describe('the JSON Schema of the spec', () => {
   it('knows the keys of every place, those of list entries included', () => {
     expect(keysAt([])).toEqual(['name', 'source', 'guest', 'target', 'policy']);
-    expect(keysAt(['source', 'disks', 1])).toEqual(['path', 'format']);
+    expect(keysAt(['source', 'disks', 1])).toEqual(['path', 'format', 'url']);
   });
 
   it('finds where else a key belongs', () => {

@@ -36,6 +36,19 @@ describe('worker options', () => {
     expect(temporal.connection.apiKey).toBe('k');
   });
 
+  it('take the proxies that other programs honour, and say nothing of one that is none', () => {
+    const { proxy } = resolve({
+      http_proxy: 'proxy.example:3128',
+      HTTPS_PROXY: 'http://p:8080',
+      NO_PROXY: 'a,b',
+    }).transfer;
+    expect(proxy).toEqual({ http: 'http://proxy.example:3128/', https: 'http://p:8080/', none: 'a,b' });
+    expect(() => resolve({ https_proxy: 'ftp://user:secret@proxy' })).toThrow(/^(?!.*secret)/s);
+    expect(() => resolve({ https_proxy: 'ftp://user:secret@proxy' })).toThrow(
+      'https_proxy is not the address',
+    );
+  });
+
   it('are documented, each variable that is read and no other', () => {
     const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
     const names = (text: string, pattern: RegExp) =>

@@ -2,7 +2,7 @@ import type { World } from './world.ts';
 import { ArmError } from './errors.ts';
 
 /** Whether an RBAC pattern such as `Microsoft.Compute/*` covers an action; without regard to case. */
-export function covers(pattern: string, action: string): boolean {
+function covers(pattern: string, action: string): boolean {
   const source = pattern.split('*').map(escape).join('.*');
   return new RegExp(`^${source}$`, 'i').test(action);
 }

@@ -1,5 +1,5 @@
 import { completionPercent } from './background-copy.ts';
-import type { Disk, DiskRestorePoint, RestorePoint } from './model.ts';
+import type { Disk, DiskRestorePoint, RestorePoint, RestorePointCollection } from './model.ts';
 import { storageProfile } from './virtual-machines.ts';
 import type { World } from './world.ts';
 
@@ -74,6 +74,24 @@ export function renderDiskRestorePoint(world: World, one: DiskRestorePoint) {
       networkAccessPolicy: 'AllowAll',
       publicNetworkAccess: 'Enabled',
       ...(percent === undefined ? {} : { completionPercent: percent }),
+    },
+  };
+}
+
+/** A collection, with its restore points where they were asked for. */
+export function renderCollection(world: World, one: RestorePointCollection, expand: boolean) {
+  const points = [...one.points.values()].map((point) => renderRestorePoint(world, point, false));
+  return {
+    name: one.name,
+    id: one.id,
+    type: 'Microsoft.Compute/restorePointCollections',
+    location: one.location,
+    tags: one.tags,
+    properties: {
+      source: { id: one.vmId, location: one.location },
+      provisioningState: one.provisioningState,
+      restorePointCollectionId: one.id,
+      ...(expand ? { restorePoints: points } : {}),
     },
   };
 }

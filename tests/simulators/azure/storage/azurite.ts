@@ -6,10 +6,8 @@ import { dirname, join } from 'node:path';
 import { limitedCommand } from '../../../../activities/host/tool.ts';
 import type { Account } from './shared-key.ts';
 
-const program = join(
-  dirname(createRequire(import.meta.url).resolve('azurite/package.json')),
-  'dist/src/blob/main.js',
-);
+const require = createRequire(import.meta.url);
+const program = join(dirname(require.resolve('azurite/package.json')), 'dist/src/blob/main.js');
 
 /** Azurite's blob service as a process of its own. The kernel ends it when this process dies. */
 export class Azurite {

@@ -150,7 +150,7 @@ async function newContainer(service: BlobService): Promise<BlobName> {
 const zeros = Buffer.alloc(blockBytes);
 
 /** Runs of blocks that hold anything but zeros. */
-export function dataRuns(piece: Buffer): Change[] {
+function dataRuns(piece: Buffer): Change[] {
   const runs: Change[] = [];
   for (let start = 0; start < piece.length; start += blockBytes) {
     const end = Math.min(start + blockBytes, piece.length);

@@ -6,7 +6,7 @@ export interface Account {
   key: string;
 }
 
-export const hmac = (account: Account, text: string): string =>
+const hmac = (account: Account, text: string): string =>
   createHmac('sha256', Buffer.from(account.key, 'base64')).update(text, 'utf8').digest('base64');
 
 /**

@@ -1,0 +1,80 @@
+import { LonghaulError } from '../../../contracts/errors.ts';
+import type { AcquiredDisk } from '../../../contracts/values.ts';
+import type { StepIo } from '../../host/step-io.ts';
+import { sideBySide } from '../../host/side-by-side.ts';
+import type { WorkDir } from '../../host/work-dir.ts';
+import { fetchedDisk } from '../../transfer/fetched-disk.ts';
+import { patchDisk, stateOf } from '../../transfer/patched-disk.ts';
+import type { SourceDeps, SourceRequest } from '../source.ts';
+import { fetchOptions, opened } from './acquire.ts';
+import { connectAzure } from './connect.ts';
+import { noteMade, readMade } from './made.ts';
+import { openDifference } from './snapshot-source.ts';
+import {
+  deleteSnapshot,
+  type FreezeRequest,
+  type FrozenDisk,
+  frozenDisk,
+  snapshotDisks,
+  snapshotNames,
+} from './snapshots.ts';
+
+/**
+ * Brings disks that were fetched up to date: new snapshots, and of those only what is different from the ones
+ * before, which then go. The step that a warm migration repeats while its VM runs; disks of a running VM are
+ * then not of one moment, and only what is fetched after it was stopped is a VM that boots.
+ *
+ * @param round counts from 1; `acquire` is round 0. Called again with the same one, it carries on.
+ * @throws LonghaulError SOURCE_CHANGED when the disks here are not those of the round before.
+ */
+export async function resyncDisks(
+  request: SourceRequest<'azure'>,
+  work: WorkDir,
+  round: number,
+  deps: SourceDeps,
+  io: StepIo,
+): Promise<AcquiredDisk[]> {
+  const { source, run } = request;
+  const azure = await connectAzure(source, deps, io);
+  const compute = await azure.compute(source.subscription);
+  const vm = await azure.ask(`read the VM ${source.vm}`, () =>
+    compute.virtualMachines.get(source.resourceGroup, source.vm),
+  );
+  const frozen: FreezeRequest = { azure, compute, source, run, vm, work, io };
+  const now = await snapshotDisks(frozen, round);
+  const before = snapshotNames(frozen, round - 1);
+  const disks = await sideBySide(now, io, async (disk, own) => {
+    const earlier = earlierOf(frozen, disk, before[disk.index] ?? '');
+    const known = await fetchedDisk(work, disk.index);
+    if (known && isOf(disk, known.transfer.identity)) return known;
+    const state = await stateOf(work, disk.index);
+    if (state === undefined || !isOf(earlier, state))
+      throw new LonghaulError('SOURCE_CHANGED', {
+        found: `disk ${disk.index + 1} of ${source.vm} is not here as of ${earlier.name}`,
+        remedy: 'Fetch the disks whole: start the migration again.',
+      });
+    return patchDisk({
+      ...fetchOptions(request, deps),
+      work,
+      index: disk.index,
+      name: disk.name,
+      before: state,
+      open: () => openDifference(disk, earlier, deps.transfer.dispatcher, own.signal),
+      io: own,
+    });
+  });
+  await Promise.all(
+    before.map((name) => deleteSnapshot(azure, compute, source.resourceGroup, name, io.signal)),
+  );
+  const { snapshots } = await readMade(work);
+  await noteMade(work, { snapshots: snapshots.filter((name) => !before.includes(name)) });
+  return opened(disks, io);
+}
+
+/** Whether bytes are those of this snapshot; see `HttpRangeSource.identity`. */
+const isOf = ({ id }: FrozenDisk, identity: string) => identity.startsWith(`${id} `);
+
+/** The snapshot of the same disk of the round before; they lie in one resource group. */
+function earlierOf(request: FreezeRequest, { id, index }: FrozenDisk, name: string): FrozenDisk {
+  return frozenDisk(request, index, { id: `${id.slice(0, id.lastIndexOf('/') + 1)}${name}`, location: '' });
+}

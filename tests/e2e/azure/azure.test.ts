@@ -1,0 +1,164 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, Connection } from '@temporalio/client';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { MigrationSpecInput } from '../../../contracts/spec.ts';
+import type { MigrationReport } from '../../../contracts/steps.ts';
+import { startEmbeddedServer, type EmbeddedServer } from '../../../workers/embedded/embedded-server.ts';
+import { runningActivity, Site, untilInside } from '../../chaos/site.ts';
+import { guestDisks } from '../../guests/guests.ts';
+import { bootRetries } from '../../guests/machine.ts';
+import { startAzure, type Azure } from '../../simulators/azure/azure.ts';
+import { silentLog } from '../../support/io.ts';
+import { temporalBinary } from '../../support/temporal.ts';
+
+const group = 'home';
+const connections = 4;
+const mebibyte = 1024 ** 2;
+
+let azure: Azure;
+let site: Site;
+let server: EmbeddedServer;
+let client: Client;
+
+beforeAll(async () => {
+  azure = await startAzure();
+  site = await Site.create();
+  const options = { binary: await temporalBinary(), stateDir: join(site.directory, 'server') };
+  server = await startEmbeddedServer({ ...options, port: 0, uiPort: 0, log: silentLog });
+  client = new Client({ connection: await Connection.connect({ address: server.address }) });
+});
+afterAll(async () => {
+  await client.connection.close();
+  await server.stop();
+  await site.remove();
+  await azure.close();
+});
+
+/** A worker as an operator of Azure has it, and as talkative as it gets. */
+const worker = () =>
+  site.worker(server.address, {
+    AZURE_AUTHORITY_HOST: azure.authorityHost,
+    LONGHAUL_AZURE_RESOURCE_MANAGER: azure.resourceManager,
+    NODE_EXTRA_CA_CERTS: azure.caPath,
+    AZURE_LOG_LEVEL: 'verbose',
+    AZURE_SECRET: azure.clientSecret,
+    LONGHAUL_CONNECTIONS: String(connections),
+    LONGHAUL_LOG_LEVEL: 'trace',
+  });
+
+const sourceOf = (vm: string): MigrationSpecInput['source'] => ({
+  kind: 'azure',
+  subscription: azure.subscription,
+  resourceGroup: group,
+  vm,
+  login: { tenant: azure.tenant, client: azure.clientId, secret: 'env:AZURE_SECRET' as never },
+  whenRunning: 'stop',
+});
+
+async function addVm(name: string) {
+  const [file = ''] = await guestDisks('tiny', 'raw');
+  const { size } = statSync(file);
+  return azure.addVm({
+    name,
+    resourceGroup: group,
+    size: 'Standard_B1s',
+    generation: 'V1',
+    disks: [
+      { sizeBytes: size, content: { file } },
+      { sizeBytes: 64 * mebibyte, lun: 0 },
+    ],
+    nics: [{ mac: '52-54-00-C4-A0-05' }],
+  });
+}
+
+/** Bytes that were asked for of disks, page lists not counted. */
+const askedBytes = () =>
+  azure.requests
+    .of('blob', 'GET')
+    .filter(({ comp, status }) => comp === null && status === 206)
+    .map(({ range }) => /^bytes=(\d+)-(\d+)$/.exec(range ?? '') ?? ['', 0, -1])
+    .reduce((sum, [, first, last]) => sum + Number(last) - Number(first) + 1, 0);
+
+/** Nothing of these may be in a file or in what a process printed. */
+const secrets = () => [
+  azure.clientSecret,
+  // The head of every token, and a signature in an address.
+  Buffer.from('{"typ":"JWT"').toString('base64url').slice(0, 15),
+  /sig=[A-Za-z0-9%+/]{16}/,
+];
+
+function placesWithSecrets(printed: readonly string[]): string[] {
+  const files = readdirSync(site.directory, { recursive: true, encoding: 'utf8' })
+    .map((name) => join(site.directory, name))
+    .filter((path) => statSync(path).isFile() && statSync(path).size < 256 * mebibyte);
+  const texts = [
+    ...files.map((path) => ({ where: path, text: readFileSync(path, 'latin1') })),
+    ...printed.map((text, index) => ({ where: `what worker ${index + 1} printed`, text })),
+  ];
+  return texts
+    .filter(({ text }) =>
+      secrets().some((secret) => (typeof secret === 'string' ? text.includes(secret) : secret.test(text))),
+    )
+    .map(({ where }) => where);
+}
+
+describe('a VM of Azure', { retry: bootRetries }, () => {
+  it('comes home and boots although its worker was killed in the middle of the download', async () => {
+    const name = `tiny-${Date.now()}`;
+    const vm = await addVm(name);
+    azure.requests.clear();
+    const victim = worker();
+    const handle = await site.migrateFrom(client, {
+      source: sourceOf(name),
+      // Slow enough to be caught at it.
+      policy: { maxMiBPerSecond: 4 },
+    });
+    await untilInside(handle, 'acquire', 0);
+    while (askedBytes() < 8 * mebibyte) await sleep(50);
+    await site.kill(victim);
+    const before = askedBytes();
+    const second = worker();
+    while ((await runningActivity(handle)) !== 'ended') await sleep(200);
+    const report = (await handle.result()) as MigrationReport;
+
+    expect(report.status).toBe('completed');
+    expect(report.boot?.sign).toBeDefined();
+    expect(report.disks).toHaveLength(2);
+    const [transfer] = (report.acquired ?? []).map((disk) => disk.transfer);
+    const dataBytes = transfer?.dataBytes ?? 0;
+    expect(before).toBeLessThan(dataBytes);
+    // Of the chunks that were under way, one for each connection, some may come twice.
+    expect(askedBytes()).toBeLessThanOrEqual(dataBytes + connections * 4 * mebibyte);
+    expect(azure.world.snapshots.list()).toEqual([]);
+    expect(vm.powerState).toBe('stopped');
+    expect(placesWithSecrets([victim.printed, second.printed])).toEqual([]);
+    await second.stop();
+  });
+
+  it('is started again when the migration fails, and no secret is in anything that tells of it', async () => {
+    const name = `tiny-${Date.now()}`;
+    const vm = await addVm(name);
+    azure.faults.add({
+      service: 'blob',
+      method: 'GET',
+      times: 500,
+      effect: { kind: 'status', status: 403, code: 'AuthenticationFailed' },
+    });
+    const talkative = worker();
+    const handle = await site.migrateFrom(client, { source: sourceOf(name), policy: {} });
+    await expect(handle.result()).rejects.toThrow();
+    azure.faults.clear();
+    const report = await handle.query<MigrationReport>('report');
+
+    expect(report.failure).toMatchObject({ code: 'TRANSFER_DENIED' });
+    expect(report.failure?.found).toContain('disk 1 of tiny-');
+    expect(vm.powerState).toBe('running');
+    expect(azure.world.snapshots.list()).toEqual([]);
+    // That there is something to be found.
+    expect(talkative.printed).toContain('TRANSFER_DENIED');
+    await talkative.stop();
+    expect(placesWithSecrets([talkative.printed])).toEqual([]);
+  });
+});
