@@ -55,7 +55,7 @@ const honest =
   (request, response) => {
     const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? [];
     const body = disk.subarray(Number(first), Number(last) + 1);
-    const all = {
+    const all: Record<string, string | undefined> = {
       etag: '"1"',
       'content-range': `bytes ${first}-${last}/${disk.length}`,
       ...headers,
@@ -302,15 +302,14 @@ describe('a process that is killed while it fetches', () => {
     // So that kills meet it everywhere.
     web.misbehave = () => sleep(150).then(() => false);
     let kills = 0;
-    for (let ended = false; !ended;) {
+    while (kills < 6) {
       const child = spawn(process.execPath, [program, web.url.href, stateDir], { stdio: 'inherit' });
       const exit = once(child, 'exit');
-      const asked = web.asked;
+      const before = web.asked;
       // Until it has begun: then it is killed at any moment.
-      while (web.asked < asked + 2 && child.exitCode === null) await sleep(20);
+      while (web.asked < before + 2 && child.exitCode === null) await sleep(20);
       await Promise.race([sleep(50 + Math.random() * 400), exit]);
-      ended = child.exitCode === 0 || kills === 6;
-      if (ended) break;
+      if (child.exitCode === 0) break;
       child.kill('SIGKILL');
       await exit;
       kills += 1;
