@@ -10,7 +10,7 @@ import { silentLog } from '../support/io.ts';
 import { temporalBinary } from '../support/temporal.ts';
 import { WebServer } from '../support/web-server.ts';
 import { guestContent } from './guest-content.ts';
-import { runningActivity, Site } from './site.ts';
+import { runningActivity, Site, untilInside } from './site.ts';
 
 const connections = 2;
 
@@ -64,6 +64,7 @@ describe('a migration of a guest on a web server', () => {
     const env = { NODE_EXTRA_CA_CERTS: web.authorityPath, LONGHAUL_CONNECTIONS: String(connections) };
     const first = site.worker(server.address, env);
     const handle = await site.migrate(client, web.url('tiny.raw'), { verifyBoot: true });
+    await untilInside(handle, 'acquire', 0);
     while ((await site.fetchedChunks()).length < 3) await sleep(50);
     first.freeze();
     const here = await site.fetchedChunks();

@@ -12,9 +12,9 @@ import { fileURLToPath } from 'node:url';
 import { Agent } from 'undici';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { TransferPlane } from '../../../activities/transfer/transfer-plane.ts';
+import { serverCertificates } from '../../support/certificates.ts';
 import { RangeServer } from '../../support/range-server.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
-import { makeCertificates } from '../../support/web-server.ts';
 import { webVm } from '../../support/web-vm.ts';
 
 const MiB = 1024 ** 2;
@@ -27,16 +27,12 @@ let transfer: TransferPlane;
 let origin: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'longhaul-web-'));
-  await makeCertificates(directory);
-  const [key, cert, ca] = await Promise.all(
-    ['server.key', 'server.pem', 'ca.pem'].map((name) => readFile(join(directory, name))),
-  );
+  const { key, cert, ca } = serverCertificates(directory);
   server = createServer({ key, cert }, (request, response) => answer(request, response));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   origin = `https://localhost:${(server.address() as AddressInfo).port}`;
-  const connect = ca === undefined ? {} : { ca };
-  const dispatcher = new Agent({ connections: 2, connect });
+  const dispatcher = new Agent({ connections: 2, connect: { ca } });
   transfer = { dispatcher, connections: 2, limits: [], close: () => dispatcher.destroy() };
 });
 afterAll(async () => {
