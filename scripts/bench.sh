@@ -2,7 +2,7 @@
 # Sets up what is missing, the yardsticks included, and measures; arguments name groups of figures.
 #
 #   npm run bench                 everything, an hour and a half; results are kept in tests/bench/results
-#   npm run bench -- convert      one group: control-plane, convert, conversion, memory, migration, transfer,
+#   npm run bench -- convert      one group: control-plane, convert, conversion, inventory, memory, migration, transfer,
 #                                 transfer-link, transfer-pool
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -7,6 +7,7 @@ import { tableOf, type Figure } from './figure.ts';
 import { conversionFigures } from './figures/conversion.ts';
 import { controlPlaneFigures } from './figures/control-plane.ts';
 import { convertFigures } from './figures/convert.ts';
+import { inventoryFigures } from './figures/inventory.ts';
 import { memoryFigures } from './figures/memory.ts';
 import { migrationFigures } from './figures/migration.ts';
 import { transferFigures } from './figures/transfer.ts';
@@ -21,6 +22,7 @@ const groups = {
   'control-plane': (_scratch, say) => controlPlaneFigures(say),
   convert: convertFigures,
   conversion: conversionFigures,
+  inventory: (_scratch, say) => inventoryFigures(say),
   memory: memoryFigures,
   migration: migrationFigures,
   transfer: transferFigures,

@@ -1,14 +1,8 @@
-import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import type { AzureOptions } from '../../activities/sources/azure/clouds.ts';
 import { createSecretResolver } from '../../activities/host/secrets.ts';
 import type { AzureSourceSpec } from '../../contracts/spec.ts';
 import { azureSource } from '../../contracts/spec-sources.ts';
 import type { Azure } from '../simulators/azure/azure.ts';
-
-/** What NODE_EXTRA_CA_CERTS does at the start of a process, for this one. */
-export function trust({ ca }: Azure): void {
-  setDefaultCACertificates([...getCACertificates('default'), ca.toString()]);
-}
 
 /** The settings of a worker that lead to the simulator. */
 export const optionsOf = ({ authorityHost, resourceManager }: Azure): AzureOptions => ({

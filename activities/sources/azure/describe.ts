@@ -10,6 +10,7 @@ import { connectAzure, type AzureConnection } from './connect.ts';
 import { findingsOfMachine } from './findings.ts';
 import { listAll, parseAnswer } from './listing.ts';
 import { machineOf, type AzureMachine } from './machine.ts';
+import { tags as tagNames } from './made.ts';
 import { actions, actionsInGroup, missingActions } from './permissions.ts';
 import {
   diskResource,
@@ -22,7 +23,6 @@ import {
   type VmResource,
 } from './resources.ts';
 import { listSizes, type SizeTable } from './sizes.ts';
-import { tagNames } from './tags.ts';
 
 /**
  * The VM as Azure has it, with everything that would stop its migration later. Only reads.

@@ -33,10 +33,11 @@ export const actions = {
     'Microsoft.Compute/snapshots/delete',
     'Microsoft.Compute/snapshots/beginGetAccess/action',
     'Microsoft.Compute/snapshots/endGetAccess/action',
+    // What is to be taken back is looked for, of whatever kind it is.
+    'Microsoft.Compute/restorePointCollections/read',
   ],
   /** Of `whenRunning: snapshot`. */
   restorePoints: [
-    'Microsoft.Compute/restorePointCollections/read',
     'Microsoft.Compute/restorePointCollections/write',
     'Microsoft.Compute/restorePointCollections/delete',
     'Microsoft.Compute/restorePointCollections/restorePoints/read',
@@ -48,7 +49,7 @@ export const actions = {
   ],
   /** Of `whenRunning: stop`. */
   power: [
-    'Microsoft.Compute/virtualMachines/deallocate/action',
+    'Microsoft.Compute/virtualMachines/powerOff/action',
     'Microsoft.Compute/virtualMachines/start/action',
   ],
 } as const satisfies Record<string, readonly string[]>;

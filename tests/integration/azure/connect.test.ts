@@ -10,15 +10,15 @@ import {
 } from '../../../activities/sources/azure/connect.ts';
 import type { StepIo } from '../../../activities/host/step-io.ts';
 import { LonghaulError } from '../../../contracts/errors.ts';
-import { startAzure, type Azure } from '../../simulators/azure/azure.ts';
-import { azureDeps, azureSpec, optionsOf, trust } from '../../support/azure.ts';
+import type { Azure } from '../../simulators/azure/azure.ts';
+import { azureDeps, azureSpec, optionsOf } from '../../support/azure.ts';
+import { startTrustedAzure } from '../../support/azure-site.ts';
 import { silentLog, testIo } from '../../support/io.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 
 let azure: Azure;
 beforeAll(async () => {
-  azure = await startAzure({ retryAfterSeconds: 0 });
-  trust(azure);
+  azure = await startTrustedAzure({ retryAfterSeconds: 0 });
   await azure.addVm({ name: 'web01', resourceGroup: 'prod', disks: [{ sizeBytes: 2 ** 30 }] });
 });
 afterAll(() => azure.close());

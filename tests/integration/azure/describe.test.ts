@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { connectAzure } from '../../../activities/sources/azure/connect.ts';
 import { describeVm } from '../../../activities/sources/azure/describe.ts';
-import { startAzure, type Azure } from '../../simulators/azure/azure.ts';
+import type { Azure } from '../../simulators/azure/azure.ts';
 import type { VmInput } from '../../simulators/azure/vm-input.ts';
-import { azureDeps, azureSpec, trust } from '../../support/azure.ts';
+import { azureDeps, azureSpec } from '../../support/azure.ts';
+import { startTrustedAzure } from '../../support/azure-site.ts';
 import { testIo } from '../../support/io.ts';
 import { testRun } from '../../support/sources.ts';
 
@@ -11,8 +12,7 @@ const GiB = 2 ** 30;
 
 let azure: Azure;
 beforeAll(async () => {
-  azure = await startAzure({ retryAfterSeconds: 0 });
-  trust(azure);
+  azure = await startTrustedAzure({ retryAfterSeconds: 0 });
 });
 afterAll(() => azure.close());
 beforeEach(() => {
@@ -236,7 +236,7 @@ describe('an account', () => {
   });
 
   it('needs rights to stop a VM only when it is to be stopped', async () => {
-    azure.settings.deniedActions = ['Microsoft.Compute/virtualMachines/deallocate/action'];
+    azure.settings.deniedActions = ['Microsoft.Compute/virtualMachines/powerOff/action'];
     const name = await vm();
     expect(await codes(name)).toEqual([]);
     expect(await codes(name, { whenRunning: 'stop' })).toEqual(['blocker AZURE_DENIED']);

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { listAzureVms, type InventoryRequest } from '../../../activities/sources/azure/inventory.ts';
-import { startAzure, type Azure } from '../../simulators/azure/azure.ts';
-import { azureDeps, azureSpec, trust } from '../../support/azure.ts';
+import type { Azure } from '../../simulators/azure/azure.ts';
+import { azureDeps, azureSpec } from '../../support/azure.ts';
+import { startTrustedAzure } from '../../support/azure-site.ts';
 import { testIo } from '../../support/io.ts';
 
 const GiB = 2 ** 30;
@@ -12,8 +13,7 @@ const disks = (count: number) => [
 
 let azure: Azure;
 beforeAll(async () => {
-  azure = await startAzure();
-  trust(azure);
+  azure = await startTrustedAzure();
   await azure.addVm({
     name: 'web01',
     resourceGroup: 'Prod',

@@ -22,7 +22,9 @@ export interface Settings {
   latencyMs: number;
   /** Lifetime of access tokens that are issued from now on. */
   tokenSeconds: number;
-  /** RBAC actions that are not allowed, such as `Microsoft.Compute/snapshots/write`; `*` stands for any text. */
+  /** RBAC actions that the account's role has; `*` stands for any text. */
+  allowedActions: string[];
+  /** RBAC actions that are not allowed all the same, such as `Microsoft.Compute/snapshots/write`; `*` stands for any text. */
   deniedActions: string[];
   /** How long the background copy of snapshots of Premium SSD v2 and Ultra disks takes. */
   backgroundCopyMs: number;
@@ -36,6 +38,7 @@ export const defaultSettings: Settings = {
   retryAfterSeconds: 1,
   latencyMs: 0,
   tokenSeconds: 3599,
+  allowedActions: ['*'],
   deniedActions: [],
   backgroundCopyMs: 0,
   pageListSize: 10_000,

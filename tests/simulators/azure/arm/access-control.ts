@@ -9,8 +9,10 @@ function covers(pattern: string, action: string): boolean {
 
 const escape = (text: string) => text.replace(/[.+?^${}()|[\]\\/]/g, '\\$&');
 
-const isDenied = (world: World, action: string) =>
-  world.settings.deniedActions.some((pattern) => covers(pattern, action));
+function isDenied({ settings }: World, action: string): boolean {
+  const has = (patterns: readonly string[]) => patterns.some((pattern) => covers(pattern, action));
+  return has(settings.deniedActions) || !has(settings.allowedActions);
+}
 
 /** @throws ArmError AuthorizationFailed, in the words of the service. */
 export function authorize(world: World, action: string, scope: string): void {

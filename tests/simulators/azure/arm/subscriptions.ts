@@ -52,9 +52,8 @@ export function subscriptionRoutes(world: World): Route[] {
   ];
 }
 
-/** A role that may do everything but what is denied. */
-const permissions = (world: World) => [
-  { actions: ['*'], notActions: world.settings.deniedActions, dataActions: [], notDataActions: [] },
+const permissions = ({ settings: { allowedActions, deniedActions } }: World) => [
+  { actions: allowedActions, notActions: deniedActions, dataActions: [], notDataActions: [] },
 ];
 
 const subscription = (world: World) => ({

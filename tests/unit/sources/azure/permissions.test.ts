@@ -19,9 +19,9 @@ describe('the role in SECURITY.md', () => {
 
 describe('the actions in a resource group', () => {
   it('change the VM only when it is to be stopped', () => {
-    const changing = /virtualMachines\/(?!.*read)|restorePoint/;
+    const changing = /\/(virtualMachines|restorePoint\w*)\/(?!.*read)/;
     expect(actionsInGroup('refuse').filter((action) => changing.test(action))).toEqual([]);
-    expect(actionsInGroup('stop')).toContain('Microsoft.Compute/virtualMachines/deallocate/action');
+    expect(actionsInGroup('stop')).toContain('Microsoft.Compute/virtualMachines/powerOff/action');
     expect(actionsInGroup('snapshot')).toContain('Microsoft.Compute/restorePointCollections/write');
   });
 });
