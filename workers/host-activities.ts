@@ -118,8 +118,9 @@ export function createHostActivities(
     resyncSource: (ctx, round) =>
       step('acquire', async (io) => {
         const { source } = ctx.spec;
-        const { resync } = sourceOf(source.kind);
-        if (resync) return resync(sourceRequest(ctx), new WorkDir(host.stateDir, ctx.run), round, io);
+        const from = sourceOf(source.kind);
+        if (from.resync)
+          return from.resync(sourceRequest(ctx), new WorkDir(host.stateDir, ctx.run), round, io);
         throw new LonghaulError('SPEC_INVALID', {
           found: `of a source of kind ${source.kind} nobody can tell what became different`,
           remedy: 'Migrate it in one go.',

@@ -12,7 +12,7 @@ import { scratchDirectory } from './scratch.ts';
 import { testSources } from './sources.ts';
 
 const mebibyte = 1024 ** 2;
-export const group = 'Shop';
+const group = 'Shop';
 
 /** Azure with this process trusting it, as NODE_EXTRA_CA_CERTS would make it. */
 export async function startTrustedAzure(options: AzureOptions = {}): Promise<Azure> {
@@ -22,7 +22,7 @@ export async function startTrustedAzure(options: AzureOptions = {}): Promise<Azu
 }
 
 /** Content with data here and there, and what a disk of it must read as. */
-export function scattered(sizeBytes: number, extents: readonly [offset: number, length: number][]) {
+function scattered(sizeBytes: number, extents: readonly [offset: number, length: number][]) {
   const whole = Buffer.alloc(sizeBytes);
   const parts = extents.map(([offset, length]) => {
     const data = randomBytes(length);
@@ -71,7 +71,7 @@ export function migrationOf(
     subscription: azure.subscription,
     resourceGroup: group.toUpperCase(),
     vm,
-    login: { tenant: azure.tenant, client: azure.clientId, secret: 'env:SECRET' as never },
+    login: { tenant: azure.tenant, client: azure.clientId, secret: 'env:SECRET' },
     ...more,
   };
   const spec = migrationSpec.parse({ name: 'web01', source });

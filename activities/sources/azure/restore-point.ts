@@ -6,7 +6,7 @@ import { nameFor, noteMade, tags, tagsOf } from './made.ts';
 import { type FreezeRequest, type FrozenDisk, granting, ifThere, lastPart } from './snapshots.ts';
 
 /** The only restore point of a collection of ours. */
-export const restorePointName = 'disks';
+const restorePointName = 'disks';
 
 const pollMs = 2_000;
 

@@ -10,7 +10,7 @@ export interface SasLifetime {
 }
 
 /** Long enough to be renewed seldom, short enough to end by itself soon should everything else fail. */
-export const usualLifetime: SasLifetime = { durationSeconds: 4 * 3600, renewSeconds: 1800 };
+const usualLifetime: SasLifetime = { durationSeconds: 4 * 3600, renewSeconds: 1800 };
 
 /** So many new addresses in a minute that are all refused: asking on is no use. */
 const mostGrants = 3;

@@ -179,7 +179,7 @@ export async function deleteSnapshot(
 const isSettled = (state: string | undefined) => ['Succeeded', 'Failed', 'Canceled'].includes(state ?? '');
 
 /** Ids of the disks, the operating system's first, then by LUN: the order in which the guest is to see them. */
-export function attachedDisks({ name, storageProfile }: VirtualMachine): string[] {
+function attachedDisks({ name, storageProfile }: VirtualMachine): string[] {
   const { osDisk, dataDisks = [] } = storageProfile ?? {};
   const inOrder = [osDisk, ...dataDisks.toSorted((a, b) => a.lun - b.lun)];
   return inOrder.map((disk) => {

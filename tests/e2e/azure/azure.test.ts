@@ -59,7 +59,7 @@ const sourceOf = (vm: string): MigrationSpecInput['source'] => ({
   subscription: azure.subscription,
   resourceGroup: group,
   vm,
-  login: { tenant: azure.tenant, client: azure.clientId, secret: 'env:AZURE_SECRET' as never },
+  login: { tenant: azure.tenant, client: azure.clientId, secret: 'env:AZURE_SECRET' },
   whenRunning: 'stop',
 });
 

@@ -188,12 +188,11 @@ describe('a web server that marks versions by time', () => {
 
   it('makes the download begin anew when the time is another one, also an earlier one', async () => {
     let asked = 0;
+    const earlier = secondsAgo(90_000);
     answer = (request, response) => {
       asked += 1;
-      honest({ etag: undefined, 'last-modified': asked < 3 ? changed['last-modified'] : secondsAgo(90_000) })(
-        request,
-        response,
-      );
+      const time = asked < 3 ? changed['last-modified'] : earlier;
+      honest({ etag: undefined, 'last-modified': time })(request, response);
     };
     const vm = secretVm();
     const [fetched] = await vm.acquire();
