@@ -15,7 +15,7 @@ export interface AskedDisk {
 }
 
 /** Enough for the headers of most image formats. */
-export const headBytes = 64 * 1024;
+const headBytes = 64 * 1024;
 const maxRedirects = 5;
 /** Of an answer that is this short. */
 const timeoutMs = 30_000;

@@ -1,6 +1,8 @@
 import { Option, type Command } from 'commander';
 import type { z } from 'zod';
+import type { StepIo } from '../../activities/host/step-io.ts';
 import type { AzureLogin } from '../../activities/sources/azure/login.ts';
+import type { SourceDeps } from '../../activities/sources/source.ts';
 import { azureClouds } from '../../contracts/azure-clouds.ts';
 import { LonghaulError } from '../../contracts/errors.ts';
 import { resolveAzureAccess } from '../options.ts';
@@ -51,8 +53,13 @@ export async function subscriptionOf(text: string): Promise<string> {
   );
 }
 
+export interface AzureAccess {
+  deps: Pick<SourceDeps, 'azure' | 'resolveSecret'>;
+  io: StepIo;
+}
+
 /** What a connection to Azure needs of this process: an interrupt ends it, and it speaks on standard error. */
-export async function azureAccess(terminal: Terminal) {
+export async function azureAccess(terminal: Terminal): Promise<AzureAccess> {
   const { createSecretResolver } = await import('../../activities/host/secrets.ts');
   const { azure, secrets } = await resolveAzureAccess();
   const interrupt = new AbortController();

@@ -1,6 +1,6 @@
 import { messageOf } from '../../contracts/errors.ts';
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, WorkflowHandle } from '@temporalio/client';
@@ -110,6 +110,15 @@ export class Site {
     });
   }
 
+  /** What of a disk that is being fetched is on this host: offsets of the chunks that are noted. */
+  async fetchedChunks(): Promise<number[]> {
+    const names = await readdir(this.#stateDir, { recursive: true });
+    const journal = names.find((name) => name.endsWith('/fetched/disk0.journal'));
+    if (journal === undefined) return [];
+    const text = await readFile(join(this.#stateDir, journal), 'utf8');
+    return [...text.matchAll(/"offset":(\d+)/g)].map(([, offset]) => Number(offset));
+  }
+
   /** Names of the disks, and of anything else but the kept reports, that migrations left on this host. */
   async left(): Promise<{ disks: string[]; domains: string[]; leftovers: string[] }> {
     const targets = await readdir(this.targetDir);
@@ -120,7 +129,7 @@ export class Site {
       domains: domains.filter((name) => !name.startsWith('longhaul-boot-')),
       leftovers: [
         ...targets.filter((name) => name.startsWith('.')),
-        ...state.filter((name) => /\/(work|ledger)$/.test(name)),
+        ...state.filter((name) => /\/(work|ledger|fetched)$/.test(name)),
         ...domains.filter((name) => name.startsWith('longhaul-boot-')),
         ...processes()
           .filter(({ command }) => command.includes(this.directory))

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { baseEnv, limitedCommand } from '../../activities/host/tool.ts';
 import { claimablePort } from '../../workers/embedded/ports.ts';
-import { run } from '../guests/lib/run.ts';
+import { serverCertificates, type ServerCertificates } from './certificates.ts';
 
 interface WebServerOptions {
   /** Of each connection, in bytes a second. */
@@ -29,16 +29,21 @@ export class WebServer {
   /** What is served; files may come and go. */
   readonly folder: string;
   /** PEM of the authority: for `connect.ca`, and the file for NODE_EXTRA_CA_CERTS. */
-  readonly authority: string;
+  readonly authority: Buffer;
   readonly authorityPath: string;
   readonly #port: number;
   readonly #log: string;
   readonly #child: ChildProcess;
 
-  private constructor(directory: string, port: number, authority: string, child: ChildProcess) {
+  private constructor(
+    directory: string,
+    port: number,
+    certificates: ServerCertificates,
+    child: ChildProcess,
+  ) {
     this.folder = join(directory, 'www');
-    this.authorityPath = join(directory, 'ca.pem');
-    this.authority = authority;
+    this.authorityPath = certificates.caPath;
+    this.authority = certificates.ca;
     this.#log = join(directory, 'access.log');
     this.#port = port;
     this.#child = child;
@@ -47,7 +52,7 @@ export class WebServer {
   /** @param directory an empty one of the server's own */
   static async start(directory: string, options: WebServerOptions = {}): Promise<WebServer> {
     await mkdir(join(directory, 'www'), { recursive: true });
-    await makeCertificates(directory);
+    const certificates = serverCertificates(directory);
     const port = await claimablePort(0, 'the web server of a test');
     const configuration = join(directory, 'nginx.conf');
     await writeFile(configuration, configurationOf(directory, port, options));
@@ -57,8 +62,7 @@ export class WebServer {
       {},
     );
     const child = spawn(command, args, { env: baseEnv, stdio: 'ignore' });
-    const authority = await readFile(join(directory, 'ca.pem'), 'utf8');
-    const server = new WebServer(directory, port, authority, child);
+    const server = new WebServer(directory, port, certificates, child);
     await server.#untilItAnswers(join(directory, 'error.log'));
     return server;
   }
@@ -124,16 +128,3 @@ http {
   }
 }
 `;
-
-/** An authority (ca.pem), and a certificate for localhost that it signed (server.pem, server.key). */
-export async function makeCertificates(directory: string): Promise<void> {
-  const at = (name: string) => join(directory, name);
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  const openssl = (...args: string[]) => run('openssl', ['req', '-x509', '-days', '2', ...key, ...args]);
-  await openssl('-subj', '/CN=Authority of a test', '-keyout', at('ca.key'), '-out', at('ca.pem'));
-  await openssl(
-    ...['-CA', at('ca.pem'), '-CAkey', at('ca.key'), '-subj', '/CN=localhost'],
-    ...['-addext', 'subjectAltName=DNS:localhost', '-addext', 'basicConstraints=critical,CA:FALSE'],
-    ...['-keyout', at('server.key'), '-out', at('server.pem')],
-  );
-}

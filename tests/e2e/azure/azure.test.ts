@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { MigrationSpecInput } from '../../../contracts/spec.ts';
 import type { MigrationReport } from '../../../contracts/steps.ts';
 import { startEmbeddedServer, type EmbeddedServer } from '../../../workers/embedded/embedded-server.ts';
@@ -18,26 +18,32 @@ const connections = 4;
 const mebibyte = 1024 ** 2;
 
 let azure: Azure;
-let site: Site;
+let serverSite: Site;
 let server: EmbeddedServer;
 let client: Client;
 
 beforeAll(async () => {
   azure = await startAzure();
-  site = await Site.create();
-  const options = { binary: await temporalBinary(), stateDir: join(site.directory, 'server') };
+  serverSite = await Site.create();
+  const options = { binary: await temporalBinary(), stateDir: join(serverSite.directory, 'server') };
   server = await startEmbeddedServer({ ...options, port: 0, uiPort: 0, log: silentLog });
   client = new Client({ connection: await Connection.connect({ address: server.address }) });
 });
 afterAll(async () => {
   await client.connection.close();
   await server.stop();
-  await site.remove();
+  await serverSite.remove();
   await azure.close();
 });
 
+async function newSite(): Promise<Site> {
+  const site = await Site.create();
+  onTestFinished(() => site.remove());
+  return site;
+}
+
 /** A worker as an operator of Azure has it, and as talkative as it gets. */
-const worker = () =>
+const workerOf = (site: Site) =>
   site.worker(server.address, {
     AZURE_AUTHORITY_HOST: azure.authorityHost,
     LONGHAUL_AZURE_RESOURCE_MANAGER: azure.resourceManager,
@@ -89,9 +95,12 @@ const secrets = () => [
   /sig=[A-Za-z0-9%+/]{16}/,
 ];
 
-function placesWithSecrets(printed: readonly string[]): string[] {
-  const files = readdirSync(site.directory, { recursive: true, encoding: 'utf8' })
-    .map((name) => join(site.directory, name))
+/** Files of the host and of the Temporal server, its database included. */
+function placesWithSecrets(site: Site, printed: readonly string[]): string[] {
+  const files = [site, serverSite]
+    .flatMap(({ directory }) =>
+      readdirSync(directory, { recursive: true, encoding: 'utf8' }).map((name) => join(directory, name)),
+    )
     .filter((path) => statSync(path).isFile() && statSync(path).size < 256 * mebibyte);
   const texts = [
     ...files.map((path) => ({ where: path, text: readFileSync(path, 'latin1') })),
@@ -109,7 +118,8 @@ describe('a VM of Azure', { retry: bootRetries }, () => {
     const name = `tiny-${Date.now()}`;
     const vm = await addVm(name);
     azure.requests.clear();
-    const victim = worker();
+    const site = await newSite();
+    const victim = workerOf(site);
     const handle = await site.migrateFrom(client, {
       source: sourceOf(name),
       // Slow enough to be caught at it.
@@ -119,7 +129,7 @@ describe('a VM of Azure', { retry: bootRetries }, () => {
     while (askedBytes() < 8 * mebibyte) await sleep(50);
     await site.kill(victim);
     const before = askedBytes();
-    const second = worker();
+    const second = workerOf(site);
     while ((await runningActivity(handle)) !== 'ended') await sleep(200);
     const report = (await handle.result()) as MigrationReport;
 
@@ -133,7 +143,7 @@ describe('a VM of Azure', { retry: bootRetries }, () => {
     expect(askedBytes()).toBeLessThanOrEqual(dataBytes + connections * 4 * mebibyte);
     expect(azure.world.snapshots.list()).toEqual([]);
     expect(vm.powerState).toBe('stopped');
-    expect(placesWithSecrets([victim.printed, second.printed])).toEqual([]);
+    expect(placesWithSecrets(site, [victim.printed, second.printed])).toEqual([]);
     await second.stop();
   });
 
@@ -146,7 +156,8 @@ describe('a VM of Azure', { retry: bootRetries }, () => {
       times: 500,
       effect: { kind: 'status', status: 403, code: 'AuthenticationFailed' },
     });
-    const talkative = worker();
+    const site = await newSite();
+    const talkative = workerOf(site);
     const handle = await site.migrateFrom(client, { source: sourceOf(name), policy: {} });
     await expect(handle.result()).rejects.toThrow();
     azure.faults.clear();
@@ -159,6 +170,6 @@ describe('a VM of Azure', { retry: bootRetries }, () => {
     // That there is something to be found.
     expect(talkative.printed).toContain('TRANSFER_DENIED');
     await talkative.stop();
-    expect(placesWithSecrets([talkative.printed])).toEqual([]);
+    expect(placesWithSecrets(site, [talkative.printed])).toEqual([]);
   });
 });

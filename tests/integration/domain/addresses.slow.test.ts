@@ -63,6 +63,9 @@ async function fixed(guest: GuestSession, device: string): Promise<FixOutcome[]>
   await guest.mount(device, '/', 'rw');
   const grub = (await guest.readFile('/boot/grub/grub.cfg')).toString();
   await guest.replaceFile('/boot/grub/grub.cfg', grub.replace('root=/dev/sda1', 'root=/dev/vda1'));
+  // A name for each card: of one alone it would not be sure which of the two is meant.
+  const interfaces = (await guest.readFile('/etc/network/interfaces')).toString();
+  await guest.replaceFile('/etc/network/interfaces', `${interfaces}\niface ens224 inet manual\n`);
   const root = { device, fsType: 'ext4' };
   return runFixes(
     [networkFix],

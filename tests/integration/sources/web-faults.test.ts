@@ -12,9 +12,9 @@ import { fileURLToPath } from 'node:url';
 import { Agent } from 'undici';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { TransferPlane } from '../../../activities/transfer/transfer-plane.ts';
+import { serverCertificates } from '../../support/certificates.ts';
 import { RangeServer } from '../../support/range-server.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
-import { makeCertificates } from '../../support/web-server.ts';
 import { webVm } from '../../support/web-vm.ts';
 
 const MiB = 1024 ** 2;
@@ -27,16 +27,12 @@ let transfer: TransferPlane;
 let origin: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'longhaul-web-'));
-  await makeCertificates(directory);
-  const [key, cert, ca] = await Promise.all(
-    ['server.key', 'server.pem', 'ca.pem'].map((name) => readFile(join(directory, name))),
-  );
+  const { key, cert, ca } = serverCertificates(directory);
   server = createServer({ key, cert }, (request, response) => answer(request, response));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   origin = `https://localhost:${(server.address() as AddressInfo).port}`;
-  const connect = ca === undefined ? {} : { ca };
-  const dispatcher = new Agent({ connections: 2, connect });
+  const dispatcher = new Agent({ connections: 2, connect: { ca } });
   transfer = { dispatcher, connections: 2, limits: [], close: () => dispatcher.destroy() };
 });
 afterAll(async () => {
@@ -55,7 +51,7 @@ const honest =
   (request, response) => {
     const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? [];
     const body = disk.subarray(Number(first), Number(last) + 1);
-    const all = {
+    const all: Record<string, string | undefined> = {
       etag: '"1"',
       'content-range': `bytes ${first}-${last}/${disk.length}`,
       ...headers,
@@ -302,15 +298,14 @@ describe('a process that is killed while it fetches', () => {
     // So that kills meet it everywhere.
     web.misbehave = () => sleep(150).then(() => false);
     let kills = 0;
-    for (let ended = false; !ended;) {
+    while (kills < 6) {
       const child = spawn(process.execPath, [program, web.url.href, stateDir], { stdio: 'inherit' });
       const exit = once(child, 'exit');
-      const asked = web.asked;
+      const before = web.asked;
       // Until it has begun: then it is killed at any moment.
-      while (web.asked < asked + 2 && child.exitCode === null) await sleep(20);
+      while (web.asked < before + 2 && child.exitCode === null) await sleep(20);
       await Promise.race([sleep(50 + Math.random() * 400), exit]);
-      ended = child.exitCode === 0 || kills === 6;
-      if (ended) break;
+      if (child.exitCode === 0) break;
       child.kill('SIGKILL');
       await exit;
       kills += 1;

@@ -102,6 +102,7 @@ describe('the report of a migration that succeeded', () => {
     const disk = { image, virtualSizeBytes: 2 ** 30, allocatedBytes: 2 ** 30, files: [] };
     const transfer = {
       from: 'https://h.example/a`|b.raw',
+      identity: '"1"',
       ...{ dataBytes: 2 ** 30, fetchedBytes: 2 ** 20, sha256: 'ab'.repeat(32), seconds: 90 },
     };
     const fetched = renderReportMarkdown({
