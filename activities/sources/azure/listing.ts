@@ -17,7 +17,7 @@ interface Paged {
  * @throws LonghaulError as {@link AzureConnection.ask} does.
  */
 export async function listAll<T extends z.ZodType>(
-  azure: AzureConnection,
+  azure: Pick<AzureConnection, 'ask'>,
   doing: string,
   shape: T,
   list: () => Paged,
