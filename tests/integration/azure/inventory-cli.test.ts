@@ -1,4 +1,7 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { connect, type AddressInfo, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startAzure, type Azure } from '../../simulators/azure/azure.ts';
@@ -98,6 +101,29 @@ describe('longhaul inventory azure', () => {
     });
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toHaveLength(1);
+  });
+
+  it('goes through the proxy of the environment, for the login too', async () => {
+    const asked: string[] = [];
+    const proxy = createServer().on('connect', (request, client: Socket, head: Buffer) => {
+      const { hostname, port } = new URL(`http://${request.url ?? ''}`);
+      asked.push(`https://${hostname}:${port}`);
+      const server = connect(Number(port), hostname, () => {
+        client.write('HTTP/1.1 200 OK\r\n\r\n');
+        server.write(head);
+        server.pipe(client).pipe(server);
+      });
+      server.on('error', () => client.destroy());
+      client.on('error', () => server.destroy());
+    });
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    const { port } = proxy.address() as AddressInfo;
+    const { code } = await inventory([...here(), '--all'], { HTTPS_PROXY: `http://127.0.0.1:${port}` });
+    proxy.close();
+    expect(code).toBe(0);
+    expect(asked).toContain(azure.authorityHost);
+    expect(asked).toContain(azure.resourceManager);
   });
 
   it('says when a certificate is not trusted, and what to do', async () => {
