@@ -67,7 +67,7 @@ async function freeze(request: FreezeRequest): Promise<FrozenDisk[]> {
   if (collection !== undefined || (running && source.whenRunning === 'snapshot'))
     return restorePointDisks(request);
   if (running && source.whenRunning === 'refuse')
-    throw new LonghaulError('SOURCE_UNREADABLE', {
+    throw new LonghaulError('SOURCE_RUNNING', {
       found: `${source.vm} is running, and source.whenRunning is "refuse"`,
       remedy:
         'Stop it, or set source.whenRunning to "stop" (stopped for the migration) or "snapshot" (its disks as of one moment).',

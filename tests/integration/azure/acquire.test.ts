@@ -171,7 +171,7 @@ describe('a VM that runs', () => {
     const { vm } = await running();
     const migration = migrationOf(azure, vm.name);
     await expect(migration.acquire(testIo())).rejects.toMatchObject({
-      code: 'SOURCE_UNREADABLE',
+      code: 'SOURCE_RUNNING',
       found: expect.stringContaining('is running') as string,
     });
     expect(azure.requests.of('arm').filter(({ method }) => method !== 'GET')).toEqual([]);
