@@ -79,4 +79,20 @@ export const explanations: readonly Explanation[] = [
     path: /\/usr\/lib\/virt-sysprep(\/.*)?/,
     reason: 'As above.',
   },
+  {
+    by: 'virt-v2v',
+    path: /\/boot\/efi\/EFI\/[^/]+\/grub\.cfg/,
+    reason:
+      'The stub on the ESP, which only leads to the file in /boot: virt-v2v has the whole menu written into it, and the one in /boot stays as it was.',
+  },
+  {
+    by: 'ours',
+    path: /\/boot\/grub\/grub\.cfg/,
+    reason: 'The menu that the stub on the ESP leads to: root by UUID, serial console.',
+  },
+  {
+    by: 'virt-v2v',
+    path: /\/tmp\/lvm/,
+    reason: 'Left behind by a program that it runs in the guest.',
+  },
 ];
