@@ -87,7 +87,8 @@ export function migrationOf(
     request,
     work,
     run,
-    acquire: (io: StepIo) => of.acquire(request, work, io),
+    acquire: (io: StepIo, maxBytesPerSecond?: number) =>
+      of.acquire(maxBytesPerSecond === undefined ? request : { ...request, maxBytesPerSecond }, work, io),
     resync: async (round: number, io: StepIo) => of.resync?.(request, work, round, io),
     release: async (io: StepIo, restart = false) => of.release?.(request, work, { restart }, io),
     describe: (io: StepIo) => of.describe(request, io),

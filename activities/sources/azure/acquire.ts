@@ -5,7 +5,7 @@ import type { StepIo } from '../../host/step-io.ts';
 import type { WorkDir } from '../../host/work-dir.ts';
 import { openDisk } from '../../image/open-disk.ts';
 import { type FetchedDisk, fetchDisk, fetchedDisk } from '../../transfer/fetched-disk.ts';
-import { RateLimit } from '../../transfer/rate-limit.ts';
+import { limitsOf } from '../../transfer/transfer-plane.ts';
 import type { SourceDeps, SourceRequest } from '../source.ts';
 import { connectAzure } from './connect.ts';
 import { deleteMade } from './release.ts';
@@ -39,9 +39,10 @@ export async function acquireDisks(
   );
   const frozen = await freeze({ azure, compute, source, run, vm, work, io });
   const { dispatcher } = deps.transfer;
+  const options = fetchOptions(request, deps);
   const fetched = await sideBySide(frozen, io, (disk, own) =>
     fetchDisk({
-      ...fetchOptions(request, deps),
+      ...options,
       work,
       index: disk.index,
       name: disk.name,
@@ -52,10 +53,9 @@ export async function acquireDisks(
   return opened(fetched, io);
 }
 
-/** How the disks of a request are fetched. */
+/** How the disks of a request are fetched, all of them under the same limits. */
 export function fetchOptions({ maxBytesPerSecond }: SourceRequest<'azure'>, { transfer }: SourceDeps) {
-  const own = maxBytesPerSecond === undefined ? [] : [new RateLimit(maxBytesPerSecond)];
-  return { connections: transfer.connections, chunkBytes, limits: [...transfer.limits, ...own] };
+  return { connections: transfer.connections, chunkBytes, limits: limitsOf(transfer, maxBytesPerSecond) };
 }
 
 /** All disks as of one moment, of a VM that runs or does not, as the spec wants it. */

@@ -43,6 +43,7 @@ export async function resyncDisks(
   const frozen: FreezeRequest = { azure, compute, source, run, vm, work, io };
   const now = await snapshotDisks(frozen, round);
   const before = snapshotNames(frozen, round - 1);
+  const options = fetchOptions(request, deps);
   const disks = await sideBySide(now, io, async (disk, own) => {
     const earlier = earlierOf(frozen, disk, before[disk.index] ?? '');
     const known = await fetchedDisk(work, disk.index);
@@ -54,7 +55,7 @@ export async function resyncDisks(
         remedy: 'Fetch the disks whole: start the migration again.',
       });
     return patchDisk({
-      ...fetchOptions(request, deps),
+      ...options,
       work,
       index: disk.index,
       name: disk.name,

@@ -4,7 +4,7 @@ import type { StepIo } from '../../host/step-io.ts';
 import type { WorkDir } from '../../host/work-dir.ts';
 import { openDisk } from '../../image/open-disk.ts';
 import { askAgain, fetchDisk } from '../../transfer/fetched-disk.ts';
-import { RateLimit } from '../../transfer/rate-limit.ts';
+import { limitsOf } from '../../transfer/transfer-plane.ts';
 import type { SourceDeps } from '../source.ts';
 import { WebDisk, type WebDiskSpec } from './web-disk.ts';
 
@@ -25,7 +25,7 @@ export async function fetchDisks(
   options: FetchOptions,
 ): Promise<AcquiredDisk[]> {
   const { work, deps, maxBytesPerSecond, io } = options;
-  const own = maxBytesPerSecond === undefined ? [] : [new RateLimit(maxBytesPerSecond)];
+  const limits = limitsOf(deps.transfer, maxBytesPerSecond);
   return sideBySide(specs, io, async ({ index, url, format }, together) => {
     const disk = await WebDisk.of(url, deps);
     const { path, transfer } = await fetchDisk({
@@ -34,7 +34,7 @@ export async function fetchDisks(
       name: disk.name,
       open: () => disk.open(together.signal),
       connections: deps.transfer.connections,
-      limits: [...deps.transfer.limits, ...own],
+      limits,
       io: together,
     });
     return { ...(await openFetched(work, index, { path, format }, together.signal)), transfer };

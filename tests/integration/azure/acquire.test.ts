@@ -233,3 +233,18 @@ it('keeps no signature on the host', async () => {
     expect(readFileSync(migration.work.kept(name), 'utf8')).not.toMatch(/sig=|se=/);
   await migration.release(testIo());
 });
+
+it('fetches all disks together no faster than the migration may', async () => {
+  const { vm } = await addShop(azure);
+  const data = { offset: 0, data: Buffer.alloc(4 * 1024 ** 2, 7) };
+  for (const { content } of [vm.osDisk, ...vm.dataDisks.map(({ disk }) => disk)])
+    await content.write(data.offset, data.data);
+  const migration = migrationOf(azure, vm.name);
+  const perSecond = 4 * 1024 ** 2;
+  const disks = await migration.acquire(testIo(), perSecond);
+  const bytes = disks.reduce((sum, { transfer }) => sum + (transfer?.fetchedBytes ?? 0), 0);
+  const seconds = Math.max(...disks.map(({ transfer }) => transfer?.seconds ?? 0));
+  // Half a second of it may come at once.
+  expect(seconds).toBeGreaterThan(bytes / perSecond - 0.6);
+  await migration.release(testIo());
+});
