@@ -1,7 +1,8 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { undefineAbandoned } from '../activities/domain/define.ts';
+import { listIfThere } from '../activities/host/read-if-there.ts';
 import { WorkDir } from '../activities/host/work-dir.ts';
 import { discardFetched } from '../activities/transfer/fetched-disk.ts';
 import { hasErrno, messageOf } from '../contracts/errors.ts';
@@ -71,8 +72,8 @@ async function knowsThisState(client: Client, stateDir: string): Promise<boolean
 
 async function runsOf(stateDir: string): Promise<RunRef[]> {
   const runs: RunRef[] = [];
-  for (const migrationId of await listDir(join(stateDir, 'migrations'))) {
-    for (const runId of await listDir(join(stateDir, 'migrations', migrationId)))
+  for (const migrationId of await listIfThere(join(stateDir, 'migrations'))) {
+    for (const runId of await listIfThere(join(stateDir, 'migrations', migrationId)))
       runs.push({ migrationId, runId });
   }
   return runs;
@@ -90,15 +91,6 @@ async function fateOf(client: Client, run: RunRef): Promise<'alive' | 'given up'
     return givenUp.includes(status.name) ? 'given up' : 'over';
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return 'over';
-    throw error;
-  }
-}
-
-async function listDir(path: string): Promise<string[]> {
-  try {
-    return await readdir(path);
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return [];
     throw error;
   }
 }

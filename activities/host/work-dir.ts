@@ -1,6 +1,7 @@
-import { appendFile, mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasErrno } from '../../contracts/errors.ts';
+import { readIfThere } from './read-if-there.ts';
 import type { RunRef } from '../../contracts/values.ts';
 
 /**
@@ -75,13 +76,8 @@ export class WorkDir {
   }
 
   private async noted(): Promise<string[]> {
-    try {
-      const text = await readFile(join(this.root, 'ledger'), 'utf8');
-      return text.split('\n').flatMap(notedPath);
-    } catch (error) {
-      if (hasErrno(error, 'ENOENT')) return [];
-      throw error;
-    }
+    const text = (await readIfThere(join(this.root, 'ledger'))) ?? '';
+    return text.split('\n').flatMap(notedPath);
   }
 }
 

@@ -1,8 +1,9 @@
 import { constants } from 'node:fs';
-import { link, lstat, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { link, lstat, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasErrno, LonghaulError } from '../../contracts/errors.ts';
 import type { RunRef, TargetDisk } from '../../contracts/values.ts';
+import { listIfThere, readIfThere } from '../host/read-if-there.ts';
 import { syncPath } from '../host/sync-path.ts';
 import type { WorkDir } from '../host/work-dir.ts';
 
@@ -121,11 +122,7 @@ export async function removePublished(work: WorkDir, index: number): Promise<str
 
 /** Indexes of the disks that this run finished, or was about to. */
 export async function publishedDisks(work: WorkDir): Promise<number[]> {
-  const names = await readdir(work.scratch).catch((error: unknown) => {
-    if (hasErrno(error, 'ENOENT')) return [];
-    throw error;
-  });
-  return names
+  return (await listIfThere(work.scratch))
     .flatMap((name) => /^published-disk(\d+)\.json$/.exec(name)?.[1] ?? [])
     .map(Number)
     .sort((a, b) => a - b);
@@ -149,12 +146,8 @@ export async function requireFree(path: string): Promise<void> {
 }
 
 async function readRecord(work: WorkDir, index: number): Promise<Publication | undefined> {
-  try {
-    return JSON.parse(await readFile(recordPathOf(work, index), 'utf8')) as Publication;
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return undefined;
-    throw error;
-  }
+  const text = await readIfThere(recordPathOf(work, index));
+  return text === undefined ? undefined : (JSON.parse(text) as Publication);
 }
 
 async function keyOf(path: string): Promise<FileKey> {

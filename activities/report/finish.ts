@@ -1,8 +1,8 @@
-import { readFile, rm } from 'node:fs/promises';
-import { hasErrno } from '../../contracts/errors.ts';
+import { rm } from 'node:fs/promises';
 import { renderReportMarkdown } from '../../contracts/report-markdown.ts';
 import type { MigrationReport, StepContext } from '../../contracts/steps.ts';
 import type { Host } from '../host/host.ts';
+import { readIfThere } from '../host/read-if-there.ts';
 import { replaceFile } from '../host/replace-file.ts';
 import { WorkDir } from '../host/work-dir.ts';
 import { discardFetched } from '../transfer/fetched-disk.ts';
@@ -65,10 +65,6 @@ export async function discardWork(
 }
 
 async function earlierAnswer(work: WorkDir): Promise<string[]> {
-  try {
-    return JSON.parse(await readFile(work.kept(answerName), 'utf8')) as string[];
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return [];
-    throw error;
-  }
+  const text = await readIfThere(work.kept(answerName));
+  return text === undefined ? [] : (JSON.parse(text) as string[]);
 }

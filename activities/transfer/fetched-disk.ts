@@ -1,10 +1,11 @@
-import { mkdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasErrno, LonghaulError } from '../../contracts/errors.ts';
 import { formatBytes } from '../../contracts/units.ts';
 import type { DiskTransfer } from '../../contracts/values.ts';
 import { withFileLock } from '../host/file-lock.ts';
 import { ProgressMeter } from '../host/progress-meter.ts';
+import { listIfThere, readIfThere } from '../host/read-if-there.ts';
 import { replaceFile } from '../host/replace-file.ts';
 import { freeSpace } from '../host/space.ts';
 import type { StepIo } from '../host/step-io.ts';
@@ -123,7 +124,7 @@ export async function discardFetched(
   { keepWhole }: { keepWhole: boolean },
 ): Promise<string[]> {
   const kept: string[] = [];
-  for (let index = 0; keepWhole && index < mostDisks; index += 1) {
+  for (const index of keepWhole ? await fetchedIndexes(work) : []) {
     const place = placeOf(work, index);
     if ((await readRecord(place.record)) !== undefined) kept.push(place.path);
     else for (const path of Object.values(place)) await rm(path, { force: true });
@@ -132,8 +133,12 @@ export async function discardFetched(
   return kept;
 }
 
-/** As many as a spec may have. */
-const mostDisks = 64;
+/** Of the disks that were begun at least. */
+async function fetchedIndexes(work: WorkDir): Promise<number[]> {
+  const names = await listIfThere(work.fetched);
+  const indexes = names.flatMap((name) => /^disk(\d+)(\.|$)/.exec(name)?.[1] ?? []).map(Number);
+  return [...new Set(indexes)].sort((a, b) => a - b);
+}
 
 /** Better to say so before than when the host is full. */
 async function requireRoom(path: string, { name, extents }: RangeSource): Promise<void> {
@@ -166,10 +171,6 @@ function reporter({ index, name, io }: FetchJob): DownloadJob['onProgress'] {
 }
 
 async function readRecord(path: string): Promise<DiskTransfer | undefined> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8')) as DiskTransfer;
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return undefined;
-    throw error;
-  }
+  const text = await readIfThere(path);
+  return text === undefined ? undefined : (JSON.parse(text) as DiskTransfer);
 }

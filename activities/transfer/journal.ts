@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, open, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
-import { hasErrno } from '../../contracts/errors.ts';
+import { readIfThere } from '../host/read-if-there.ts';
 import { syncPath } from '../host/sync-path.ts';
 import type { Extent } from './extents.ts';
 
@@ -118,13 +118,8 @@ interface Known {
 }
 
 async function read(path: string, subject: JournalSubject, boot: string): Promise<Known | undefined> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return undefined;
-    throw error;
-  }
+  const text = await readIfThere(path);
+  if (text === undefined) return undefined;
   const lines = text.split('\n').flatMap(parsed);
   const [head] = lines;
   if (head === undefined || !('subject' in head)) return undefined;

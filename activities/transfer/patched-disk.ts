@@ -1,8 +1,9 @@
-import { open, readFile, rm, stat } from 'node:fs/promises';
+import { open, rm, stat } from 'node:fs/promises';
 import { z } from 'zod';
-import { hasErrno, LonghaulError } from '../../contracts/errors.ts';
+import { LonghaulError } from '../../contracts/errors.ts';
 import { zeroRange } from '../host/zero-range.ts';
 import type { WorkDir } from '../host/work-dir.ts';
+import { readIfThere } from '../host/read-if-there.ts';
 import { replaceFile } from '../host/replace-file.ts';
 import type { Extent } from './extents.ts';
 import {
@@ -85,12 +86,8 @@ async function clear(path: string, cleared: readonly Extent[], sizeBytes: number
 }
 
 async function markOf(path: string): Promise<string | undefined> {
-  try {
-    return mark.parse(JSON.parse(await readFile(path, 'utf8'))).before;
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return undefined;
-    throw error;
-  }
+  const text = await readIfThere(path);
+  return text === undefined ? undefined : mark.parse(JSON.parse(text)).before;
 }
 
 function notThatState({ name, before }: PatchJob, found: string | undefined): LonghaulError {

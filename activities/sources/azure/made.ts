@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
-import { access, readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { hasErrno } from '../../../contracts/errors.ts';
 import type { RunRef } from '../../../contracts/values.ts';
+import { readIfThere } from '../../host/read-if-there.ts';
 import { replaceFile } from '../../host/replace-file.ts';
 import type { WorkDir } from '../../host/work-dir.ts';
 
@@ -43,20 +42,12 @@ export type Made = z.output<typeof made>;
 const pathOf = (work: WorkDir) => work.kept('azure.json');
 
 export async function readMade(work: WorkDir): Promise<Made> {
-  try {
-    return made.parse(JSON.parse(await readFile(pathOf(work), 'utf8')));
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return made.parse({});
-    throw error;
-  }
+  return made.parse(JSON.parse((await readIfThere(pathOf(work))) ?? '{}'));
 }
 
 /** Whether anything was made: it is noted before. */
 export async function isNoted(work: WorkDir): Promise<boolean> {
-  return access(pathOf(work)).then(
-    () => true,
-    () => false,
-  );
+  return (await readIfThere(pathOf(work))) !== undefined;
 }
 
 export async function noteMade(work: WorkDir, change: Partial<Made>): Promise<void> {
