@@ -34,6 +34,10 @@ function credentialsOf({ username, password }: URL): Record<string, string> {
 export const one = (header: string | string[] | undefined): string | undefined =>
   Array.isArray(header) ? header[0] : header;
 
+/** Answers that may be others a moment later. */
+export const isTemporary = (statusCode: number): boolean =>
+  statusCode === 408 || statusCode === 429 || statusCode >= 500;
+
 /** Reads what is left of a short answer, so that its connection can be used again. */
 export async function drain(answer: Dispatcher.ResponseData): Promise<void> {
   await answer.body.dump({ limit: 65_536 }).catch(() => undefined);

@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici';
 import { messageOf } from '../../contracts/errors.ts';
 import type { Extent } from './extents.ts';
 import type { HttpAccess } from './http-access.ts';
-import { contentRange, drain, one, rangeRequest } from './http-request.ts';
+import { contentRange, drain, one, rangeRequest, isTemporary } from './http-request.ts';
 import { type RangeSource, TransferFault } from './range-source.ts';
 import { retryAfterMs } from './retry-after.ts';
 
@@ -93,11 +93,14 @@ export class HttpRangeSource implements RangeSource {
     if (statusCode === 412) throw new TransferFault('changed', `${place} is another disk now`);
     if (statusCode === 416) throw new TransferFault('changed', `${place} is shorter than it was`);
     if (statusCode !== 206) {
-      const temporary = statusCode === 408 || statusCode === 429 || statusCode >= 500;
       const wait = retryAfterMs(one(headers['retry-after']), Date.now());
-      throw new TransferFault(temporary ? 'again' : 'refused', `${place} answers ${statusCode}`, {
-        retryAfterMs: wait,
-      });
+      throw new TransferFault(
+        isTemporary(statusCode) ? 'again' : 'refused',
+        `${place} answers ${statusCode}`,
+        {
+          retryAfterMs: wait,
+        },
+      );
     }
     if (!isOf(this.#disk, headers)) throw new TransferFault('changed', `${place} is another disk now`);
     const encoding = one(headers['content-encoding']);

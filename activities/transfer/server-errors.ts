@@ -1,4 +1,5 @@
 import { LonghaulError, messageOf } from '../../contracts/errors.ts';
+import { isTemporary } from './http-request.ts';
 
 /** What a web server that is asked for a disk can do wrong, said to people. `name` is the disk's, without secrets. */
 
@@ -18,7 +19,7 @@ export const gone = (name: string, statusCode: number): LonghaulError =>
 
 /** An answer that is neither what was asked for nor an explanation. */
 export function denied(name: string, statusCode: number): LonghaulError {
-  if (statusCode === 408 || statusCode === 429 || statusCode >= 500)
+  if (isTemporary(statusCode))
     return new LonghaulError('TRANSFER_FAILED', {
       found: `the server of ${name} answers ${statusCode}`,
       remedy: 'See whether it is well and not overloaded, then retry.',

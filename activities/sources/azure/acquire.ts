@@ -31,13 +31,7 @@ export async function acquireDisks(
   const here = await allFetched(work);
   if (here) return opened(here, io);
 
-  const { source, run } = request;
-  const azure = await connectAzure(source, deps, io);
-  const compute = await azure.compute(source.subscription);
-  const vm = await azure.ask(`read the VM ${source.vm}`, () =>
-    compute.virtualMachines.get(source.resourceGroup, source.vm),
-  );
-  const frozen = await freeze({ azure, compute, source, run, vm, work, io });
+  const frozen = await freeze(await freezeRequest(request, work, deps, io));
   const { dispatcher } = deps.transfer;
   const options = fetchOptions(request, deps);
   const fetched = await sideBySide(frozen, io, (disk, own) =>
@@ -51,6 +45,21 @@ export async function acquireDisks(
     }),
   );
   return opened(fetched, io);
+}
+
+/** Connects, and reads the VM. */
+export async function freezeRequest(
+  { source, run }: SourceRequest<'azure'>,
+  work: WorkDir,
+  deps: SourceDeps,
+  io: StepIo,
+): Promise<FreezeRequest> {
+  const azure = await connectAzure(source, deps, io);
+  const compute = await azure.compute(source.subscription);
+  const vm = await azure.ask(`read the VM ${source.vm}`, () =>
+    compute.virtualMachines.get(source.resourceGroup, source.vm),
+  );
+  return { azure, compute, source, run, vm, work, io };
 }
 
 /** How the disks of a request are fetched, all of them under the same limits. */

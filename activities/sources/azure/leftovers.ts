@@ -2,6 +2,7 @@ import type { ComputeManagementClient } from '@azure/arm-compute';
 import type { RunRef } from '../../../contracts/values.ts';
 import type { AzureConnection } from './connect.ts';
 import { tags } from './made.ts';
+import { resourceGroupOf } from './resources.ts';
 import { deleteCollection } from './restore-point.ts';
 import { deleteSnapshot } from './snapshots.ts';
 
@@ -21,16 +22,18 @@ interface Tagged {
   tags?: Record<string, string>;
 }
 
-/** All that migrations made in a subscription and that is still there. Costs the pages of two listings. */
+/** All that migrations made in a subscription, or a group of it, and that is still there: the pages of two listings. */
 export async function listLeftovers(
   azure: AzureConnection,
   compute: ComputeManagementClient,
+  group?: string,
 ): Promise<Leftover[]> {
+  const where = group === undefined ? 'the subscription' : group;
   const found: Leftover[] = [];
   const note = (kind: Leftover['kind'], resource: Tagged, createdAt?: Date) => {
     const migrationId = resource.tags?.[tags.migration];
     const runId = resource.tags?.[tags.run];
-    const [, resourceGroup] = /\/resourceGroups\/([^/]+)\//i.exec(resource.id ?? '') ?? [];
+    const resourceGroup = resourceGroupOf(resource.id ?? '');
     const { name } = resource;
     if (migrationId === undefined || runId === undefined || resourceGroup === undefined) return;
     if (name === undefined) return;
@@ -40,12 +43,14 @@ export async function listLeftovers(
       ...(createdAt === undefined ? {} : { createdAt: createdAt.toISOString() }),
     });
   };
-  await azure.ask('list the snapshots of the subscription', async () => {
-    for await (const snapshot of compute.snapshots.list()) note('snapshot', snapshot, snapshot.timeCreated);
+  const { snapshots, restorePointCollections: collections } = compute;
+  await azure.ask(`list the snapshots of ${where}`, async () => {
+    const all = group === undefined ? snapshots.list() : snapshots.listByResourceGroup(group);
+    for await (const snapshot of all) note('snapshot', snapshot, snapshot.timeCreated);
   });
-  await azure.ask('list the restore point collections of the subscription', async () => {
-    for await (const collection of compute.restorePointCollections.listAll())
-      note('restore point collection', collection);
+  await azure.ask(`list the restore point collections of ${where}`, async () => {
+    const all = group === undefined ? collections.listAll() : collections.list(group);
+    for await (const collection of all) note('restore point collection', collection);
   });
   return found;
 }
@@ -54,7 +59,7 @@ export async function listLeftovers(
 export async function removeLeftover(
   azure: AzureConnection,
   compute: ComputeManagementClient,
-  { kind, resourceGroup, name }: Leftover,
+  { kind, resourceGroup, name }: Pick<Leftover, 'kind' | 'resourceGroup' | 'name'>,
   signal: AbortSignal,
 ): Promise<void> {
   const remove = kind === 'snapshot' ? deleteSnapshot : deleteCollection;

@@ -1,6 +1,7 @@
 import type { Firmware } from '../../../contracts/values.ts';
 import {
   idKey,
+  inGuestOrder,
   nameOf,
   resourceGroupOf,
   type DiskResource,
@@ -128,9 +129,9 @@ type AttachedDisk = NonNullable<NonNullable<VmResource['storageProfile']>['osDis
 type AttachedDataDisk = NonNullable<NonNullable<VmResource['storageProfile']>['dataDisks']>[number];
 
 function disksOf(vm: VmResource, resources: Surroundings['disks']): AzureDisk[] {
-  const { osDisk, dataDisks = [] } = vm.storageProfile ?? {};
-  const data = dataDisks.toSorted((a, b) => a.lun - b.lun).map((disk) => diskOf(vm, disk, resources));
-  return osDisk === undefined ? data : [diskOf(vm, osDisk, resources), ...data];
+  return inGuestOrder(vm.storageProfile).flatMap((disk) =>
+    disk === undefined ? [] : diskOf(vm, disk, resources),
+  );
 }
 
 function diskOf(
@@ -223,7 +224,9 @@ function networkOf(subnetId: string | undefined): string | undefined {
 }
 
 /** From statuses such as `PowerState/running`. */
-export function powerStateOf(view: VmResource['instanceView']): PowerState {
+export function powerStateOf(
+  view: { statuses?: readonly { code?: string | undefined }[] | undefined } | undefined,
+): PowerState {
   for (const { code } of view?.statuses ?? []) {
     const [, state] = /^PowerState\/(\w+)$/.exec(code ?? '') ?? [];
     if (state !== undefined) return powerStates.find((known) => known === state) ?? 'unknown';

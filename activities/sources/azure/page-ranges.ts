@@ -57,7 +57,7 @@ export async function readPageRanges(
   const ranges: PageRanges = { blobBytes: 0, etag: '', data: [], cleared: [] };
   for (let marker = '', first = true; first || marker !== ''; first = false) {
     const query = { comp: 'pagelist', maxresults: String(mostResults), ...(marker === '' ? {} : { marker }) };
-    const page = await blob.ask({ method: 'GET', query, headers }, signal);
+    const page = await blob.ask({ query, headers }, signal);
     const { etag, blobBytes } = factsOf(blob, page);
     if (!first && (etag !== ranges.etag || blobBytes !== ranges.blobBytes))
       throw new LonghaulError('SOURCE_CHANGED', {

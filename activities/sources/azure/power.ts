@@ -4,6 +4,7 @@ import type { AzureSourceSpec } from '../../../contracts/spec.ts';
 import type { StepIo } from '../../host/step-io.ts';
 import type { WorkDir } from '../../host/work-dir.ts';
 import type { AzureConnection } from './connect.ts';
+import { powerStateOf } from './machine.ts';
 import { noteMade, readMade } from './made.ts';
 
 type Place = Pick<AzureSourceSpec, 'resourceGroup' | 'vm'>;
@@ -14,11 +15,11 @@ export async function isRunning(
   compute: ComputeManagementClient,
   { resourceGroup, vm }: Place,
 ): Promise<boolean> {
-  const { statuses = [] } = await azure.ask(`tell the state of the VM ${vm}`, () =>
+  const view = await azure.ask(`tell the state of the VM ${vm}`, () =>
     compute.virtualMachines.instanceView(resourceGroup, vm),
   );
-  const power = statuses.map(({ code }) => code ?? '').find((code) => code.startsWith('PowerState/'));
-  return power !== 'PowerState/stopped' && power !== 'PowerState/deallocated';
+  const power = powerStateOf(view);
+  return power !== 'stopped' && power !== 'deallocated';
 }
 
 /**

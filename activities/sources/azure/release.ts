@@ -2,10 +2,10 @@ import type { StepIo } from '../../host/step-io.ts';
 import type { WorkDir } from '../../host/work-dir.ts';
 import type { SourceDeps, SourceRequest } from '../source.ts';
 import { connectAzure } from './connect.ts';
-import { isNoted, noteMade, readMade, tags } from './made.ts';
+import { listLeftovers, removeLeftover } from './leftovers.ts';
+import { isNoted, noteMade, readMade } from './made.ts';
 import { startAgain } from './power.ts';
-import { deleteCollection } from './restore-point.ts';
-import { deleteSnapshot, type FreezeRequest } from './snapshots.ts';
+import type { FreezeRequest } from './snapshots.ts';
 
 /**
  * Takes all access back and removes what the run made, found by what was noted and by its tags: a call that was
@@ -29,28 +29,16 @@ export async function releaseVm(
 /** Removes snapshots and restore points of the run. */
 export async function deleteMade(request: Omit<FreezeRequest, 'vm'>): Promise<void> {
   const { azure, compute, source, run, work, io } = request;
-  const group = source.resourceGroup;
+  const { resourceGroup } = source;
   io.report('removing the snapshots');
-  const noted = await readMade(work);
-  const tagged = async (what: string, resources: AsyncIterable<Tagged>) =>
-    azure.ask(`list the ${what} of ${group}`, async () => {
-      const names: string[] = [];
-      for await (const { name, tags: its } of resources)
-        if (its?.[tags.run] === run.runId && name !== undefined) names.push(name);
-      return names;
-    });
-  const snapshots = await tagged('snapshots', compute.snapshots.listByResourceGroup(group));
-  const collections = await tagged('restore point collections', compute.restorePointCollections.list(group));
-  const all = <T>(names: readonly T[], more: readonly T[]) => [...new Set([...names, ...more])];
-  await Promise.all(
-    all(noted.snapshots, snapshots).map((name) => deleteSnapshot(azure, compute, group, name, io.signal)),
+  const { snapshots, collection } = await readMade(work);
+  const names = { snapshot: new Set(snapshots), 'restore point collection': new Set<string>() };
+  if (collection !== undefined) names['restore point collection'].add(collection);
+  for (const { kind, name, run: owner } of await listLeftovers(azure, compute, resourceGroup))
+    if (owner.runId === run.runId) names[kind].add(name);
+  const all = (['snapshot', 'restore point collection'] as const).flatMap((kind) =>
+    [...names[kind]].map((name) => ({ kind, name, resourceGroup })),
   );
-  for (const name of all(noted.collection === undefined ? [] : [noted.collection], collections))
-    await deleteCollection(azure, compute, group, name, io.signal);
+  await Promise.all(all.map((made) => removeLeftover(azure, compute, made, io.signal)));
   await noteMade(work, { snapshots: [], collection: undefined });
-}
-
-interface Tagged {
-  name?: string;
-  tags?: Record<string, string>;
 }

@@ -146,6 +146,17 @@ export function resourceGroupOf(id: string): string | undefined {
   return /\/resourceGroups\/([^/]+)/i.exec(id)?.[1];
 }
 
+/** The OS disk, then the data disks by their LUN: the order in which the guest is to see them. */
+export function inGuestOrder<O, D extends { lun?: number | undefined }>(
+  profile: {
+    osDisk?: O | undefined;
+    dataDisks?: D[] | undefined;
+  } = {},
+): (O | D | undefined)[] {
+  const { osDisk, dataDisks = [] } = profile;
+  return [osDisk, ...dataDisks.toSorted((a, b) => (a.lun ?? 0) - (b.lun ?? 0))];
+}
+
 /** The last part of an id. */
 export function nameOf(id: string): string {
   return id.slice(id.lastIndexOf('/') + 1);

@@ -3,12 +3,11 @@ import { LonghaulError } from '../../../contracts/errors.ts';
 import { pause } from '../../host/pause.ts';
 import type { AzureConnection } from './connect.ts';
 import { nameFor, noteMade, tags, tagsOf } from './made.ts';
-import { type FreezeRequest, type FrozenDisk, granting, ifThere, lastPart } from './snapshots.ts';
+import { inGuestOrder, nameOf } from './resources.ts';
+import { type FreezeRequest, type FrozenDisk, granting, ifThere, notOurs, pollMs } from './snapshots.ts';
 
 /** The only restore point of a collection of ours. */
 const restorePointName = 'disks';
-
-const pollMs = 2_000;
 
 /**
  * All disks of a running VM as of one moment, as after a power cut: a restore point of a collection of the run's
@@ -25,11 +24,7 @@ export async function restorePointDisks(request: FreezeRequest): Promise<FrozenD
       compute.restorePointCollections.get(group, collection),
     )
     .catch(ifThere);
-  if (there && there.tags?.[tags.run] !== run.runId)
-    throw new LonghaulError('SOURCE_UNREADABLE', {
-      found: `there is a restore point collection ${collection} that this run did not make`,
-      remedy: 'See what made it; move it out of the way, then retry.',
-    });
+  if (there && there.tags?.[tags.run] !== run.runId) throw notOurs(`restore point collection ${collection}`);
   if (!there)
     await azure.ask(`make the restore point collection ${collection}`, () =>
       compute.restorePointCollections.createOrUpdate(group, collection, {
@@ -40,8 +35,7 @@ export async function restorePointDisks(request: FreezeRequest): Promise<FrozenD
     );
 
   const point = await takeRestorePoint(request, collection);
-  const { osDisk, dataDisks = [] } = point.sourceMetadata?.storageProfile ?? {};
-  const inOrder = [osDisk, ...dataDisks.toSorted((a, b) => (a.lun ?? 0) - (b.lun ?? 0))];
+  const inOrder = inGuestOrder(point.sourceMetadata?.storageProfile);
   await noteMade(work, { disks: inOrder.length });
   return Promise.all(
     inOrder.map(async (disk, index) => {
@@ -51,7 +45,7 @@ export async function restorePointDisks(request: FreezeRequest): Promise<FrozenD
           found: `the restore point of ${source.vm} lacks disk ${index + 1}`,
           remedy: 'Retry, or stop the VM and migrate it stopped.',
         });
-      const name = lastPart(id);
+      const name = nameOf(id);
       await untilComplete(request, collection, name);
       return {
         index,
@@ -132,14 +126,13 @@ export async function deleteCollection(
   const point = await azure
     .ask('read the restore point', () => compute.restorePoints.get(group, collection, restorePointName))
     .catch(ifThere);
-  const { osDisk, dataDisks = [] } = point?.sourceMetadata?.storageProfile ?? {};
-  for (const disk of [osDisk, ...dataDisks]) {
+  for (const disk of inGuestOrder(point?.sourceMetadata?.storageProfile)) {
     const id = disk?.diskRestorePoint?.id;
     if (id === undefined) continue;
     await azure
-      .ask(`revoke access to the restore point ${lastPart(id)}`, () =>
+      .ask(`revoke access to the restore point ${nameOf(id)}`, () =>
         compute.diskRestorePoint
-          .revokeAccess(group, collection, restorePointName, lastPart(id))
+          .revokeAccess(group, collection, restorePointName, nameOf(id))
           .pollUntilDone({ abortSignal: signal }),
       )
       .catch(ifThere);

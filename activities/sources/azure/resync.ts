@@ -6,8 +6,7 @@ import type { WorkDir } from '../../host/work-dir.ts';
 import { fetchedDisk } from '../../transfer/fetched-disk.ts';
 import { patchDisk, stateOf } from '../../transfer/patched-disk.ts';
 import type { SourceDeps, SourceRequest } from '../source.ts';
-import { fetchOptions, opened } from './acquire.ts';
-import { connectAzure } from './connect.ts';
+import { fetchOptions, freezeRequest, opened } from './acquire.ts';
 import { noteMade, readMade } from './made.ts';
 import { openDifference } from './snapshot-source.ts';
 import {
@@ -34,13 +33,8 @@ export async function resyncDisks(
   deps: SourceDeps,
   io: StepIo,
 ): Promise<AcquiredDisk[]> {
-  const { source, run } = request;
-  const azure = await connectAzure(source, deps, io);
-  const compute = await azure.compute(source.subscription);
-  const vm = await azure.ask(`read the VM ${source.vm}`, () =>
-    compute.virtualMachines.get(source.resourceGroup, source.vm),
-  );
-  const frozen: FreezeRequest = { azure, compute, source, run, vm, work, io };
+  const frozen = await freezeRequest(request, work, deps, io);
+  const { azure, compute, source } = frozen;
   const now = await snapshotDisks(frozen, round);
   const before = snapshotNames(frozen, round - 1);
   const options = fetchOptions(request, deps);

@@ -2,13 +2,13 @@ import type { Dispatcher } from 'undici';
 import { LonghaulError, messageOf } from '../../../contracts/errors.ts';
 import { pause } from '../../host/pause.ts';
 import { type HttpAccess, publicPart } from '../../transfer/http-access.ts';
+import { drain, isTemporary, one } from '../../transfer/http-request.ts';
 import { retryAfterMs } from '../../transfer/retry-after.ts';
 
 /** Knows page lists that come in pieces, and comparisons by address. */
 export const blobApiVersion = '2021-12-02';
 
 interface BlobQuestion {
-  method: 'GET' | 'HEAD';
   query?: Readonly<Record<string, string>>;
   headers?: Readonly<Record<string, string>>;
 }
@@ -28,12 +28,12 @@ const mostBytes = 64 * 1024 ** 2;
 export class SnapshotBlob {
   /** For people, without the signature. */
   readonly name: string;
-  readonly access: HttpAccess;
+  readonly #access: HttpAccess;
   readonly #dispatcher: Dispatcher;
 
   constructor(name: string, access: HttpAccess, dispatcher: Dispatcher) {
     this.name = name;
-    this.access = access;
+    this.#access = access;
     this.#dispatcher = dispatcher;
   }
 
@@ -43,12 +43,12 @@ export class SnapshotBlob {
    * @throws LonghaulError TRANSFER_DENIED, TRANSFER_FAILED; on abort, the signal's reason.
    */
   async ask(question: BlobQuestion, signal: AbortSignal): Promise<BlobAnswer> {
-    let url = await this.access.current(signal);
+    let url = await this.#access.current(signal);
     for (let tries = 1; ; tries += 1) {
       const result = await this.#once(url, question, signal);
       if ('answer' in result) return result.answer;
       if (result.refused) {
-        const renewed = await this.access.renewed(url, signal);
+        const renewed = await this.#access.renewed(url, signal);
         if (renewed === undefined || tries >= maxTries) throw denied(this.name, result.why);
         url = renewed;
         continue;
@@ -56,13 +56,13 @@ export class SnapshotBlob {
       if (!result.again || tries >= maxTries) throw failed(this.name, result.why, result.cause);
       const wait = Math.min(maxWaitMs, firstWaitMs * 2 ** (tries - 1)) * (0.5 + Math.random() / 2);
       await pause(result.retryAfterMs ?? wait, signal);
-      url = await this.access.current(signal);
+      url = await this.#access.current(signal);
     }
   }
 
   async #once(
     url: URL,
-    { method, query = {}, headers = {} }: BlobQuestion,
+    { query = {}, headers = {} }: BlobQuestion,
     signal: AbortSignal,
   ): Promise<{ answer: BlobAnswer } | Refusal> {
     const place = publicPart(url);
@@ -73,19 +73,17 @@ export class SnapshotBlob {
       const answer = await this.#dispatcher.request({
         origin: url.origin,
         path: `${url.pathname}?${search}`,
-        method,
+        method: 'GET',
         headers: { 'x-ms-version': blobApiVersion, ...headers },
         signal,
       });
       const { statusCode } = answer;
       if (statusCode === 200) return { answer: { headers: answer.headers, text: await textOf(answer) } };
-      await answer.body.dump({ limit: 65_536 });
+      await drain(answer);
       const why = `${place} answers ${statusCode}${codeOf(answer)}`;
       if (statusCode === 401 || statusCode === 403) return { refused: true, why };
-      const again = statusCode === 408 || statusCode === 429 || statusCode >= 500;
-      const header = answer.headers['retry-after'];
-      const retryAfter = retryAfterMs(Array.isArray(header) ? header[0] : header, Date.now());
-      return { again, why, ...(retryAfter === undefined ? {} : { retryAfterMs: retryAfter }) };
+      const retryAfter = retryAfterMs(one(answer.headers['retry-after']), Date.now());
+      return { again: isTemporary(statusCode), why, retryAfterMs: retryAfter };
     } catch (cause) {
       signal.throwIfAborted();
       if (cause instanceof LonghaulError) throw cause;
@@ -98,7 +96,7 @@ interface Refusal {
   why: string;
   refused?: boolean;
   again?: boolean;
-  retryAfterMs?: number;
+  retryAfterMs?: number | undefined;
   cause?: unknown;
 }
 

@@ -7,6 +7,7 @@ import type { StepIo } from '../../host/step-io.ts';
 import type { WorkDir } from '../../host/work-dir.ts';
 import type { AzureConnection } from './connect.ts';
 import { nameFor, noteMade, readMade, tags, tagsOf } from './made.ts';
+import { inGuestOrder, nameOf } from './resources.ts';
 import type { GrantAccess } from './sas-access.ts';
 
 /** A disk as of one moment. */
@@ -30,7 +31,8 @@ export interface FreezeRequest {
   io: StepIo;
 }
 
-const pollMs = 2_000;
+/** Between two looks at what Azure makes in the background. */
+export const pollMs = 2_000;
 
 /**
  * Incremental snapshots of all disks of a VM, taken at once. Those that an earlier attempt took are taken as they
@@ -62,10 +64,9 @@ async function snapshotDisk(
 ): Promise<FrozenDisk> {
   const { azure, compute, source, run, vm, io } = request;
   const group = source.resourceGroup;
-  const read = () =>
-    azure.ask(`read the snapshot ${name}`, () => compute.snapshots.get(group, name)).catch(ifThere);
+  const read = () => readSnapshot(azure, compute, group, name);
   let snapshot = await read();
-  if (snapshot && snapshot.tags?.[tags.run] !== run.runId) throw taken(name);
+  if (snapshot && snapshot.tags?.[tags.run] !== run.runId) throw notOurs(`snapshot ${name}`);
   if (snapshot?.provisioningState === 'Failed') {
     await deleteSnapshot(azure, compute, group, name, io.signal);
     snapshot = undefined;
@@ -77,28 +78,37 @@ async function snapshotDisk(
       incremental: true,
       creationData: { createOption: 'Copy', sourceResourceId: id },
     };
-    snapshot = await azure.ask(`take the snapshot ${name} of ${lastPart(id)}`, () =>
+    snapshot = await azure.ask(`take the snapshot ${name} of ${nameOf(id)}`, () =>
       compute.snapshots.createOrUpdate(group, name, wanted).pollUntilDone({ abortSignal: io.signal }),
     );
   }
-  while (!snapshot || !isComplete(snapshot)) {
-    if (!snapshot || snapshot.provisioningState === 'Failed' || snapshot.copyCompletionError)
-      throw new LonghaulError('AZURE_FAILED', {
-        found: `the snapshot ${name} failed: ${snapshot?.copyCompletionError?.errorMessage ?? 'Azure says no more'}`,
-        remedy: 'Retry: it is taken anew.',
-      });
+  for (; snapshot; snapshot = await read()) {
+    if (isComplete(snapshot)) return frozenDisk(request, index, snapshot);
+    if (snapshot.provisioningState === 'Failed' || snapshot.copyCompletionError) break;
     io.report(`waiting for the snapshot ${name}: ${snapshot.completionPercent ?? 0} %`);
     await pause(pollMs, io.signal);
-    snapshot = await read();
   }
-  return frozenDisk(request, index, snapshot);
+  throw new LonghaulError('AZURE_FAILED', {
+    found: `the snapshot ${name} failed: ${snapshot?.copyCompletionError?.errorMessage ?? 'Azure says no more'}`,
+    remedy: 'Retry: it is taken anew.',
+  });
+}
+
+/** As Azure shows it; undefined when there is none. */
+function readSnapshot(
+  azure: AzureConnection,
+  compute: ComputeManagementClient,
+  group: string,
+  name: string,
+): Promise<Snapshot | undefined> {
+  return azure.ask(`read the snapshot ${name}`, () => compute.snapshots.get(group, name)).catch(ifThere);
 }
 
 /** @param snapshot as Azure shows it */
 export function frozenDisk(
   { azure, compute, source }: FreezeRequest,
   index: number,
-  { id = '', name = lastPart(id) }: Snapshot,
+  { id = '', name = nameOf(id) }: Snapshot,
 ): FrozenDisk {
   const group = source.resourceGroup;
   return {
@@ -155,12 +165,10 @@ export async function deleteSnapshot(
   name: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const read = () =>
-    azure.ask(`read the snapshot ${name}`, () => compute.snapshots.get(group, name)).catch(ifThere);
-  let snapshot = await read();
+  let snapshot = await readSnapshot(azure, compute, group, name);
   while (snapshot && !isSettled(snapshot.provisioningState)) {
     await pause(pollMs, signal);
-    snapshot = await read();
+    snapshot = await readSnapshot(azure, compute, group, name);
   }
   if (!snapshot) return;
   if (snapshot.provisioningState === 'Succeeded')
@@ -178,11 +186,9 @@ export async function deleteSnapshot(
 
 const isSettled = (state: string | undefined) => ['Succeeded', 'Failed', 'Canceled'].includes(state ?? '');
 
-/** Ids of the disks, the operating system's first, then by LUN: the order in which the guest is to see them. */
+/** Ids of the disks, in the guest's order. */
 function attachedDisks({ name, storageProfile }: VirtualMachine): string[] {
-  const { osDisk, dataDisks = [] } = storageProfile ?? {};
-  const inOrder = [osDisk, ...dataDisks.toSorted((a, b) => a.lun - b.lun)];
-  return inOrder.map((disk) => {
+  return inGuestOrder(storageProfile).map((disk) => {
     const id = disk?.managedDisk?.id;
     if (id !== undefined) return id;
     throw new LonghaulError('SOURCE_UNREADABLE', {
@@ -192,17 +198,16 @@ function attachedDisks({ name, storageProfile }: VirtualMachine): string[] {
   });
 }
 
-export const lastPart = (id: string): string => id.slice(id.lastIndexOf('/') + 1);
-
 /** Lets "not there" pass as undefined. */
 export function ifThere(error: unknown): undefined {
   if (error instanceof LonghaulError && error.code === 'SOURCE_NOT_FOUND') return undefined;
   throw error;
 }
 
-function taken(name: string): LonghaulError {
+/** What has the name of ours and was made by somebody else. */
+export function notOurs(what: string): LonghaulError {
   return new LonghaulError('SOURCE_UNREADABLE', {
-    found: `there is a snapshot ${name} that this run did not make`,
+    found: `there is a ${what} that this run did not make`,
     remedy: 'See what made it; move it out of the way, then retry.',
   });
 }
