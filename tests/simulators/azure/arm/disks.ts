@@ -2,7 +2,7 @@ import type { Disk } from './model.ts';
 import { accessRoutes } from './export-access.ts';
 import { hasActiveGrant } from './grants.ts';
 import { conflict } from './errors.ts';
-import { page } from './paging.ts';
+import { readRoutes } from './read-routes.ts';
 import { pathsOf, type Route } from './router.ts';
 import { patchTags } from './tags.ts';
 import type { World } from './world.ts';
@@ -11,32 +11,11 @@ const type = 'Microsoft.Compute/disks';
 
 export function diskRoutes(world: World): Route[] {
   const paths = pathsOf(type);
-  const read = `${type}/read`;
   const render = (disk: Disk) => renderDisk(world, disk);
   const find = (params: Record<string, string>) =>
     world.require(world.disks, params['group'] ?? '', params['name'] ?? '');
   return [
-    {
-      method: 'GET',
-      path: paths.all,
-      action: read,
-      handle: ({ call }) => page(call.url, world.disks.list(), world.settings.pageSize, render),
-    },
-    {
-      method: 'GET',
-      path: paths.inGroup,
-      action: read,
-      handle: ({ call, params }) => {
-        const group = world.group(params['group'] ?? '').name;
-        return page(call.url, world.disks.list(group), world.settings.pageSize, render);
-      },
-    },
-    {
-      method: 'GET',
-      path: paths.one,
-      action: read,
-      handle: ({ params }) => ({ status: 200, body: render(find(params)) }),
-    },
+    ...readRoutes(world, world.disks, render),
     patchTags(world, { table: world.disks, path: paths.one, render }),
     ...accessRoutes(world, {
       path: paths.one,

@@ -1,6 +1,6 @@
-import type { IpConfiguration, Nic, PublicIp, Resource, Table } from './model.ts';
-import { page } from './paging.ts';
-import { pathsOf, type Route } from './router.ts';
+import type { IpConfiguration, Nic, PublicIp } from './model.ts';
+import { readRoutes } from './read-routes.ts';
+import type { Route } from './router.ts';
 import type { World } from './world.ts';
 
 /** Network cards and public addresses: read only. */
@@ -8,41 +8,6 @@ export const networkRoutes = (world: World): Route[] => [
   ...readRoutes(world, world.nics, renderNic),
   ...readRoutes(world, world.publicIps, renderPublicIp),
 ];
-
-function readRoutes<T extends Resource>(
-  world: World,
-  table: Table<T>,
-  render: (resource: T) => unknown,
-): Route[] {
-  const paths = pathsOf(table.type);
-  const action = `${table.type}/read`;
-  return [
-    {
-      method: 'GET',
-      path: paths.all,
-      action,
-      handle: ({ call }) => page(call.url, table.list(), world.settings.pageSize, render),
-    },
-    {
-      method: 'GET',
-      path: paths.inGroup,
-      action,
-      handle: ({ call, params }) => {
-        const group = world.group(params['group'] ?? '').name;
-        return page(call.url, table.list(group), world.settings.pageSize, render);
-      },
-    },
-    {
-      method: 'GET',
-      path: paths.one,
-      action,
-      handle: ({ params }) => ({
-        status: 200,
-        body: render(world.require(table, params['group'] ?? '', params['name'] ?? '')),
-      }),
-    },
-  ];
-}
 
 const renderNic = (nic: Nic) => ({
   name: nic.name,

@@ -7,8 +7,8 @@ import { badRequest, conflict, notFound } from './errors.ts';
 import { accessRoutes, refuseFullFamily } from './export-access.ts';
 import { hasActiveGrant } from './grants.ts';
 import type { Disk, Snapshot } from './model.ts';
-import { page } from './paging.ts';
 import { diskRestorePointAt } from './restore-points.ts';
+import { readRoutes } from './read-routes.ts';
 import { pathsOf, type ArmRequest, type Route } from './router.ts';
 import { parseBody, patchTags, tagsSchema } from './tags.ts';
 import type { World } from './world.ts';
@@ -18,32 +18,11 @@ const maxNameLength = 80;
 
 export function snapshotRoutes(world: World): Route[] {
   const paths = pathsOf(type);
-  const read = `${type}/read`;
   const render = (snapshot: Snapshot) => renderSnapshot(world, snapshot);
   const find = (params: Record<string, string>) =>
     world.require(world.snapshots, params['group'] ?? '', params['name'] ?? '');
   return [
-    {
-      method: 'GET',
-      path: paths.all,
-      action: read,
-      handle: ({ call }) => page(call.url, world.snapshots.list(), world.settings.pageSize, render),
-    },
-    {
-      method: 'GET',
-      path: paths.inGroup,
-      action: read,
-      handle: ({ call, params }) => {
-        const group = world.group(params['group'] ?? '').name;
-        return page(call.url, world.snapshots.list(group), world.settings.pageSize, render);
-      },
-    },
-    {
-      method: 'GET',
-      path: paths.one,
-      action: read,
-      handle: ({ params }) => ({ status: 200, body: render(find(params)) }),
-    },
+    ...readRoutes(world, world.snapshots, render),
     { method: 'PUT', path: paths.one, action: `${type}/write`, handle: (request) => create(world, request) },
     {
       method: 'DELETE',
