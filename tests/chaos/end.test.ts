@@ -1,44 +1,34 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client, Connection, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { type Client, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { CancelledFailure } from '@temporalio/common';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { startEmbeddedServer, type EmbeddedServer } from '../../workers/embedded/embedded-server.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MiB, noiseDisk } from '../bench/noise-disk.ts';
 import { guestDisks } from '../guests/guests.ts';
 import { run } from '../guests/lib/run.ts';
-import { silentLog } from '../support/io.ts';
 import { descendantsOf, type LonghaulProcess } from '../support/longhaul-process.ts';
-import { temporalBinary } from '../support/temporal.ts';
-import { runningActivity, Site, untilInside } from './site.ts';
+import { runningActivity, untilInside } from './site.ts';
+import { newSite, startTemporal, type TemporalServer } from './temporal-server.ts';
 
 let directory: string;
 /** A disk that takes seconds to copy when it is compressed. */
 let large: string;
 let guest: string;
-let server: EmbeddedServer;
+let server: TemporalServer;
 let client: Client;
 
 beforeAll(async () => {
   directory = await mkdtemp('/var/tmp/longhaul-chaos-');
   large = await noiseDisk(join(directory, 'large.qcow2'), { dataBytes: 512 * MiB, virtualBytes: 600 * MiB });
   [guest = ''] = await guestDisks('tiny', 'qcow2');
-  const options = { binary: await temporalBinary(), stateDir: join(directory, 'server') };
-  server = await startEmbeddedServer({ ...options, port: 0, uiPort: 0, log: silentLog });
-  client = new Client({ connection: await Connection.connect({ address: server.address }) });
+  server = await startTemporal(join(directory, 'server'));
+  ({ client } = server);
 });
 afterAll(async () => {
-  await client.connection.close();
   await server.stop();
   await rm(directory, { recursive: true });
 });
-
-async function newSite(): Promise<Site> {
-  const site = await Site.create();
-  onTestFinished(() => site.remove());
-  return site;
-}
 
 const unfixed = { guest: { fix: false } };
 /** Long enough to be met in the middle of its copy. */

@@ -1,22 +1,20 @@
 import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import type { Client, WorkflowHandle } from '@temporalio/client';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MigrationReport } from '../../contracts/steps.ts';
-import { startEmbeddedServer, type EmbeddedServer } from '../../workers/embedded/embedded-server.ts';
 import { guestDisks } from '../guests/guests.ts';
-import { silentLog } from '../support/io.ts';
-import { temporalBinary } from '../support/temporal.ts';
 import { WebServer } from '../support/web-server.ts';
 import { guestContent } from './guest-content.ts';
 import { runningActivity, Site, untilInside } from './site.ts';
+import { newSite, startTemporal, type TemporalServer } from './temporal-server.ts';
 
 const connections = 2;
 
 let image: string;
 let serverSite: Site;
-let server: EmbeddedServer;
+let server: TemporalServer;
 let web: WebServer;
 let client: Client;
 
@@ -28,22 +26,14 @@ beforeAll(async () => {
   // Slow enough to be met in the middle.
   web = await WebServer.start(directory, { rateBytesPerSecond: 4 * 1024 ** 2 });
   await copyFile(image, join(web.folder, 'tiny.raw'));
-  const options = { binary: await temporalBinary(), stateDir: join(serverSite.directory, 'server') };
-  server = await startEmbeddedServer({ ...options, port: 0, uiPort: 0, log: silentLog });
-  client = new Client({ connection: await Connection.connect({ address: server.address }) });
+  server = await startTemporal(join(serverSite.directory, 'server'));
+  ({ client } = server);
 });
 afterAll(async () => {
-  await client.connection.close();
   await server.stop();
   await web.stop();
   await serverSite.remove();
 });
-
-async function newSite(): Promise<Site> {
-  const site = await Site.create();
-  onTestFinished(() => site.remove());
-  return site;
-}
 
 async function reportOf(handle: WorkflowHandle): Promise<MigrationReport> {
   while ((await runningActivity(handle)) !== 'ended') await sleep(500);

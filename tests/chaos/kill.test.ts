@@ -1,19 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { join } from 'node:path';
-import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import type { Client, WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { MigrationReport } from '../../contracts/steps.ts';
-import { startEmbeddedServer, type EmbeddedServer } from '../../workers/embedded/embedded-server.ts';
 import { guestDisks } from '../guests/guests.ts';
 import { descendantsOf, type LonghaulProcess } from '../support/longhaul-process.ts';
-import { silentLog } from '../support/io.ts';
-import { temporalBinary } from '../support/temporal.ts';
 import { guestContent, type GuestContent } from './guest-content.ts';
 import { runningActivity, Site, untilInside } from './site.ts';
+import { clientOf, newSite, startTemporal, type TemporalServer } from './temporal-server.ts';
 
 let image: string;
 let serverSite: Site;
-let server: EmbeddedServer;
+let server: TemporalServer;
 let client: Client;
 /** What an undisturbed migration makes of the guest. */
 let reference: GuestContent;
@@ -21,12 +19,10 @@ let reference: GuestContent;
 beforeAll(async () => {
   [image = ''] = await guestDisks('tiny', 'qcow2');
   serverSite = await Site.create();
-  const options = { binary: await temporalBinary(), stateDir: join(serverSite.directory, 'server') };
-  server = await startEmbeddedServer({ ...options, port: 0, uiPort: 0, log: silentLog });
-  client = await clientOf(server.address);
+  server = await startTemporal(join(serverSite.directory, 'server'));
+  ({ client } = server);
 });
 afterAll(async () => {
-  await client.connection.close();
   await server.stop();
   await serverSite.remove();
 });
@@ -138,16 +134,6 @@ async function killInside(missing: Set<string>): Promise<void> {
   expect(await expectClean(site)).toEqual(reference);
   for (const name of tried) missing.delete(name);
   console.info(`killed inside: ${[...tried].join(', ')}`);
-}
-
-async function newSite(): Promise<Site> {
-  const site = await Site.create();
-  onTestFinished(() => site.remove());
-  return site;
-}
-
-async function clientOf(address: string): Promise<Client> {
-  return new Client({ connection: await Connection.connect({ address }) });
 }
 
 async function addressOf(up: LonghaulProcess): Promise<string> {

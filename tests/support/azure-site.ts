@@ -4,10 +4,11 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import type { StepIo } from '../../activities/host/step-io.ts';
 import { WorkDir } from '../../activities/host/work-dir.ts';
 import type { SourceRequest } from '../../activities/sources/source.ts';
-import { migrationSpec, type AzureSourceSpec, type MigrationSpecInput } from '../../contracts/spec.ts';
+import type { AzureSourceSpec } from '../../contracts/spec.ts';
 import type { RunRef } from '../../contracts/values.ts';
 import { startAzure, type Azure } from '../simulators/azure/azure.ts';
 import type { AzureOptions } from '../simulators/azure/settings.ts';
+import { azureSpec, optionsOf } from './azure.ts';
 import { scratchDirectory } from './scratch.ts';
 import { testSources } from './sources.ts';
 
@@ -66,23 +67,10 @@ export function migrationOf(
   more: Partial<AzureSourceSpec> = {},
   run: RunRef = { migrationId: `migrate-azure-${vm}`, runId: randomUUID() },
 ) {
-  const source: MigrationSpecInput['source'] = {
-    kind: 'azure',
-    subscription: azure.subscription,
-    resourceGroup: group.toUpperCase(),
-    vm,
-    login: { tenant: azure.tenant, client: azure.clientId, secret: 'env:SECRET' },
-    ...more,
-  };
-  const spec = migrationSpec.parse({ name: 'web01', source });
-  if (spec.source.kind !== 'azure') throw new Error('another source');
-  const sourceOf = testSources(
-    { SECRET: azure.clientSecret },
-    { authorityHost: azure.authorityHost, resourceManager: azure.resourceManager },
-  );
-  const request: SourceRequest<'azure'> = { name: 'web01', source: spec.source, run };
+  const source = azureSpec(azure, { resourceGroup: group.toUpperCase(), vm, ...more });
+  const request: SourceRequest<'azure'> = { name: 'web01', source, run };
   const work = new WorkDir(scratchDirectory(), run);
-  const of = sourceOf('azure');
+  const of = testSources({ AZURE_SECRET: azure.clientSecret }, optionsOf(azure))('azure');
   return {
     request,
     work,
@@ -90,7 +78,7 @@ export function migrationOf(
     acquire: (io: StepIo, maxBytesPerSecond?: number) =>
       of.acquire(maxBytesPerSecond === undefined ? request : { ...request, maxBytesPerSecond }, work, io),
     resync: async (round: number, io: StepIo) => of.resync?.(request, work, round, io),
-    release: async (io: StepIo, restart = false) => of.release?.(request, work, { restart }, io),
     describe: (io: StepIo) => of.describe(request, io),
+    release: async (io: StepIo, restart = false) => of.release?.(request, work, { restart }, io),
   };
 }

@@ -1,17 +1,15 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client, Connection } from '@temporalio/client';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import type { Client } from '@temporalio/client';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MigrationSpecInput } from '../../../contracts/spec.ts';
 import type { MigrationReport } from '../../../contracts/steps.ts';
-import { startEmbeddedServer, type EmbeddedServer } from '../../../workers/embedded/embedded-server.ts';
 import { runningActivity, Site, untilInside } from '../../chaos/site.ts';
 import { guestDisks } from '../../guests/guests.ts';
 import { bootRetries } from '../../guests/machine.ts';
 import { startAzure, type Azure } from '../../simulators/azure/azure.ts';
-import { silentLog } from '../../support/io.ts';
-import { temporalBinary } from '../../support/temporal.ts';
+import { newSite, startTemporal, type TemporalServer } from '../../chaos/temporal-server.ts';
 
 const group = 'home';
 const connections = 4;
@@ -19,28 +17,20 @@ const mebibyte = 1024 ** 2;
 
 let azure: Azure;
 let serverSite: Site;
-let server: EmbeddedServer;
+let server: TemporalServer;
 let client: Client;
 
 beforeAll(async () => {
   azure = await startAzure();
   serverSite = await Site.create();
-  const options = { binary: await temporalBinary(), stateDir: join(serverSite.directory, 'server') };
-  server = await startEmbeddedServer({ ...options, port: 0, uiPort: 0, log: silentLog });
-  client = new Client({ connection: await Connection.connect({ address: server.address }) });
+  server = await startTemporal(join(serverSite.directory, 'server'));
+  ({ client } = server);
 });
 afterAll(async () => {
-  await client.connection.close();
   await server.stop();
   await serverSite.remove();
   await azure.close();
 });
-
-async function newSite(): Promise<Site> {
-  const site = await Site.create();
-  onTestFinished(() => site.remove());
-  return site;
-}
 
 /** A worker as an operator of Azure has it, and as talkative as it gets. */
 const workerOf = (site: Site) =>
