@@ -23,3 +23,6 @@ build_packages=(
   rpm e2fsprogs dosfstools mtools lvm2 fdisk cpio busybox-static
   iproute2 procps git shellcheck nginx openssl
 )
+
+# To build the proxy that spoils connections in tests; only where there is no Go.
+go_package=golang-go
