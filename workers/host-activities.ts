@@ -14,8 +14,9 @@ import { WorkDir } from '../activities/host/work-dir.ts';
 import { convertDisk } from '../activities/image/convert-disk.ts';
 import { preflight } from '../activities/preflight/preflight.ts';
 import { discardWork, finish } from '../activities/report/finish.ts';
+import { listAzureVms, sendable } from '../activities/sources/azure/inventory.ts';
 import { createSources } from '../activities/sources/registry.ts';
-import { sourceRequest } from '../activities/sources/source.ts';
+import { sourceRequest, type SourceDeps } from '../activities/sources/source.ts';
 import { LonghaulError } from '../contracts/errors.ts';
 import type { HostActivities, StepContext, StepName, UndoActivities } from '../contracts/steps.ts';
 import type { Accelerator, RunRef } from '../contracts/values.ts';
@@ -53,12 +54,13 @@ export function createHostActivities(
   };
   const resolveSecret = createSecretResolver(options.secrets);
   const transfer = createTransferPlane(options.transfer);
-  const sourceOf = createSources({
+  const sourceDeps: SourceDeps = {
     resolveSecret,
     environment: options.secrets.environment,
     transfer,
     azure: options.azure,
-  });
+  };
+  const sourceOf = createSources(sourceDeps);
   const guest = createGuestActivities({ host, openSession, resolveSecret, fixes: linuxFixes });
 
   const preflightDeps = {
@@ -126,6 +128,8 @@ export function createHostActivities(
           remedy: 'Migrate it in one go.',
         });
       }),
+    listAzureVms: (request) =>
+      step('preflight', async (io) => sendable(await listAzureVms(request, sourceDeps, io))),
     inspectGuest: (ctx, disks) =>
       step('inspect', (io) => withMachine(ctx, 'guest', io, () => guest.inspectGuest(ctx, disks, io))),
     fixGuest: (ctx, disks, vm) =>
