@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { defineDomain, ownsDomain, undefineDomain } from '../activities/domain/define.ts';
 import { verifyBoot } from '../activities/domain/boot-check/verify-boot.ts';
 import { createGuestActivities } from '../activities/guest/guest-activities.ts';
@@ -92,8 +91,7 @@ export function createHostActivities(
     body: () => Promise<T>,
   ) => {
     await guest.makeRoom(Math.max(0, slots - running), ctx.run);
-    const lock = join(host.stateDir, 'locks', `${ctx.run.migrationId}-${what}`);
-    return withFileLock(lock, io.signal, body);
+    return withFileLock(new WorkDir(host.stateDir, ctx.run).lock(what), io.signal, body);
   };
 
   const undo: UndoActivities = {

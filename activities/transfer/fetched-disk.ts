@@ -59,8 +59,7 @@ export async function withDisk<T>({ work, index, io }: FetchJob, body: () => Pro
   // Without a work directory the janitor would not see that there is something of this run.
   await work.create();
   await mkdir(work.fetched, { recursive: true, mode: 0o700 });
-  const lock = join(work.stateDir, 'locks', `${work.run.migrationId}-fetch${index}`);
-  return withFileLock(lock, io.signal, body);
+  return withFileLock(work.lock(`fetch${index}`), io.signal, body);
 }
 
 /**
