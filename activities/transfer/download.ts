@@ -48,7 +48,7 @@ const defaults: Tuning = {
   firstWaitMs: 500,
   maxWaitMs: 30_000,
   maxRestarts: 3,
-  settleMs: 1_000,
+  settleMs: 250,
 };
 
 export interface Downloaded {
