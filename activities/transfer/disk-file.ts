@@ -28,6 +28,10 @@ export class DiskFile {
     return `${ino} ${birthtimeNs}`;
   }
 
+  async sizeBytes(): Promise<number> {
+    return (await this.#file.stat()).size;
+  }
+
   /** Gives it its size, durably. @param empty without anything that is in it */
   async resize(sizeBytes: number, { empty }: { empty: boolean }): Promise<void> {
     if (empty) await this.#file.truncate(0);

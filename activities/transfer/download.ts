@@ -96,6 +96,8 @@ async function downloadOnce(job: DownloadJob, source: RangeSource, tuning: Tunin
   const file = await DiskFile.open(job.path);
   try {
     const { identity, sizeBytes } = source;
+    // A journal says nothing of a file that was cut.
+    if ((await file.sizeBytes()) !== sizeBytes) await rm(job.journalPath, { force: true });
     const subject = { identity, sizeBytes, chunks: extentsDigest(chunks), inode: await file.inode() };
     const journal = await Journal.open(job.journalPath, subject, {
       reset: () => file.resize(sizeBytes, { empty: job.ontoEarlier !== true }),

@@ -107,7 +107,7 @@ export async function fetchInto(
   });
   const seconds = (performance.now() - started) / 1000;
   const transfer = { from: job.name, identity, dataBytes, fetchedBytes, sha256, seconds };
-  await replaceFile(record, JSON.stringify(transfer));
+  await replaceFile(record, JSON.stringify({ transfer, file: await markOf(path) }));
   return { path, transfer };
 }
 
@@ -119,7 +119,7 @@ export async function askAgain(work: WorkDir, index: number): Promise<void> {
 /** The disk, when it is whole. */
 export async function fetchedDisk(work: WorkDir, index: number): Promise<FetchedDisk | undefined> {
   const { path, record } = placeOf(work, index);
-  const transfer = await readRecord(record);
+  const transfer = await readRecord(record, path);
   return transfer === undefined ? undefined : { path, transfer };
 }
 
@@ -131,7 +131,7 @@ export async function discardFetched(
   const kept: string[] = [];
   for (const index of keepWhole ? await fetchedIndexes(work) : []) {
     const place = placeOf(work, index);
-    if ((await readRecord(place.record)) !== undefined) kept.push(place.path);
+    if ((await readRecord(place.record, place.path)) !== undefined) kept.push(place.path);
     else for (const path of Object.values(place)) await rm(path, { force: true });
   }
   if (kept.length === 0) await rm(work.fetched, { recursive: true, force: true });
@@ -175,7 +175,26 @@ function reporter({ index, name, io }: FetchJob): DownloadJob['onProgress'] {
   };
 }
 
-async function readRecord(path: string): Promise<DiskTransfer | undefined> {
-  const text = await readIfThere(path);
-  return text === undefined ? undefined : (JSON.parse(text) as DiskTransfer);
+interface FetchRecord {
+  transfer: DiskTransfer;
+  /** Of the file: a record says nothing of another one in its place, or of one that was cut. */
+  file: string;
+}
+
+/** What is recorded of the file, when it is still that one. */
+async function readRecord(record: string, path: string): Promise<DiskTransfer | undefined> {
+  const text = await readIfThere(record);
+  if (text === undefined) return undefined;
+  const { transfer, file } = JSON.parse(text) as FetchRecord;
+  return file === (await markOf(path)) ? transfer : undefined;
+}
+
+async function markOf(path: string): Promise<string | undefined> {
+  try {
+    const { ino, birthtimeNs, size } = await stat(path, { bigint: true });
+    return `${ino} ${birthtimeNs} ${size}`;
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
 }
