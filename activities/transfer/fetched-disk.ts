@@ -1,18 +1,16 @@
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hasErrno, LonghaulError } from '../../contracts/errors.ts';
-import { formatBytes } from '../../contracts/units.ts';
+import { hasErrno } from '../../contracts/errors.ts';
 import type { DiskTransfer } from '../../contracts/values.ts';
 import { withFileLock } from '../host/file-lock.ts';
 import { ProgressMeter } from '../host/progress-meter.ts';
 import { listIfThere, readIfThere } from '../host/read-if-there.ts';
 import { replaceFile } from '../host/replace-file.ts';
-import { freeSpace } from '../host/space.ts';
 import type { StepIo } from '../host/step-io.ts';
 import type { WorkDir } from '../host/work-dir.ts';
 import { type DownloadJob, download } from './download.ts';
-import { bytesIn } from './extents.ts';
 import type { RangeSource } from './range-source.ts';
+import type { Room } from './room.ts';
 
 export interface FetchJob {
   work: WorkDir;
@@ -25,6 +23,8 @@ export interface FetchJob {
   open: () => Promise<RangeSource>;
   connections: number;
   limits: DownloadJob['limits'];
+  /** Of all disks of the VM. */
+  room: Room;
   /** 8 MiB when left out. */
   chunkBytes?: number;
   io: StepIo;
@@ -96,7 +96,7 @@ export async function fetchInto(
     path,
     open: async () => {
       const source = await job.open();
-      await requireRoom(path, source);
+      await job.room.require(path, source);
       return source;
     },
     connections: job.connections,
@@ -143,27 +143,6 @@ async function fetchedIndexes(work: WorkDir): Promise<number[]> {
   const names = await listIfThere(work.fetched);
   const indexes = names.flatMap((name) => /^disk(\d+)(\.|$)/.exec(name)?.[1] ?? []).map(Number);
   return [...new Set(indexes)].sort((a, b) => a - b);
-}
-
-/** Better to say so before than when the host is full. */
-async function requireRoom(path: string, { name, extents }: RangeSource): Promise<void> {
-  const missing = Math.max(0, bytesIn(extents) - (await allocatedBytesOf(path)));
-  const { freeBytes } = await freeSpace(path);
-  if (freeBytes >= missing) return;
-  throw new LonghaulError('SPACE_INSUFFICIENT', {
-    found: `${name} needs ${formatBytes(missing)} more on this host, where ${formatBytes(freeBytes)} are free: ${formatBytes(missing - freeBytes)} are missing (${missing - freeBytes} bytes)`,
-    remedy: 'Make room for them in the state directory, then retry: what was fetched is kept.',
-    details: { path, missingBytes: missing - freeBytes },
-  });
-}
-
-async function allocatedBytesOf(path: string): Promise<number> {
-  try {
-    return (await stat(path)).blocks * 512;
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return 0;
-    throw error;
-  }
 }
 
 function reporter({ index, name, io }: FetchJob): DownloadJob['onProgress'] {

@@ -267,6 +267,22 @@ describe('a host that runs full', () => {
     expect((await readFile(join(vm.work.fetched, 'disk0'))).equals(disk)).toBe(true);
   });
 
+  it('says so of disks that fit one by one and not together', async () => {
+    const servers = await Promise.all(
+      [disk, Buffer.from(disk).fill(1, 0, 512)].map((each) => RangeServer.start(each)),
+    );
+    onTestFinished(() => void servers.map((each) => each.close()));
+    const [FIRST = '', SECOND = ''] = servers.map(({ url }) => url.href);
+    const vm = webVm([{ url: 'env:FIRST' }, { url: 'env:SECOND' }], {
+      environment: { FIRST, SECOND },
+      stateDir: await smallHost(30),
+    });
+    await expect(vm.acquire()).rejects.toMatchObject({
+      code: 'SPACE_INSUFFICIENT',
+      found: expect.stringMatching(/and the other disks of the VM need/) as string,
+    });
+  });
+
   it('in the middle says how many are missing, and fetches none twice when there is room', async () => {
     const stateDir = await smallHost(26);
     const { web, vm } = await vmOn(stateDir);
