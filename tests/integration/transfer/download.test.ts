@@ -112,6 +112,19 @@ describe('a download', () => {
   });
 });
 
+it('downloads of several disks keep to the limit of the host together', async () => {
+  const limits = [new RateLimit(2 * dataBytes)];
+  const started = performance.now();
+  await Promise.all(
+    ['disk1', 'disk2', 'disk3'].map((name) => {
+      const one = `${path}.${name}`;
+      return fetchDisk({ path: one, journalPath: `${one}.journal`, limits });
+    }),
+  );
+  // One and a half seconds of bytes, of which half a second's may come at once.
+  expect(performance.now() - started).toBeGreaterThan(900);
+});
+
 describe('an interrupted download', () => {
   it('that was stopped fetches only the rest', async () => {
     const stop = new AbortController();
