@@ -176,6 +176,8 @@ export type MigrationSpec = z.output<typeof migrationSpec>;
 export type MigrationSpecInput = z.input<typeof migrationSpec>;
 export type ImageSourceSpec = Extract<MigrationSpec['source'], { kind: 'image' }>;
 export type AzureSourceSpec = Extract<MigrationSpec['source'], { kind: 'azure' }>;
+/** How to log in to Azure, every secret by reference. */
+export type AzureLogin = NonNullable<AzureSourceSpec['login']>;
 export type SourceKind = MigrationSpec['source']['kind'];
 export type SecretRef = z.output<typeof secretRef>;
 export type ImageFormat = (typeof imageFormats)[number];

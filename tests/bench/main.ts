@@ -12,6 +12,7 @@ import { inventoryFigures } from './figures/inventory.ts';
 import { memoryFigures } from './figures/memory.ts';
 import { migrationFigures } from './figures/migration.ts';
 import { transferFigures } from './figures/transfer.ts';
+import { transferAzuriteFigures } from './figures/transfer-azurite.ts';
 import { transferLinkFigures } from './figures/transfer-link.ts';
 import { transferPoolFigures } from './figures/transfer-pool.ts';
 
@@ -28,6 +29,7 @@ const groups = {
   memory: memoryFigures,
   migration: migrationFigures,
   transfer: transferFigures,
+  'transfer-azurite': transferAzuriteFigures,
   'transfer-link': transferLinkFigures,
   'transfer-pool': transferPoolFigures,
 } satisfies Record<string, (scratch: string, say: (line: string) => void) => Promise<Figure[]>>;
