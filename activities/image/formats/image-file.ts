@@ -1,31 +1,37 @@
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
+import type { ImageWindow } from '../../../contracts/values.ts';
+import { placeOfImage } from '../../../contracts/image-place.ts';
 import { imageError, sourceFileError } from '../errors.ts';
 
 /** The most that is read at once; tables are walked in pieces of this size. */
 const maxReadBytes = 1024 * 1024;
 
 /**
- * A disk image opened for reading only. Offsets come from headers nobody vouches for, so every read is
- * bounded and one that passes the end of the file is IMAGE_TRUNCATED.
+ * A disk image opened for reading only: a file, or a window of one, whose offsets count from its start. Offsets
+ * come from headers nobody vouches for, so every read is bounded and one that passes the end is IMAGE_TRUNCATED.
  */
 export class ImageFile {
+  /** For people: with the member's name for a window. */
   readonly path: string;
   readonly sizeBytes: number;
   private readonly handle: FileHandle;
+  private readonly start: number;
 
-  private constructor(path: string, sizeBytes: number, handle: FileHandle) {
-    this.path = path;
-    this.sizeBytes = sizeBytes;
+  private constructor(place: { path: string; sizeBytes: number; start: number }, handle: FileHandle) {
+    this.path = place.path;
+    this.sizeBytes = place.sizeBytes;
+    this.start = place.start;
     this.handle = handle;
   }
 
   /**
-   * Opens `path`, hands it to `use`, and closes it.
+   * Opens `path`, hands it or a window of it to `use`, and closes it.
    *
-   * @throws LonghaulError SOURCE_NOT_FOUND, SOURCE_UNREADABLE (also for anything but a regular file).
+   * @throws LonghaulError SOURCE_NOT_FOUND, SOURCE_UNREADABLE (also for anything but a regular file);
+   *   IMAGE_TRUNCATED for a window that passes the end of its file.
    */
-  static async with<T>(path: string, use: (file: ImageFile) => Promise<T>): Promise<T> {
+  static async with<T>(path: string, use: (file: ImageFile) => Promise<T>, window?: ImageWindow): Promise<T> {
     let handle: FileHandle | undefined;
     try {
       // O_NONBLOCK: opening a FIFO must not wait for a writer.
@@ -38,7 +44,13 @@ export class ImageFile {
           'is not a regular file',
           'Give the path of a disk image file.',
         );
-      return await use(new ImageFile(path, stat.size, handle));
+      const whole = new ImageFile({ path, sizeBytes: stat.size, start: 0 }, handle);
+      if (window === undefined) return await use(whole);
+      const { offset, sizeBytes, name } = window;
+      whole.requireWithin(offset, sizeBytes, `its member ${name}`);
+      return await use(
+        new ImageFile({ path: placeOfImage({ path, window }), sizeBytes, start: offset }, handle),
+      );
     } catch (error) {
       throw sourceFileError(path, error);
     } finally {
@@ -54,7 +66,7 @@ export class ImageFile {
     const buffer = Buffer.alloc(length);
     let done = 0;
     while (done < length) {
-      const { bytesRead } = await this.handle.read(buffer, done, length - done, offset + done);
+      const { bytesRead } = await this.handle.read(buffer, done, length - done, this.start + offset + done);
       if (bytesRead === 0) throw this.truncated(what, offset + length);
       done += bytesRead;
     }
