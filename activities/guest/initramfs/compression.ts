@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { constants, createGunzip, createGzip, createZstdCompress, createZstdDecompress } from 'node:zlib';
 import type { Transform } from 'node:stream';
 import { limitedCommand } from '../../host/tool.ts';
-import { MalformedArchive } from './byte-reader.ts';
+import { MalformedArchive } from '../../host/byte-reader.ts';
 
 /** How many bytes `compressionOf` looks at. */
 export const magicBytes = 6;
