@@ -6,7 +6,7 @@ import { openDisk } from '../../image/open-disk.ts';
 import { askAgain, fetchDisk } from '../../transfer/fetched-disk.ts';
 import { limitsOf } from '../../transfer/transfer-plane.ts';
 import type { SourceDeps } from '../source.ts';
-import { WebDisk, type WebDiskSpec } from './web-disk.ts';
+import { WebDisk, type WebDiskSpec } from '../web-disk.ts';
 
 export interface FetchOptions {
   work: WorkDir;
