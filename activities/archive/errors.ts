@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../../contracts/error-codes.ts';
 import { LonghaulError } from '../../contracts/errors.ts';
+import { MalformedArchive } from '../host/byte-reader.ts';
 
 const remedies = {
   ARCHIVE_HOSTILE:
@@ -20,6 +21,27 @@ export function archiveError(
     { found: `${archive} ${what}`, remedy, details: { archive, ...details } },
     cause,
   );
+}
+
+/** What a generator yields, with what it finds damaged told of the archive. @throws LonghaulError ARCHIVE_DAMAGED */
+export async function* damageToldOf<T>(archive: string, source: AsyncGenerator<T>): AsyncGenerator<T> {
+  try {
+    yield* source;
+  } catch (error) {
+    throw damageOf(archive, error);
+  }
+}
+
+/** The same of a promise. */
+export function told<T>(archive: string, promise: Promise<T>): Promise<T> {
+  return promise.catch((error: unknown) => {
+    throw damageOf(archive, error);
+  });
+}
+
+function damageOf(archive: string, error: unknown): unknown {
+  if (!(error instanceof MalformedArchive)) return error;
+  return archiveError('ARCHIVE_DAMAGED', archive, `cannot be read on: ${error.message}`, { cause: error });
 }
 
 interface ErrorParticulars {

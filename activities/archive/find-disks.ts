@@ -1,9 +1,6 @@
 import type { ImageFormat } from '../../contracts/spec.ts';
 import type { ArchiveMember } from './members.ts';
 
-/** How much of a member `diskOf` has to see. */
-export const headBytes = 4096;
-
 export interface DiskCandidate extends ArchiveMember {
   format: ImageFormat;
   /** A raw disk with a partition table is one for sure. */

@@ -1,6 +1,8 @@
 import { ByteReader } from '../host/byte-reader.ts';
-import { ImageFile } from '../image/formats/image-file.ts';
+import { openSourceFile } from '../image/formats/image-file.ts';
 import { decompressFile } from './decompress.ts';
+import { damageToldOf } from './errors.ts';
+import { FileReader } from './file-reader.ts';
 import { isTarHeader } from './tar-header.ts';
 
 export type Compression = 'gzip' | 'xz' | 'zstd' | 'bzip2';
@@ -39,12 +41,16 @@ export function kindOfHead(head: Buffer): ArchiveKind {
  * @throws LonghaulError SOURCE_NOT_FOUND, SOURCE_UNREADABLE, ARCHIVE_DAMAGED; on abort, the signal's reason
  */
 export async function archiveKindOf(path: string, signal: AbortSignal): Promise<ArchiveKind> {
-  const outer = kindOfHead(await ImageFile.with(path, (file) => file.peek(0, kindBytes)));
-  if (outer.compression === 'none') return outer;
-  const inside = new ByteReader(decompressFile(outer.compression, path, signal), Infinity);
+  const { handle, sizeBytes } = await openSourceFile(path);
   try {
-    return { ...outer, container: kindOfHead(await inside.peek(kindBytes)).container };
-  } finally {
+    const outer = kindOfHead(await new FileReader(handle, sizeBytes).peek(kindBytes));
+    if (outer.compression === 'none') return outer;
+    const source = damageToldOf(path, decompressFile(outer.compression, handle, signal));
+    const inside = new ByteReader(source, Infinity);
+    const { container } = kindOfHead(await inside.peek(kindBytes));
     await inside.close();
+    return { ...outer, container };
+  } finally {
+    await handle.close();
   }
 }

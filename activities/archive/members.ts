@@ -22,10 +22,15 @@ export interface TarMember extends ArchiveMember {
 
 /** A member whose data can be read now: until the next one is asked for. */
 export interface OpenMember extends ArchiveMember {
-  /** The first bytes, as many as asked for or as there are. May be called before `body`, any number of times. */
+  /** Its first bytes, as many as asked for or as there are. To be called before `body`, any number of times. */
   head: (count: number) => Promise<Buffer>;
-  /** All bytes, once. What is not read is passed over. */
+  /** All of its bytes, once. What is not read is passed over. */
   body: () => AsyncGenerator<Buffer>;
+  /**
+   * Its own members, in place of `body`, when it is an archive; when it is compressed, its content under its own
+   * name. `onStored` is given the bytes of the member itself.
+   */
+  unpack: (onStored: (piece: Buffer) => void) => AsyncGenerator<OpenMember>;
 }
 
 /** A member that is left out, such as a link or a device. */

@@ -32,30 +32,22 @@ export class ImageFile {
    *   IMAGE_TRUNCATED for a window that passes the end of its file.
    */
   static async with<T>(path: string, use: (file: ImageFile) => Promise<T>, window?: ImageWindow): Promise<T> {
-    let handle: FileHandle | undefined;
+    const { handle, sizeBytes } = await openSourceFile(path);
     try {
-      // O_NONBLOCK: opening a FIFO must not wait for a writer.
-      handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
-      const stat = await handle.stat();
-      if (!stat.isFile())
-        throw imageError(
-          'SOURCE_UNREADABLE',
-          path,
-          'is not a regular file',
-          'Give the path of a disk image file.',
-        );
-      const whole = new ImageFile({ path, sizeBytes: stat.size, start: 0 }, handle);
-      if (window === undefined) return await use(whole);
-      const { offset, sizeBytes, name } = window;
-      whole.requireWithin(offset, sizeBytes, `its member ${name}`);
-      return await use(
-        new ImageFile({ path: placeOfImage({ path, window }), sizeBytes, start: offset }, handle),
-      );
+      const whole = new ImageFile({ path, sizeBytes, start: 0 }, handle);
+      return await use(window === undefined ? whole : whole.#through(window));
     } catch (error) {
       throw sourceFileError(path, error);
     } finally {
-      await handle?.close();
+      await handle.close();
     }
+  }
+
+  #through(window: ImageWindow): ImageFile {
+    const { offset, sizeBytes, name } = window;
+    this.requireWithin(offset, sizeBytes, `its member ${name}`);
+    const path = placeOfImage({ path: this.path, window });
+    return new ImageFile({ path, sizeBytes, start: offset }, this.handle);
   }
 
   /** Exactly `length` bytes at `offset`. */
@@ -119,6 +111,26 @@ export class ImageFile {
   unsupported(what: string, remedy: string): Error {
     return imageError('IMAGE_FORMAT_UNSUPPORTED', this.path, what, remedy);
   }
+}
+
+/**
+ * Opens a regular file for reading only.
+ *
+ * @throws LonghaulError SOURCE_NOT_FOUND, SOURCE_UNREADABLE (also for anything but a regular file).
+ */
+export async function openSourceFile(path: string): Promise<{ handle: FileHandle; sizeBytes: number }> {
+  let handle: FileHandle | undefined;
+  try {
+    // O_NONBLOCK: opening a FIFO must not wait for a writer.
+    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    const stat = await handle.stat();
+    if (stat.isFile()) return { handle, sizeBytes: stat.size };
+  } catch (error) {
+    await handle?.close();
+    throw sourceFileError(path, error);
+  }
+  await handle.close();
+  throw imageError('SOURCE_UNREADABLE', path, 'is not a regular file', 'Give the path of a disk image file.');
 }
 
 /** A 64-bit field as a number; what exceeds 2^53 stays larger than any file, which is all that matters. */
