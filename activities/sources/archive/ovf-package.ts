@@ -45,7 +45,7 @@ export async function openPackage(
   wishes: { system?: string | undefined; verify: boolean },
 ): Promise<OvfPackage> {
   const { archive, descriptor } = files;
-  const bytes = await readSmall(descriptor, maxDescriptorBytes);
+  const bytes = await readSmall(files, descriptor, maxDescriptorBytes);
   const { manifest, findings } = await readManifest(files, wishes.verify);
   if (manifest !== undefined) {
     await requireFiles(files, manifest);
@@ -71,19 +71,20 @@ export async function openPackage(
 }
 
 async function readManifest(
-  { archive, descriptor, names, find }: PackageFiles,
+  files: PackageFiles,
   verify: boolean,
 ): Promise<{ manifest: Manifest | undefined; findings: Finding[] }> {
+  const { archive, descriptor, names, find } = files;
   const beside = async (ending: string) => {
     const same = descriptor.name.replace(/\.ovf$/i, ending);
     const others = names.filter((name) => name.toLowerCase().endsWith(ending) && !name.includes('/'));
     return (await find(same)) ?? (others.length === 1 ? await find(others[0] ?? '') : undefined);
   };
   const [file, certificate] = [await beside('.mf'), await beside('.cert')];
-  const bytes = file && (await readSmall(file, maxManifestBytes));
+  const bytes = file && (await readSmall(files, file, maxManifestBytes));
   const findings: Finding[] = [];
   if (certificate !== undefined) {
-    const text = (await readSmall(certificate, maxCertificateBytes)).toString('latin1');
+    const text = (await readSmall(files, certificate, maxCertificateBytes)).toString('latin1');
     findings.push(certificateFinding(certificate.name, text, bytes));
   }
   if (file === undefined || bytes === undefined) {

@@ -3,9 +3,9 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, posix } from 'node:path';
 import { hasErrno, LonghaulError } from '../../../contracts/errors.ts';
 import type { ImageWindow } from '../../../contracts/values.ts';
-import type { ArchiveBudget } from '../../archive/limits.ts';
+import type { Digests } from '../../archive/digests.ts';
 import type { SkippedMember, TarMember } from '../../archive/members.ts';
-import { listTar } from '../../archive/tar-index.ts';
+import type { TarIndex } from '../../archive/tar-index.ts';
 import { Enclosure } from '../../image/enclosure.ts';
 import { sourceFileError } from '../../image/errors.ts';
 import { ImageFile } from '../../image/formats/image-file.ts';
@@ -18,6 +18,8 @@ export interface PackageFile {
   sizeBytes: number;
   /** Of a member of a tar. */
   window?: ImageWindow;
+  /** Of its bytes as they lay in the archive that it was extracted from. */
+  digests?: Digests;
 }
 
 /** The files of an OVF package: in a tar, which is an OVA, or in a directory. */
@@ -29,20 +31,22 @@ export interface PackageFiles {
   names: readonly string[];
   /** Undefined when there is none of that name. @throws LonghaulError ARCHIVE_UNSUPPORTED, IMAGE_REFERENCE_OUTSIDE */
   find: (name: string) => Promise<PackageFile | undefined>;
+  /** The first bytes of a file, as many as there are. */
+  read: (file: PackageFile, count: number) => Promise<Buffer>;
   skipped: readonly SkippedMember[];
 }
 
 /**
  * The package in a tar; undefined when no descriptor is in it.
  *
- * @throws LonghaulError as `listTar` does; ARCHIVE_AMBIGUOUS for several descriptors
+ * @param path of the tar, for people where it lies elsewhere
+ * @throws LonghaulError ARCHIVE_AMBIGUOUS for several descriptors, ARCHIVE_UNSUPPORTED
  */
 export async function tarPackage(
   path: string,
-  budget: ArchiveBudget,
-  signal: AbortSignal,
+  { members, skipped }: TarIndex,
+  read: PackageFiles['read'] = readLocal,
 ): Promise<PackageFiles | undefined> {
-  const { members, skipped } = await listTar(path, budget, signal);
   const name = onlyDescriptor(
     path,
     members.map((member) => member.name),
@@ -59,7 +63,7 @@ export async function tarPackage(
   };
   const descriptor = await find(posix.basename(name));
   if (descriptor === undefined) return undefined;
-  return { archive: path, descriptor, names: [...files.keys()], find, skipped };
+  return { archive: path, descriptor, names: [...files.keys()], find, read, skipped };
 }
 
 function inTar(path: string, name: string, { sizeBytes, dataOffset, dataExtents }: TarMember): PackageFile {
@@ -75,22 +79,30 @@ function inTar(path: string, name: string, { sizeBytes, dataOffset, dataExtents 
  * The package that lies unpacked in a directory.
  *
  * @param path of its descriptor, or of a directory with one
+ * @param digestsOf what is known of a file by its path
  * @throws LonghaulError SOURCE_NOT_FOUND, SOURCE_UNREADABLE; ARCHIVE_AMBIGUOUS for several descriptors
  */
-export async function directoryPackage(path: string): Promise<PackageFiles> {
+export async function directoryPackage(
+  path: string,
+  digestsOf: (path: string) => Digests | undefined = () => undefined,
+): Promise<PackageFiles> {
   try {
     const isDirectory = (await stat(path)).isDirectory();
     const directory = isDirectory ? path : dirname(path);
     const names = await readdir(directory);
     const name = isDirectory ? onlyDescriptor(path, names) : basename(path);
-    const find = (wanted: string) => inDirectory(join(directory, name ?? ''), namesOf(wanted, names));
+    const find = async (wanted: string) => {
+      const file = await inDirectory(join(directory, name ?? ''), namesOf(wanted, names));
+      const digests = file && digestsOf(file.path);
+      return digests ? { ...file, digests } : file;
+    };
     const descriptor = name === undefined ? undefined : await find(name);
     if (descriptor === undefined)
       throw new LonghaulError('SOURCE_NOT_FOUND', {
         found: `there is no OVF descriptor (.ovf) in ${directory}`,
         remedy: 'Name the directory that an OVF export was written to, or an archive.',
       });
-    return { archive: path, descriptor, names, find, skipped: [] };
+    return { archive: path, descriptor, names, find, read: readLocal, skipped: [] };
   } catch (error) {
     throw sourceFileError(path, error);
   }
@@ -136,14 +148,18 @@ function decoded(href: string): string[] {
 }
 
 /** All of a small file. @throws LonghaulError OVF_INVALID when it is larger; SOURCE_UNREADABLE */
-export async function readSmall(file: PackageFile, maxBytes: number): Promise<Buffer> {
-  if (file.sizeBytes > maxBytes)
-    throw new LonghaulError('OVF_INVALID', {
-      found: `${file.name} in ${file.path} has ${file.sizeBytes} bytes, more than any of its kind`,
-      remedy: 'Export the VM again.',
-    });
+export async function readSmall(files: PackageFiles, file: PackageFile, maxBytes: number): Promise<Buffer> {
+  if (file.sizeBytes <= maxBytes) return files.read(file, file.sizeBytes);
+  throw new LonghaulError('OVF_INVALID', {
+    found: `${file.name} in ${file.path} has ${file.sizeBytes} bytes, more than any of its kind`,
+    remedy: 'Export the VM again.',
+  });
+}
+
+async function readLocal(file: PackageFile, count: number): Promise<Buffer> {
   const pieces: Buffer[] = [];
-  for await (const piece of bytesOf(file)) pieces.push(piece);
+  const sizeBytes = Math.min(count, file.sizeBytes);
+  for await (const piece of bytesOf({ ...file, sizeBytes })) pieces.push(piece);
   return Buffer.concat(pieces);
 }
 

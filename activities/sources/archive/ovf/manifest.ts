@@ -1,6 +1,5 @@
 import { LonghaulError } from '../../../../contracts/errors.ts';
-
-export type DigestName = 'sha1' | 'sha256' | 'sha512';
+import type { DigestName } from '../../../archive/digests.ts';
 
 /** What a file's bytes have to give. */
 export interface Digest {
