@@ -38,7 +38,10 @@ export async function* decompressFile(
   file: FileHandle,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
-  if (compression !== 'gzip') return yield* throughFilter(compression, file, signal);
+  if (compression !== 'gzip') {
+    yield* throughFilter(compression, file, signal);
+    return;
+  }
   const { size } = await file.stat();
   const gunzip = createGunzip({ chunkSize: pieceBytes });
   yield* throughZlib(gunzip, new FileReader(file, size).rest(), signal);

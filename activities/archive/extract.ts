@@ -8,7 +8,8 @@ import { assertUnchanged, identify } from '../image/identity.ts';
 import { Digester, type DigestName, type Digests } from './digests.ts';
 import { archiveError, shownName } from './errors.ts';
 import { ExtractRecord, type RecordedMember } from './extract-record.ts';
-import { type ArchiveKind, kindBytes, kindOfHead } from './kinds.ts';
+import { diskHeadBytes } from './find-disks.ts';
+import { type ArchiveKind, kindOfHead } from './kinds.ts';
 import { ArchiveBudget, type ArchiveLimits } from './limits.ts';
 import { makeFolder, MemberFile } from './member-file.ts';
 import type { ArchiveMember, OpenMember, SkippedMember } from './members.ts';
@@ -27,7 +28,7 @@ export interface ExtractJob {
   /** Made if missing, with `record` and, below `files/`, the members; nothing else may lie in it. */
   directory: string;
   limits: ArchiveLimits;
-  /** Asked about each member that is safe, with its first bytes and what they say it is. */
+  /** Asked about each member that is safe, with its first `diskHeadBytes` and what they say it is. */
   want: (member: ArchiveMember & { head: Buffer; kind: ArchiveKind }) => Wish;
   /** Tells wishes from others: what was extracted for another purpose is not used. */
   purpose: string;
@@ -47,9 +48,6 @@ export interface Extracted {
   members: ExtractedMember[];
   skipped: SkippedMember[];
 }
-
-/** How many of a member's bytes `want` is shown. */
-export const headBytes = 4096;
 
 /** A heartbeat is due more often than that. */
 const tellEveryMs = 1_000;
@@ -137,13 +135,20 @@ class Extraction {
   }
 
   async #take(member: OpenMember): Promise<void> {
-    const head = await member.head(Math.max(headBytes, kindBytes));
-    const wish = this.#job.want({ ...plain(member), head, kind: kindOfHead(head) });
-    if (wish === 'skip') return;
+    const wish = await this.#wishFor(member);
+    if (wish === 'skip') {
+      this.#extracted.skipped.push({ name: member.name, why: 'not wanted' });
+      return;
+    }
     const known = await this.#record.find(member.name);
     const result = known ?? (await this.#carryOut(wish, member));
     if (known === undefined) await this.#record.noteMember(result);
     this.#extracted.members.push(result);
+  }
+
+  async #wishFor(member: OpenMember): Promise<Wish> {
+    const head = await member.head(diskHeadBytes);
+    return this.#job.want({ ...plain(member), head, kind: kindOfHead(head) });
   }
 
   #carryOut(wish: Exclude<Wish, 'skip'>, member: OpenMember): Promise<RecordedMember> {
@@ -188,13 +193,13 @@ class Extraction {
     }
   }
 
-  /** What is merely compressed becomes a file of the member's name. */
+  /** What is merely compressed becomes a file of the member's name, if that is wanted once it is seen. */
   async #unpack(member: OpenMember): Promise<RecordedMember> {
     const stored = this.#digester();
     let file: RecordedMember['file'];
     for await (const inner of member.unpack((piece) => stored.update(piece))) {
-      if (inner.name === member.name) ({ file } = await this.#write(inner));
-      else await this.#take(inner);
+      if (inner.name !== member.name) await this.#take(inner);
+      else if ((await this.#wishFor(inner)) === 'write') ({ file } = await this.#write(inner));
     }
     if (member.sizeBytes !== undefined && stored.sizeBytes !== member.sizeBytes)
       throw archiveError(

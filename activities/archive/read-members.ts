@@ -80,7 +80,7 @@ async function* membersOfStream(level: Level, source: AsyncGenerator<Buffer>): A
     else if (container === 'tar') yield* membersOfTar(level, reader);
     else if (container === 'zip')
       throw archiveError('ARCHIVE_UNSUPPORTED', level.archive, 'is a zip inside something else');
-    else yield* onlyMember(level, reader);
+    else yield onlyMember(level, reader);
   } finally {
     await reader.close();
   }
@@ -97,15 +97,11 @@ function membersOfCompressed(
   return membersOfStream({ ...level, depth, decompressed: true }, counted(level, unpacked));
 }
 
-async function* onlyMember(level: Level, reader: ByteReader): AsyncGenerator<OpenMember> {
+function onlyMember(level: Level, reader: ByteReader): OpenMember {
   level.budget.countMember();
-  yield opened(
+  return opened(
     { ...level, prefix: '' },
-    {
-      name: level.content,
-      head: (count) => reader.peek(count),
-      body: () => reader.rest(),
-    },
+    { name: level.content, head: (count) => reader.peek(count), body: () => reader.rest() },
   );
 }
 

@@ -1,14 +1,15 @@
 import type { ImageFormat } from '../../../contracts/spec.ts';
 import type { ImageWindow } from '../../../contracts/values.ts';
 import { imageError } from '../errors.ts';
+import { formatOfHead } from './head.ts';
 import { ImageFile } from './image-file.ts';
 import type { Layer } from './layer.ts';
-import { isQcow, parseQcow2 } from './qcow2.ts';
+import { parseQcow2 } from './qcow2.ts';
 import { parseRaw } from './raw.ts';
-import { isVdi, parseVdi } from './vdi.ts';
-import { isVhdx, parseVhdx } from './vhdx.ts';
-import { isVmdk, parseVmdk } from './vmdk.ts';
-import { isFixedVpc, isVpc, parseVpc } from './vpc.ts';
+import { parseVdi } from './vdi.ts';
+import { parseVhdx } from './vhdx.ts';
+import { parseVmdk } from './vmdk.ts';
+import { isFixedVpc, parseVpc } from './vpc.ts';
 
 const parsers: Record<Exclude<ImageFormat, 'raw'>, (file: ImageFile) => Promise<Layer>> = {
   qcow2: parseQcow2,
@@ -43,11 +44,6 @@ async function parse(file: ImageFile, stated: ImageFormat | undefined): Promise<
 }
 
 async function recognise(file: ImageFile): Promise<ImageFormat> {
-  const head = await file.peek(0, 4096);
-  if (isQcow(head)) return 'qcow2';
-  if (isVhdx(head)) return 'vhdx';
-  if (isVpc(head)) return 'vpc';
-  if (isVdi(head)) return 'vdi';
-  if (isVmdk(head)) return 'vmdk';
-  return (await isFixedVpc(file)) ? 'vpc' : 'raw';
+  const format = formatOfHead(await file.peek(0, 4096));
+  return format ?? ((await isFixedVpc(file)) ? 'vpc' : 'raw');
 }
