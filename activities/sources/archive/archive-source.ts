@@ -20,7 +20,7 @@ import { WebDisk } from '../web-disk.ts';
 import { describeWebArchive } from './describe-web-archive.ts';
 import { looseDisks } from './loose-disks.ts';
 import type { OvfVm } from './ovf/descriptor.ts';
-import { acquireDisks, describeDisks } from './ovf-disks.ts';
+import { acquireDisks, type AcquireOptions, describeDisks } from './ovf-disks.ts';
 import { openPackage } from './ovf-package.ts';
 import { acquirePacked, describePacked } from './packed-archive.ts';
 import { directoryPackage, type PackageFiles, tarPackage } from './package-files.ts';
@@ -64,10 +64,10 @@ export function createArchiveSource(deps: SourceDeps): Source<'archive'> {
   };
 }
 
-const limitsFor = ({ limits }: ArchiveSourceSpec): ArchiveLimits => ({
-  ...defaultLimits,
-  ...Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined)),
-});
+function limitsFor({ limits }: ArchiveSourceSpec): ArchiveLimits {
+  const given = Object.entries(limits).filter((entry) => typeof entry[1] === 'number');
+  return { ...defaultLimits, ...Object.fromEntries(given) };
+}
 
 /** What of the spec is given has the last word. */
 function vmOf({ name, source }: SourceRequest<'archive'>, vm: OvfVm | undefined): SourceVm {
@@ -130,13 +130,13 @@ async function describeLocal(
     return { vm: pack.vm, disks, remoteDisks, findings: [...pack.findings, ...findings] };
   }
   const disks = contents.kind === 'tar' ? await openLoose(source, path, contents.members, io) : undefined;
-  return disks === undefined ? describePacked(path, source, limits, io) : { disks };
+  return disks === undefined ? describePacked(path, source, { limits, signal: io.signal }) : { disks };
 }
 
 async function acquireLocal(
   source: ArchiveSourceSpec,
   path: string,
-  options: Parameters<typeof acquireDisks>[1],
+  options: AcquireOptions,
 ): Promise<AcquiredDisk[]> {
   const contents = await contentsOf(path, options.limits, options.io);
   if (contents.kind === 'package') return acquireDisks(await openPackage(contents.files, source), options);
@@ -153,12 +153,10 @@ async function openLoose(
   io: StepIo,
 ): Promise<AcquiredDisk[] | undefined> {
   const windowOf = ({ name, dataOffset, sizeBytes }: TarMember) => ({ name, offset: dataOffset, sizeBytes });
-  const whole = members.filter(({ dataExtents }) => dataExtents === undefined);
-  if (whole.length < members.length) return undefined;
-  const found = await looseDisks(path, whole, source.disks, (member, count) =>
+  const found = await looseDisks(path, members, source.disks, (member, count) =>
     ImageFile.with(path, (file) => file.peek(0, count), windowOf(member)),
   );
-  if (found.length === 0) return undefined;
+  if (found === undefined) return undefined;
   return Promise.all(
     found.map(({ index, member }) => openDisk(index, { path, window: windowOf(member) }, io.signal)),
   );
@@ -167,7 +165,7 @@ async function openLoose(
 async function fetchArchive(
   { maxBytesPerSecond }: SourceRequest<'archive'>,
   url: string,
-  { work, io }: Parameters<typeof acquireDisks>[1],
+  { work, io }: AcquireOptions,
   deps: SourceDeps,
 ): ReturnType<typeof fetchDisk> {
   const archive = await WebDisk.of(url, deps);

@@ -42,12 +42,12 @@ export async function describeWebArchive(
     const disks = await looseDisks(name, index.members, source.disks, (member, count) =>
       input.at(member.dataOffset, Math.min(count, member.sizeBytes)),
     );
-    const remoteDisks = disks.map((disk) => ({
+    const remoteDisks = disks?.map((disk) => ({
       index: disk.index,
       name: `${name}: ${disk.member.name}`,
       virtualSizeBytes: disk.virtualSizeBytes,
     }));
-    if (disks.length > 0) return { remoteDisks, findings };
+    if (remoteDisks !== undefined) return { remoteDisks, findings };
   }
   const unknown = info(
     'known-once-fetched',

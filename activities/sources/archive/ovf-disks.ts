@@ -12,6 +12,12 @@ import { checkFile } from './checked-file.ts';
 import type { OvfPackage, PackageDisk, PackagePiece } from './ovf-package.ts';
 import { makeBlankDisk, unpackDisk } from './unpacked-disk.ts';
 
+export interface AcquireOptions {
+  work: WorkDir;
+  limits: ArchiveLimits;
+  io: StepIo;
+}
+
 /** The one file that a disk is, when it can be used where it lies. */
 function inPlace({ pieces, gzip }: PackageDisk): PackagePiece | undefined {
   return pieces.length === 1 && !gzip ? pieces[0] : undefined;
@@ -50,10 +56,7 @@ export function toUnpack(disk: PackageDisk): RemoteDisk {
  *
  * @throws LonghaulError as `checkFile`, `unpackDisk` and `openDisk` do; SOURCE_CHANGED
  */
-export async function acquireDisks(
-  pack: OvfPackage,
-  options: { work: WorkDir; limits: ArchiveLimits; io: StepIo },
-): Promise<AcquiredDisk[]> {
+export async function acquireDisks(pack: OvfPackage, options: AcquireOptions): Promise<AcquiredDisk[]> {
   const { work, limits } = options;
   const before = await identify([
     ...new Set(pack.disks.flatMap(({ pieces }) => pieces.map(({ path }) => path))),

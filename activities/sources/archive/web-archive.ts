@@ -1,4 +1,3 @@
-import { messageOf } from '../../../contracts/errors.ts';
 import { damageToldOf } from '../../archive/errors.ts';
 import type { ArchiveBudget } from '../../archive/limits.ts';
 import type { SkippedMember } from '../../archive/members.ts';
@@ -16,7 +15,7 @@ const maxTailBytes = 1024 ** 2;
 export class RangeInput implements TarInput {
   readonly #source: RangeSource;
   readonly #signal: AbortSignal;
-  #known = { offset: 0, bytes: Buffer.alloc(0) };
+  #known: { offset: number; bytes: Buffer } = { offset: 0, bytes: Buffer.alloc(0) };
   position = 0;
 
   constructor(source: RangeSource, signal: AbortSignal) {
@@ -25,9 +24,8 @@ export class RangeInput implements TarInput {
   }
 
   /** The next bytes; fewer at the end. @throws LonghaulError TRANSFER_FAILED; on abort, the signal's reason */
-  async peek(count: number): Promise<Buffer> {
-    const bytes = await this.at(this.position, count);
-    return bytes;
+  peek(count: number): Promise<Buffer> {
+    return this.at(this.position, count);
   }
 
   /** Bytes from a place on, fewer at the end. */
@@ -72,7 +70,7 @@ export class RangeInput implements TarInput {
     }
     const bytes = Buffer.concat(pieces);
     if (bytes.length === length) return bytes;
-    throw afterFailure(this.#source.name, new Error(messageOf('the answer ended early')));
+    throw afterFailure(this.#source.name, new Error('the answer ended early'));
   }
 }
 
