@@ -10,6 +10,7 @@ import { convertFigures } from './figures/convert.ts';
 import { inventoryFigures } from './figures/inventory.ts';
 import { memoryFigures } from './figures/memory.ts';
 import { migrationFigures } from './figures/migration.ts';
+import { ovaFigures } from './figures/ova.ts';
 import { transferFigures } from './figures/transfer.ts';
 import { transferLinkFigures } from './figures/transfer-link.ts';
 import { transferPoolFigures } from './figures/transfer-pool.ts';
@@ -25,6 +26,7 @@ const groups = {
   inventory: (_scratch, say) => inventoryFigures(say),
   memory: memoryFigures,
   migration: migrationFigures,
+  ova: ovaFigures,
   transfer: transferFigures,
   'transfer-link': transferLinkFigures,
   'transfer-pool': transferPoolFigures,

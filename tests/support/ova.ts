@@ -16,7 +16,13 @@ export interface OvaOptions {
 
 /** Puts `web01.ovf` and `web01.mf` beside the files of a package. @returns names in the order of an OVA */
 export async function writePackage(options: OvaOptions): Promise<string[]> {
-  const { directory, descriptor, files, manifest = (lines) => lines, algorithm = 'sha256' } = options;
+  const {
+    directory,
+    descriptor,
+    files,
+    manifest = (lines: string[]) => lines,
+    algorithm = 'sha256',
+  } = options;
   await mkdir(directory, { recursive: true });
   await writeFile(join(directory, 'web01.ovf'), descriptor);
   if (manifest === 'none') return ['web01.ovf', ...files];
