@@ -24,7 +24,7 @@ const limits = { memoryBytes: 1024 * MiB };
 const programs: Record<Exclude<Compression, 'gzip'>, Filter> = {
   zstd: { program: 'zstd', args: ['-dcq', `--memory=${windowMiB}MiB`], limits },
   xz: { program: 'xz', args: ['-dcq', '--threads=1', `--memlimit-decompress=${2 * windowMiB}MiB`], limits },
-  bzip2: { program: 'bzip2', args: ['-dcq'], limits },
+  bzip2: { program: 'bzip2', args: ['-dc'], limits, complaint: /trailing garbage/ },
 };
 
 /**

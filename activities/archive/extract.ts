@@ -140,10 +140,16 @@ class Extraction {
       this.#extracted.skipped.push({ name: member.name, why: 'not wanted' });
       return;
     }
-    const known = await this.#record.find(member.name);
+    const known = await this.#known(wish, member);
     const result = known ?? (await this.#carryOut(wish, member));
     if (known === undefined) await this.#record.noteMember(result);
     this.#extracted.members.push(result);
+  }
+
+  /** Archives are gone through again, for what is known of their members. */
+  async #known(wish: Wish, member: OpenMember): Promise<RecordedMember | undefined> {
+    const known = await this.#record.find(member.name);
+    return wish === 'unpack' && known?.file === undefined ? undefined : known;
   }
 
   async #wishFor(member: OpenMember): Promise<Wish> {

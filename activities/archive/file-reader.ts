@@ -9,20 +9,20 @@ const maxTailBytes = 1024 * 1024;
 /** Reads as `ByteReader` does, from a file: what is skipped is not read. */
 export class FileReader {
   readonly #file: FileHandle;
-  readonly #sizeBytes: number;
+  readonly sizeBytes: number;
   readonly #onContent: (bytes: number) => void;
   position = 0;
 
   /** @param onContent is told of what `readSome` reads */
   constructor(file: FileHandle, sizeBytes: number, onContent: (bytes: number) => void = () => undefined) {
     this.#file = file;
-    this.#sizeBytes = sizeBytes;
+    this.sizeBytes = sizeBytes;
     this.#onContent = onContent;
   }
 
   /** The next bytes without consuming them; fewer at the end of the file. */
   async peek(count: number): Promise<Buffer> {
-    const wanted = Math.min(count, this.#sizeBytes - this.position);
+    const wanted = Math.min(count, this.sizeBytes - this.position);
     const buffer = Buffer.allocUnsafe(wanted);
     let done = 0;
     while (done < wanted) {
@@ -43,21 +43,21 @@ export class FileReader {
 
   /** At least one and at most `count` bytes. @throws MalformedArchive at the end of the file. */
   async readSome(count: number): Promise<Buffer> {
-    if (this.position >= this.#sizeBytes) throw new MalformedArchive('the archive ends in the middle');
-    const bytes = await this.read(Math.min(count, pieceBytes, this.#sizeBytes - this.position));
+    if (this.position >= this.sizeBytes) throw new MalformedArchive('the archive ends in the middle');
+    const bytes = await this.read(Math.min(count, pieceBytes, this.sizeBytes - this.position));
     this.#onContent(bytes.length);
     return bytes;
   }
 
   /** Everything from here to the end, in large pieces. */
   async *rest(): AsyncGenerator<Buffer> {
-    while (this.position < this.#sizeBytes) yield await this.readSome(pieceBytes);
+    while (this.position < this.sizeBytes) yield await this.readSome(pieceBytes);
   }
 
   /** @throws MalformedArchive when the file ends before. */
   skip(count: number): Promise<void> {
     this.position += count;
-    return this.position > this.#sizeBytes
+    return this.position > this.sizeBytes
       ? Promise.reject(new MalformedArchive('the archive ends in the middle'))
       : Promise.resolve();
   }

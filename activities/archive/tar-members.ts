@@ -1,5 +1,5 @@
 import { MalformedArchive } from '../host/byte-reader.ts';
-import { archiveError } from './errors.ts';
+import { archiveError, shownName } from './errors.ts';
 import type { ArchiveBudget } from './limits.ts';
 import { type MemberKind, MemberNames } from './member-names.ts';
 import type { SkippedMember, TarMember } from './members.ts';
@@ -27,6 +27,8 @@ import {
 /** Where a tar is read from: a stream (`ByteReader`) or a file (`FileReader`). */
 export interface TarInput {
   readonly position: number;
+  /** Where it ends, when that is known. */
+  readonly sizeBytes?: number;
   peek(count: number): Promise<Buffer>;
   read(count: number): Promise<Buffer>;
   readSome(count: number): Promise<Buffer>;
@@ -120,6 +122,13 @@ class TarWalk {
   async understand(group: HeaderGroup): Promise<{ member: TarMember | undefined; end: number }> {
     this.#job.budget.countMember();
     const { header, records } = group;
+    const type = typeOf(header);
+    if (type === 'M' || type === 'N')
+      throw archiveError(
+        'ARCHIVE_UNSUPPORTED',
+        this.#job.archive,
+        'is a part of several, or of an old GNU format',
+      );
     const size = this.#sizeOf(group);
     const read = await readHeaders(group.blocks);
     if (read.size !== size) throw this.#hostile('has a size on which programs would differ');
@@ -128,10 +137,11 @@ class TarWalk {
     if (group.hasLongName && records.some(([key]) => key === 'path'))
       throw this.#hostile('has two long names');
 
-    const type = typeOf(header);
     const sparse = await this.#sparseOf(group, type, size);
     const dataOffset = this.#job.input.position;
     const end = dataOffset - (sparse?.mapBytes ?? 0) + Math.ceil(size / blockBytes) * blockBytes;
+    if (end > (this.#job.input.sizeBytes ?? Infinity))
+      throw new MalformedArchive(`it ends in the middle of ${shownName(name)}`);
     const kind = this.#kindOf(type, name, size);
     // The name of a volume is no name of a file.
     const clean = type === 'V' ? '' : this.#names.claim(name, kind);
@@ -206,12 +216,6 @@ class TarWalk {
   }
 
   #kindOf(type: string, name: string, size: number): MemberKind {
-    if (type === 'M' || type === 'N')
-      throw archiveError(
-        'ARCHIVE_UNSUPPORTED',
-        this.#job.archive,
-        'is a part of several, or of an old GNU format',
-      );
     const isDirectory = type === '5' || (type === '0' && name.endsWith('/'));
     if (size > 0 && (isDirectory || type in leftOut)) throw this.#hostile('has data, although it is no file');
     if (isDirectory) return 'directory';

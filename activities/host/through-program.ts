@@ -9,6 +9,8 @@ export interface Filter {
   program: string;
   args: readonly string[];
   limits: Omit<ToolLimits, 'wallMs'>;
+  /** Last words that mean it did not end well, although its exit code says so. */
+  complaint?: RegExp;
 }
 
 /** Thrown when a filter did not end well. */
@@ -31,7 +33,7 @@ const maxWordsBytes = 2_000;
  * @throws FilterFailed; an error of `input`; on abort, the signal's reason
  */
 export async function* throughProgram(
-  { program, args, limits }: Filter,
+  { program, args, limits, complaint }: Filter,
   input: FileHandle | AsyncIterable<Buffer>,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
@@ -64,7 +66,7 @@ export async function* throughProgram(
     if (failure !== undefined) throw failure;
     if (result === 127 && /failed to execute/.test(words))
       throw new FilterFailed(`${program} is not installed on this host`, true);
-    if (result !== 0)
+    if (result !== 0 || complaint?.test(words) === true)
       throw new FilterFailed(`${program} ended with ${result ?? 'an error'}: ${lastLine(words)}`);
   } catch (error) {
     signal.throwIfAborted();
