@@ -1,6 +1,6 @@
 import { copyFile, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { guestDisks } from '../../guests/guests.ts';
 import { bootRetries } from '../../guests/machine.ts';
 import { writeOva } from '../../support/ova.ts';
@@ -16,7 +16,7 @@ async function ovaOfGuest(): Promise<string> {
   const [disk = ''] = await guestDisks('tiny', 'vmdk-stream');
   const [raw = ''] = await guestDisks('tiny', 'raw');
   const directory = join(scratch, 'appliance');
-  await mkdir(directory);
+  await mkdir(directory, { recursive: true });
   await copyFile(disk, join(directory, 'tiny-disk1.vmdk'));
   const descriptor = oneDiskOvf('tiny-disk1.vmdk', (await stat(raw)).size, {
     items: [scsiController(3), diskItem(7, 'vmdisk1', 3, 0), nicItem(8, 'VM Network', mac)].join('\n'),
@@ -27,9 +27,11 @@ async function ovaOfGuest(): Promise<string> {
 }
 
 describe('a guest in an OVA', () => {
+  afterEach(() => host.remove('e2e-ova'));
+
   it('is a domain that boots, as its descriptor says', { retry: bootRetries }, async () => {
     const ova = await ovaOfGuest();
-    const report = await host.migrate('web01', [ova], ['--memory', '512', '--cpus', '1']);
+    const report = await host.migrate('e2e-ova', [ova], ['--memory', '512', '--cpus', '1']);
     expect(report).toMatchObject({
       status: 'completed',
       disks: [{ format: 'qcow2', index: 0 }],
