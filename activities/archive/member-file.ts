@@ -7,8 +7,8 @@ import { syncPath } from '../host/sync-path.ts';
 /** Zeros that fill a block of this size, counted from the start of the file, are not written. */
 const holeBytes = 32 * 1024;
 const zeroBlock = Buffer.alloc(holeBytes);
-/** Bytes that wait to be written at most. */
-const waitingBytes = 4 * 1024 ** 2;
+/** Writes that are under way at most: decompression needs threads of the same pool. */
+const writesAtOnce = 2;
 /** Storage begins with the work early: at the end there is less to wait for. */
 const syncEveryBytes = 64 * 1024 ** 2;
 
@@ -17,7 +17,6 @@ export class MemberFile {
   readonly #partial: string;
   readonly #file: FileHandle;
   readonly #writes = new Set<Promise<void>>();
-  #waiting = 0;
   #sizeBytes = 0;
   #writtenBytes = 0;
   #unsyncedBytes = 0;
@@ -51,7 +50,7 @@ export class MemberFile {
   async append(piece: Buffer): Promise<void> {
     for (const { start, end } of dataIn(piece, this.#sizeBytes)) {
       this.#write(piece.subarray(start, end), this.#sizeBytes + start);
-      while (this.#waiting > waitingBytes) await Promise.race(this.#writes);
+      while (this.#writes.size > writesAtOnce) await Promise.race(this.#writes);
     }
     this.#sizeBytes += piece.length;
     if (this.#failure !== undefined) throw this.#failure;
@@ -78,13 +77,11 @@ export class MemberFile {
   }
 
   #write(bytes: Buffer, position: number): void {
-    this.#waiting += bytes.length;
     const write = writeAll(this.#file, bytes, position)
       .catch((error: unknown) => {
         this.#failure ??= error;
       })
       .finally(() => {
-        this.#waiting -= bytes.length;
         this.#writes.delete(write);
       });
     this.#writes.add(write);

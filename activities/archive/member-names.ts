@@ -64,7 +64,10 @@ export class MemberNames {
       return id;
     }
     if (known.component !== component)
-      throw this.hostile(written, `differs from ${shownName(known.component)} in upper and lower case only`);
+      throw this.hostile(
+        written,
+        `differs from ${shownName(known.component)} in case or form of letters only`,
+      );
     if (kind === 'parent' && known.kind !== 'directory')
       throw this.hostile(written, `lies in ${shownName(component)}, which is no directory in the archive`);
     if (kind === 'file' || kind === 'other' || known.kind !== 'directory')

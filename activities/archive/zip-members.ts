@@ -35,8 +35,9 @@ interface ZipEntry {
 const maxDirectoryBytes = 16 * 1024 ** 2;
 const methods = { stored: 0, deflated: 8 } as const;
 const encrypted = 0x1;
-/** Sizes stand behind the data, or in a 64-bit field. */
+/** Sizes and checksum stand behind the data. */
 const sizesFollow = 0x8;
+/** The size stands in a 64-bit field. */
 const in64Bits = 0xffffffff;
 const unixSystems = [3, 19];
 const fileTypes: Readonly<Record<number, string>> = {
@@ -110,15 +111,15 @@ async function checkedEntry(
   if (raw.compressionMethod !== methods.stored && raw.compressionMethod !== methods.deflated)
     throw unsupported(job.archive, name, `is compressed by method ${raw.compressionMethod}`);
   const local = await zip.readLocalFileHeaderPromise(raw);
-  const sizesHere = (local.generalPurposeBitFlag & sizesFollow) === 0 && local.compressedSize !== in64Bits;
+  const follows = (local.generalPurposeBitFlag & sizesFollow) !== 0;
+  const same = (here: number, there: number) => follows || here === in64Bits || here === there;
   const agrees =
     local.fileName.equals(raw.fileNameRaw) &&
     local.compressionMethod === raw.compressionMethod &&
     (local.generalPurposeBitFlag & encrypted) === 0 &&
-    (!sizesHere ||
-      (local.compressedSize === raw.compressedSize &&
-        local.uncompressedSize === raw.uncompressedSize &&
-        local.crc32 === raw.crc32));
+    same(local.compressedSize, raw.compressedSize) &&
+    same(local.uncompressedSize, raw.uncompressedSize) &&
+    same(local.crc32, raw.crc32);
   if (!agrees) throw names.hostile(written, 'is described in two different ways');
   job.budget.announceBytes(raw.uncompressedSize);
   return {

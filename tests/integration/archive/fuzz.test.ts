@@ -25,7 +25,7 @@ const fields = fc.record(
   {
     name: name.map((text) => text.slice(0, 30)),
     size,
-    type: fc.constantFrom(...'01234567LKxgSVMNDX\0', '\xff'),
+    type: fc.constantFrom(...Array.from('01234567LKxgSVMNDX\0'), '\xff'),
     magic: fc.constantFrom('ustar', 'gnu', 'v7'),
     prefix: name.map((text) => text.slice(0, 40)),
     linkname: name.map((text) => text.slice(0, 30)),

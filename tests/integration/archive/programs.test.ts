@@ -21,7 +21,7 @@ const names = ['disk.raw', 'vm.ovf', 'extra/näme.txt', 'empty', longName];
 
 const home = mkdtempSync(join(tmpdir(), 'longhaul-test-'));
 const vm = join(home, 'vm');
-let digests: Record<string, string> = {};
+let digests: Record<string, string | undefined> = {};
 
 /** A folder such as an export leaves: a descriptor, a sparse disk, and a link. */
 beforeAll(async () => {
@@ -108,14 +108,13 @@ describe('an archive made by another program', () => {
   it.each(archives)('is extracted byte for byte, with its holes: %s', async (title, command) => {
     const { path, directory } = await archiveBy(command);
     const extracted = await extractAll(path, join(directory, 'out'));
-    const expected = { ...digests };
-    if (title.includes('v7')) delete expected[`vm/${longName}`];
+    const expected = title.includes('v7') ? { ...digests, [`vm/${longName}`]: undefined } : digests;
     expect(writtenFiles(extracted)).toEqual(expected);
     const disk = await stat(join(directory, 'out', 'files', 'vm', 'disk.raw'));
     expect(disk.size).toBe(diskBytes);
     expect(disk.blocks * 512).toBeLessThan(MiB);
-    const left = extracted.skipped.map(({ name }) => name).filter((name) => name !== 'export');
-    expect(left).toEqual(title.startsWith('zip of Python') ? [] : ['vm/link']);
+    const skipped = extracted.skipped.map(({ name }) => name).filter((name) => name !== 'export');
+    expect(skipped).toEqual(title.startsWith('zip of Python') ? [] : ['vm/link']);
   });
 
   it('is only looked into where its members can be used in place', async () => {
