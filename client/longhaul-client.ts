@@ -1,11 +1,13 @@
 import { isGrpcCancelledError, isGrpcDeadlineError, type WorkflowHandle } from '@temporalio/client';
 import { randomUUID } from 'node:crypto';
+import type { AzureInventory, InventoryRequest } from '../contracts/azure-inventory.ts';
 import { LonghaulError } from '../contracts/errors.ts';
 import { migrationIdOf } from '../contracts/ids.ts';
 import { placementTaskQueue, undoTaskQueue, workflowTaskQueue } from '../contracts/queues.ts';
 import { searchAttributes } from '../contracts/search-attributes.ts';
 import type { MigrationSpec } from '../contracts/spec.ts';
 import type {
+  InventoryInput,
   MigrationInput,
   MigrationPlan,
   MigrationReport,
@@ -80,29 +82,27 @@ export class LonghaulClient {
    * is cancelled when `signal` aborts. Throws what a step failed with.
    */
   async plan(spec: MigrationSpec, signal?: AbortSignal): Promise<MigrationPlan> {
-    if (!(await this.hasWorker())) throw noWorker(this.link);
-    const doubt = await this.hostDoubt(spec);
-    if (doubt !== undefined) throw doubt;
-    const workflowId = `plan-${spec.source.kind}-${spec.name}-${randomUUID().slice(0, 8)}`;
     const input: MigrationInput = { spec };
-    const handle = await this.call(workflowId, () =>
-      this.link.client.workflow.start('planVm', {
-        workflowId,
-        taskQueue: workflowTaskQueue,
-        args: [input],
-        staticSummary: `plan for ${spec.name}`,
-        workflowExecutionTimeout: '1 hour',
-      }),
-    );
-    signal?.addEventListener('abort', () => {
-      // The caller has turned away; a plan that cannot be cancelled ends at its time limit.
-      handle.cancel().catch(() => undefined);
-    });
-    try {
-      return (await handle.result()) as MigrationPlan;
-    } catch (error) {
-      throw fromTemporal(error, { ...this.link, migrationId: workflowId });
-    }
+    const question = {
+      type: 'planVm',
+      id: `plan-${spec.source.kind}-${spec.name}`,
+      summary: `plan for ${spec.name}`,
+      input,
+    };
+    return (await this.ask(spec.target.host, question, signal)) as MigrationPlan;
+  }
+
+  /** The VMs of a subscription as a host sees them. Throws what `listAzureVms` throws. */
+  async inventory(hostId: string, request: InventoryRequest, signal?: AbortSignal): Promise<AzureInventory> {
+    const input: InventoryInput = { hostId, request };
+    const { subscription } = request;
+    const question = {
+      type: 'inventoryAzure',
+      id: `inventory-azure-${subscription}`,
+      summary: `VMs of ${subscription}`,
+      input,
+    };
+    return (await this.ask(hostId, question, signal)) as AzureInventory;
   }
 
   /** The newest run of every migration, newest first. */
@@ -197,15 +197,45 @@ export class LonghaulClient {
   }
 
   /** Why a host that the spec names will not take the VM now: NO_WORKER; undefined when its worker is there. */
-  async hostDoubt({ target }: MigrationSpec): Promise<LonghaulError | undefined> {
-    if (target.host === 'any') return undefined;
+  async hostDoubt(host: string): Promise<LonghaulError | undefined> {
+    if (host === 'any') return undefined;
     // A worker whose slots are all taken polls no more for steps, but always for compensations.
-    if ((await this.pollersOf(undoTaskQueue(target.host), 'activity')).length > 0) return undefined;
+    if ((await this.pollersOf(undoTaskQueue(host), 'activity')).length > 0) return undefined;
     const known = await this.pollersOf(placementTaskQueue, 'activity');
     return noHost(
-      target.host,
+      host,
       known.map((identity) => identity.replace(/\/\d+$/, '')),
     );
+  }
+
+  /** Runs a workflow that only looks, and waits for what it says; it is cancelled when the signal aborts. */
+  private async ask(
+    hostId: string,
+    { type, id, summary, input }: { type: string; id: string; summary: string; input: unknown },
+    signal: AbortSignal | undefined,
+  ): Promise<unknown> {
+    if (!(await this.hasWorker())) throw noWorker(this.link);
+    const doubt = await this.hostDoubt(hostId);
+    if (doubt !== undefined) throw doubt;
+    const workflowId = `${id}-${randomUUID().slice(0, 8)}`;
+    const handle = await this.call(workflowId, () =>
+      this.link.client.workflow.start(type, {
+        workflowId,
+        taskQueue: workflowTaskQueue,
+        args: [input],
+        staticSummary: summary,
+        workflowExecutionTimeout: '1 hour',
+      }),
+    );
+    signal?.addEventListener('abort', () => {
+      // The caller has turned away; what cannot be cancelled ends at its time limit.
+      handle.cancel().catch(() => undefined);
+    });
+    try {
+      return await handle.result();
+    } catch (error) {
+      throw fromTemporal(error, { ...this.link, migrationId: workflowId });
+    }
   }
 
   /** Identities of the workers that ask a queue for work. */

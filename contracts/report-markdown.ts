@@ -22,6 +22,7 @@ export function renderReportMarkdown(report: MigrationReport): string {
     domain(report),
     disks(report.disks),
     fetched(report.acquired ?? []),
+    atSource(report),
     boot(report),
     network(report),
     guest(report),
@@ -170,6 +171,19 @@ function fetched(all: AcquiredDisk[]): string {
   if (rows.length === 0) return '';
   const head = ['Disk', 'From', 'Data', 'In the last attempt', 'Took', 'SHA-256 over its chunks'];
   return section('Fetched', table(head, rows));
+}
+
+/** Disks that were to be fetched and did not all come: whoever looks into that needs their names there. */
+function atSource({ preflight, acquired }: MigrationReport): string {
+  const all = preflight?.remoteDisks ?? [];
+  if (all.length === 0 || acquired !== undefined) return '';
+  const rows = all.map(({ index, name, id, virtualSizeBytes }) => [
+    String(index + 1),
+    code(name),
+    id === undefined ? '' : code(id),
+    formatBytes(virtualSizeBytes),
+  ]);
+  return section('Disks at the source', table(['Disk', 'Name', 'Id', 'Size'], rows));
 }
 
 /** What not writing the empty parts saved, against a copy of the whole virtual disk. */

@@ -177,6 +177,8 @@ export type MigrationSpecInput = z.input<typeof migrationSpec>;
 export type ImageSourceSpec = Extract<MigrationSpec['source'], { kind: 'image' }>;
 export type ArchiveSourceSpec = Extract<MigrationSpec['source'], { kind: 'archive' }>;
 export type AzureSourceSpec = Extract<MigrationSpec['source'], { kind: 'azure' }>;
+/** How to log in to Azure, every secret by reference. */
+export type AzureLogin = NonNullable<AzureSourceSpec['login']>;
 export type SourceKind = MigrationSpec['source']['kind'];
 export type SecretRef = z.output<typeof secretRef>;
 export type ImageFormat = (typeof imageFormats)[number];

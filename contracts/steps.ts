@@ -1,3 +1,4 @@
+import type { AzureInventory, InventoryRequest } from './azure-inventory.ts';
 import type { ErrorCode } from './error-codes.ts';
 import type { MigrationSpec } from './spec.ts';
 import type {
@@ -132,6 +133,12 @@ export interface MigrationReport {
   kept: string[];
 }
 
+/** Input of `inventoryAzure`. */
+export interface InventoryInput {
+  hostId: string;
+  request: InventoryRequest;
+}
+
 /** Result of `planVm`: preflight's findings and what each fix would change. */
 export interface MigrationPlan {
   preflight: PreflightResult;
@@ -161,6 +168,8 @@ export interface HostActivities {
   inspectGuest(ctx: StepContext, disks: AcquiredDisk[]): Promise<GuestFacts>;
   /** Applies the fixes on the overlays of `inspectGuest` (made again when they are gone), trims, closes. */
   fixGuest(ctx: StepContext, disks: AcquiredDisk[], vm: SourceVm): Promise<FixOutcome[]>;
+  /** What there is in Azure, as the host's logins see it. Of no run; refuses more than fits into an answer. */
+  listAzureVms(request: InventoryRequest): Promise<AzureInventory>;
   /** What `inspectGuest` and `fixGuest` would see and do, on throwaway overlays. */
   planGuest(
     ctx: StepContext,

@@ -97,6 +97,8 @@ export interface RemoteDisk {
   index: number;
   /** Without anything secret. */
   name: string;
+  /** What the source knows it by, where that is not the name: a resource id. */
+  id?: string;
   virtualSizeBytes: number;
   /** Bytes that will be fetched, where the source tells beforehand. */
   dataBytes?: number;

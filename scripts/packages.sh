@@ -25,3 +25,6 @@ build_packages=(
   iproute2 procps git shellcheck nginx openssl
   libarchive-tools p7zip-full
 )
+
+# To build the proxy that spoils connections in tests; only where there is no Go.
+go_package=golang-go

@@ -184,6 +184,7 @@ main() {
   if [ "$host_only" -eq 1 ]; then
     install_packages "${host_packages[@]}"
   else
+    command -v go >/dev/null || build_packages+=("$go_package")
     install_packages "${host_packages[@]}" "${build_packages[@]}"
     install_modules
     check_node

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { defineDomain, ownsDomain, undefineDomain } from '../activities/domain/define.ts';
 import { verifyBoot } from '../activities/domain/boot-check/verify-boot.ts';
 import { createGuestActivities } from '../activities/guest/guest-activities.ts';
@@ -14,8 +13,9 @@ import { WorkDir } from '../activities/host/work-dir.ts';
 import { convertDisk } from '../activities/image/convert-disk.ts';
 import { preflight } from '../activities/preflight/preflight.ts';
 import { discardWork, finish } from '../activities/report/finish.ts';
+import { listAzureVms, sendable } from '../activities/sources/azure/inventory.ts';
 import { createSources } from '../activities/sources/registry.ts';
-import { sourceRequest } from '../activities/sources/source.ts';
+import { sourceRequest, type SourceDeps } from '../activities/sources/source.ts';
 import { LonghaulError } from '../contracts/errors.ts';
 import type { HostActivities, StepContext, StepName, UndoActivities } from '../contracts/steps.ts';
 import type { Accelerator, RunRef } from '../contracts/values.ts';
@@ -53,12 +53,13 @@ export function createHostActivities(
   };
   const resolveSecret = createSecretResolver(options.secrets);
   const transfer = createTransferPlane(options.transfer);
-  const sourceOf = createSources({
+  const sourceDeps: SourceDeps = {
     resolveSecret,
     environment: options.secrets.environment,
     transfer,
     azure: options.azure,
-  });
+  };
+  const sourceOf = createSources(sourceDeps);
   const guest = createGuestActivities({ host, openSession, resolveSecret, fixes: linuxFixes });
 
   const preflightDeps = {
@@ -90,8 +91,7 @@ export function createHostActivities(
     body: () => Promise<T>,
   ) => {
     await guest.makeRoom(Math.max(0, slots - running), ctx.run);
-    const lock = join(host.stateDir, 'locks', `${ctx.run.migrationId}-${what}`);
-    return withFileLock(lock, io.signal, body);
+    return withFileLock(new WorkDir(host.stateDir, ctx.run).lock(what), io.signal, body);
   };
 
   const undo: UndoActivities = {
@@ -126,6 +126,8 @@ export function createHostActivities(
           remedy: 'Migrate it in one go.',
         });
       }),
+    listAzureVms: (request) =>
+      step('preflight', async (io) => sendable(await listAzureVms(request, sourceDeps, io))),
     inspectGuest: (ctx, disks) =>
       step('inspect', (io) => withMachine(ctx, 'guest', io, () => guest.inspectGuest(ctx, disks, io))),
     fixGuest: (ctx, disks, vm) =>

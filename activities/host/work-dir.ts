@@ -39,6 +39,14 @@ export class WorkDir {
     return join(this.root, name);
   }
 
+  /**
+   * A lock for `withFileLock` that is the same for all runs of the migration: an attempt that Temporal gave up may
+   * still be at work. It outlives the run.
+   */
+  lock(what: string): string {
+    return join(this.stateDir, 'locks', `${this.run.migrationId}-${what}`);
+  }
+
   /** Makes the folders, private to the worker's user whatever the umask. Idempotent. */
   async create(): Promise<void> {
     await mkdir(this.scratch, { recursive: true, mode: 0o700 });

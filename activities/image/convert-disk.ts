@@ -40,9 +40,9 @@ export async function convertDisk(
 ): Promise<TargetDisk> {
   const work = new WorkDir(deps.host.stateDir, ctx.run);
   await work.create();
-  // Outlives the run: an attempt that Temporal gave up may still hold it.
-  const lock = join(deps.host.stateDir, 'locks', `${ctx.run.migrationId}-disk${disk.index}`);
-  return withFileLock(lock, deps.io.signal, () => convertLocked(ctx, disk, targetDirectory, work, deps.io));
+  return withFileLock(work.lock(`disk${disk.index}`), deps.io.signal, () =>
+    convertLocked(ctx, disk, targetDirectory, work, deps.io),
+  );
 }
 
 async function convertLocked(

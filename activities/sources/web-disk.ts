@@ -8,7 +8,7 @@ import { factsOfHead, type HeadFacts } from '../image/formats/head.ts';
 import { type AskedDisk, askDisk } from '../transfer/ask-disk.ts';
 import { FollowedAccess } from '../transfer/followed-access.ts';
 import { publicPart } from '../transfer/http-access.ts';
-import { HttpRangeSource } from '../transfer/http-source.ts';
+import { HttpRangeSource, markOf } from '../transfer/http-source.ts';
 import type { RangeSource } from '../transfer/range-source.ts';
 import type { SourceDeps } from './source.ts';
 
@@ -62,7 +62,14 @@ export class WebDisk {
     const extents = [{ offset: 0, length: sizeBytes }];
     return new HttpRangeSource(
       // Two files may have the same tag, which is often made of size and time.
-      { name: this.name, id: this.name, access, sizeBytes, extents, ...validator },
+      {
+        name: this.name,
+        identity: `${this.name} ${markOf(validator)}`,
+        access,
+        sizeBytes,
+        extents,
+        ...validator,
+      },
       this.#deps.transfer.dispatcher,
     );
   }

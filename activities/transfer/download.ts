@@ -3,7 +3,7 @@ import { type FileHandle, open, rm } from 'node:fs/promises';
 import { hasErrno, LonghaulError, messageOf } from '../../contracts/errors.ts';
 import { formatBytes } from '../../contracts/units.ts';
 import { pause } from '../host/pause.ts';
-import { bytesIn, chunksOf, type Extent, extentsDigest } from './extents.ts';
+import { bytesIn, chunksOf, type Extent, extentsDigest, joined } from './extents.ts';
 import { Journal } from './journal.ts';
 import type { RateLimit } from './rate-limit.ts';
 import { type RangeSource, TransferFault } from './range-source.ts';
@@ -48,13 +48,13 @@ const defaults: Tuning = {
   firstWaitMs: 500,
   maxWaitMs: 30_000,
   maxRestarts: 3,
-  settleMs: 1_000,
+  settleMs: 250,
 };
 
 export interface Downloaded {
   identity: string;
   sizeBytes: number;
-  /** Bytes in extents. */
+  /** Bytes in extents, and in the gaps between them that were not worth a request of their own. */
   dataBytes: number;
   /** Bytes that came over the wire in this call; less than `dataBytes` after an interruption. */
   fetchedBytes: number;
@@ -87,7 +87,7 @@ export async function download(job: DownloadJob): Promise<Downloaded> {
 }
 
 async function downloadOnce(job: DownloadJob, source: RangeSource, tuning: Tuning): Promise<Downloaded> {
-  const chunks = chunksOf(source.extents, source.sizeBytes, job.chunkBytes);
+  const chunks = chunksOf(joined(source.extents), source.sizeBytes, job.chunkBytes);
   const file = await openData(job.path);
   try {
     const { ino, birthtimeNs } = await file.stat({ bigint: true });

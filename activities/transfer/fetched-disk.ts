@@ -19,6 +19,8 @@ export interface FetchJob {
   index: number;
   /** For people, without anything secret. */
   name: string;
+  /** Of the bytes, where it is known before they are asked for; see `RangeSource.identity`. */
+  identity?: string;
   /** See `DownloadJob.open`. */
   open: () => Promise<RangeSource>;
   connections: number;
@@ -59,8 +61,7 @@ export async function withDisk<T>({ work, index, io }: FetchJob, body: () => Pro
   // Without a work directory the janitor would not see that there is something of this run.
   await work.create();
   await mkdir(work.fetched, { recursive: true, mode: 0o700 });
-  const lock = join(work.stateDir, 'locks', `${work.run.migrationId}-fetch${index}`);
-  return withFileLock(lock, io.signal, body);
+  return withFileLock(work.lock(`fetch${index}`), io.signal, body);
 }
 
 /**
@@ -72,8 +73,12 @@ export async function fetchDisk(job: FetchJob): Promise<FetchedDisk> {
   return withDisk(job, async () => {
     const place = placeOf(job.work, job.index);
     const known = await fetchedDisk(job.work, job.index);
-    if (known?.transfer.from === job.name) return known;
-    // The spec was amended: this was another disk.
+    if (
+      known?.transfer.from === job.name &&
+      known.transfer.identity === (job.identity ?? known.transfer.identity)
+    )
+      return known;
+    // This was another disk, or an earlier state of it.
     for (const path of [place.record, place.patch, place.patchJournal]) await rm(path, { force: true });
     return fetchInto(job, { journalPath: place.journal });
   });

@@ -20,8 +20,8 @@ interface HttpPlace {
   sizeBytes: number;
   /** Of what the server holds, where that is more than the disk: a VHD has a footer behind it. */
   resourceBytes?: number;
-  /** Tells the disk from others that may have the same tag. */
-  id?: string;
+  /** Tells the bytes from any others where the validator alone does not; see `RangeSource.identity`. */
+  identity?: string;
   extents: readonly Extent[];
   /** Sent with every request. */
   headers?: Readonly<Record<string, string>>;
@@ -41,8 +41,7 @@ export class HttpRangeSource implements RangeSource {
   /** @param dispatcher pools the connections; it is the caller's to close */
   constructor(disk: HttpDisk, dispatcher: Dispatcher) {
     this.name = disk.name;
-    const mark = 'etag' in disk ? disk.etag : `Last-Modified: ${disk.lastModified}`;
-    this.identity = disk.id === undefined ? mark : `${disk.id} ${mark}`;
+    this.identity = disk.identity ?? markOf(disk);
     this.sizeBytes = disk.sizeBytes;
     this.extents = disk.extents;
     this.#disk = disk;
@@ -134,13 +133,16 @@ export class HttpRangeSource implements RangeSource {
   }
 }
 
+/** As a word. */
+export const markOf = (disk: Validator): string =>
+  'etag' in disk ? disk.etag : `Last-Modified: ${disk.lastModified}`;
+
 /** The server is to answer 412 when the disk is another one; RFC 9110, section 13.1. */
 const conditionOf = (disk: Validator): Record<string, string> =>
   'etag' in disk ? { 'if-match': disk.etag } : { 'if-unmodified-since': disk.lastModified };
 
-/** Not every server minds conditions: what it says of the bytes that it sends counts, too. */
+/** Not every server minds conditions: what it says of the bytes that it sends counts, too; RFC 9110, section 15.3.7. */
 function isOf(disk: Validator, headers: Dispatcher.ResponseData['headers']): boolean {
   if ('lastModified' in disk) return one(headers['last-modified']) === disk.lastModified;
-  const etag = one(headers.etag);
-  return etag === undefined || etag === disk.etag;
+  return one(headers.etag) === disk.etag;
 }

@@ -1,12 +1,13 @@
 import { Option, type Command } from 'commander';
 import type { z } from 'zod';
 import type { StepIo } from '../../activities/host/step-io.ts';
-import type { AzureLogin } from '../../activities/sources/azure/login.ts';
 import type { SourceDeps } from '../../activities/sources/source.ts';
 import { azureClouds } from '../../contracts/azure-clouds.ts';
 import { LonghaulError } from '../../contracts/errors.ts';
+import type { AzureLogin } from '../../contracts/spec.ts';
 import { resolveAzureAccess } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
+import { untilInterrupt } from './context.ts';
 
 /** Options of commands that ask Azure from here, with the login of whoever types. */
 export interface LoginFlags {
@@ -62,14 +63,12 @@ export interface AzureAccess {
 export async function azureAccess(terminal: Terminal): Promise<AzureAccess> {
   const { createSecretResolver } = await import('../../activities/host/secrets.ts');
   const { azure, secrets } = await resolveAzureAccess();
-  const interrupt = new AbortController();
-  process.once('SIGINT', () => interrupt.abort(new Error('interrupted')));
   const said = (_facts: object, message: string) => terminal.note(message);
   const silent = () => undefined;
   return {
     deps: { azure, resolveSecret: createSecretResolver(secrets) },
     io: {
-      signal: interrupt.signal,
+      signal: untilInterrupt(),
       report: silent,
       log: { debug: silent, info: said, warn: said, error: said },
     },

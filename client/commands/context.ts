@@ -53,6 +53,13 @@ export async function withClient(
   }
 }
 
+/** Aborts when the user presses Ctrl-C. */
+export function untilInterrupt(): AbortSignal {
+  const interrupt = new AbortController();
+  process.once('SIGINT', () => interrupt.abort(new Error('interrupted')));
+  return interrupt.signal;
+}
+
 function stackOf(error: Error): string {
   const own = error.stack ?? error.message;
   return error.cause instanceof Error ? `${own}\ncaused by ${stackOf(error.cause)}` : own;

@@ -1,10 +1,11 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { AzureCloud } from '../../contracts/azure-clouds.ts';
+import type { AzureInventory, InventoryRequest } from '../../contracts/azure-inventory.ts';
 import { inventoryCsv, inventoryText, type InventoryRow } from '../output/inventory-text.ts';
 import { jsonText } from '../output/text.ts';
 import type { Terminal } from '../terminal.ts';
 import { addLoginOptions, azureAccess, type LoginFlags, loginOf, subscriptionOf } from './azure-options.ts';
-import { runCommand, type CommandContext, type GlobalFlags } from './context.ts';
+import { runCommand, untilInterrupt, withClient, type CommandContext, type GlobalFlags } from './context.ts';
 import { collect } from './spec-options.ts';
 
 interface AzureFlags extends GlobalFlags {
@@ -18,6 +19,7 @@ interface AzureFlags extends GlobalFlags {
   size?: string[];
   zone?: string[];
   cloud: AzureCloud;
+  host?: string;
   csv?: boolean;
 }
 
@@ -25,13 +27,15 @@ export function addInventory(program: Command, context: CommandContext): void {
   const inventory = program
     .command('inventory')
     .summary('list the VMs of a source')
-    .description('Lists the VMs that could be migrated from a source. Needs no server and no worker.');
+    .description(
+      'Lists the VMs that could be migrated from a source. Needs no server and no worker, unless a host is to list them.',
+    );
 
   const azure = inventory
     .command('azure')
     .summary('list VMs of Azure')
     .description(
-      'Lists VMs of Azure with what a domain needs of them. Runs here, with your login, and only reads. The number of requests grows with the pages of the listings, not with the VMs.',
+      'Lists VMs of Azure with what a domain needs of them. Runs here, with your login, or on the host of a worker, and only reads. The number of requests grows with the pages of the listings, not with the VMs.',
     )
     .requiredOption('--subscription <id>', 'id of a subscription; repeatable', collect)
     .option('--resource-group <name>', 'only VMs in this resource group; repeatable', collect)
@@ -43,6 +47,7 @@ export function addInventory(program: Command, context: CommandContext): void {
     .option('--size <pattern>', 'only VMs whose size fits, with * and ?; repeatable', collect)
     .option('--zone <number>', 'only VMs in this zone; repeatable', collect);
   addLoginOptions(azure)
+    .option('--host <id>', 'let the worker of this KVM host list them, with the logins of the host')
     .addOption(new Option('--csv', 'CSV with a line of heads').conflicts('json'))
     .option('--json', 'one JSON array')
     .addHelpText(
@@ -55,41 +60,59 @@ Examples:
   longhaul inventory azure --subscription $SUB --all --name 'web*' --state stopped
   longhaul inventory azure --subscription $SUB --all --tag env=test --csv > vms.csv
   longhaul inventory azure --subscription $SUB --all --json | jq -r '.[] | select(.firmware == "bios") | .name'
-  longhaul inventory azure --subscription $SUB --all --tenant $T --client $C --secret file:/root/azure-secret`,
+  longhaul inventory azure --subscription $SUB --all --tenant $T --client $C --secret file:/root/azure-secret
+  longhaul inventory azure --subscription $SUB --all --tenant $T --client $C --secret cred:azure --host kvm1`,
     )
     .action((_options: unknown, self: Command) =>
       runCommand(context, self, async () => {
         const flags = self.optsWithGlobals<AzureFlags & LoginFlags>();
-        const { rows, gaps } = await readInventory(flags, context.terminal);
         const { terminal } = context;
-        if (flags.json === true) terminal.print(jsonText(rows));
-        else if (flags.csv === true) terminal.print(inventoryCsv(rows));
-        else
-          terminal.print(
-            inventoryText(rows, {
-              paint: terminal.paint,
-              columns: terminal.interactive ? terminal.columns() : undefined,
-            }),
-          );
-        for (const gap of gaps) terminal.note(`${terminal.paintNote.yellow('warning:')} ${gap}`);
-        return 'ok';
+        const show = async (list: Lister) => {
+          print(await readInventory(flags, list), flags, terminal);
+          return 'ok' as const;
+        };
+        const { host } = flags;
+        if (host === undefined) return show(await listerHere(terminal));
+        return withClient(self, (client) => {
+          const signal = untilInterrupt();
+          return show((request) => client.inventory(host, request, signal));
+        });
       }),
     );
 }
 
-/** A whole inventory; subscriptions one after the other, so that what is read at once stays bounded. */
-async function readInventory(
-  flags: AzureFlags & LoginFlags,
-  terminal: Terminal,
-): Promise<{ rows: InventoryRow[]; gaps: string[] }> {
-  const login = await loginOf(flags);
+function print({ rows, gaps }: Inventory, { json, csv }: AzureFlags, terminal: Terminal): void {
+  if (json === true) terminal.print(jsonText(rows));
+  else if (csv === true) terminal.print(inventoryCsv(rows));
+  else {
+    const columns = terminal.interactive ? terminal.columns() : undefined;
+    terminal.print(inventoryText(rows, { paint: terminal.paint, columns }));
+  }
+  for (const gap of gaps) terminal.note(`${terminal.paintNote.yellow('warning:')} ${gap}`);
+}
+
+interface Inventory {
+  rows: InventoryRow[];
+  gaps: string[];
+}
+
+/** Whoever lists: this process, or a worker. */
+type Lister = (request: InventoryRequest) => Promise<AzureInventory>;
+
+async function listerHere(terminal: Terminal): Promise<Lister> {
   // Loaded only here: it takes time, and `--help` has to be quick.
   const { listAzureVms } = await import('../../activities/sources/azure/inventory.ts');
   const { deps, io } = await azureAccess(terminal);
+  return (request) => listAzureVms(request, deps, io);
+}
+
+/** A whole inventory; subscriptions one after the other, so that what is read at once stays bounded. */
+async function readInventory(flags: AzureFlags & LoginFlags, list: Lister): Promise<Inventory> {
+  const login = await loginOf(flags);
   const rows: InventoryRow[] = [];
   const gaps: string[] = [];
   for (const subscription of await Promise.all(flags.subscription.map(subscriptionOf))) {
-    const found = await listAzureVms({ ...filterOf(flags), subscription, login }, deps, io);
+    const found = await list({ ...filterOf(flags), subscription, login });
     rows.push(...found.vms.map((vm) => ({ subscription, ...vm })));
     gaps.push(...found.gaps);
   }

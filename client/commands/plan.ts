@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { isBlocked, planText } from '../output/plan-text.ts';
 import { jsonText } from '../output/text.ts';
-import { runCommand, withClient, type CommandContext, type GlobalFlags } from './context.ts';
+import { runCommand, untilInterrupt, withClient, type CommandContext, type GlobalFlags } from './context.ts';
 import { withAbsoluteTarget } from './migrate.ts';
 import { addSpecOptions, settingsOf } from './spec-options.ts';
 
@@ -35,9 +35,7 @@ Examples:
           const { terminal } = context;
           if (terminal.interactive && flags.json !== true)
             terminal.note('Looking at the images and into the guest; this takes up to a minute or two.');
-          const interrupt = new AbortController();
-          process.once('SIGINT', () => interrupt.abort());
-          const plan = await client.plan(spec, interrupt.signal);
+          const plan = await client.plan(spec, untilInterrupt());
           terminal.print(
             flags.json === true
               ? jsonText(plan)

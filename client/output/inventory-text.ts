@@ -1,4 +1,4 @@
-import type { AzureMachine } from '../../activities/sources/azure/machine.ts';
+import type { AzureMachine } from '../../contracts/azure-inventory.ts';
 import { formatBytes } from '../../contracts/units.ts';
 import type { Paint } from '../options.ts';
 import { alignColumns, cutColumns, safeLine } from './text.ts';

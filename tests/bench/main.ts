@@ -13,6 +13,7 @@ import { memoryFigures } from './figures/memory.ts';
 import { migrationFigures } from './figures/migration.ts';
 import { ovaFigures } from './figures/ova.ts';
 import { transferFigures } from './figures/transfer.ts';
+import { transferAzuriteFigures } from './figures/transfer-azurite.ts';
 import { transferLinkFigures } from './figures/transfer-link.ts';
 import { transferPoolFigures } from './figures/transfer-pool.ts';
 
@@ -30,6 +31,7 @@ const groups = {
   migration: migrationFigures,
   ova: ovaFigures,
   transfer: transferFigures,
+  'transfer-azurite': transferAzuriteFigures,
   'transfer-link': transferLinkFigures,
   'transfer-pool': transferPoolFigures,
 } satisfies Record<string, (scratch: string, say: (line: string) => void) => Promise<Figure[]>>;

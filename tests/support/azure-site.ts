@@ -4,6 +4,7 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import type { StepIo } from '../../activities/host/step-io.ts';
 import { WorkDir } from '../../activities/host/work-dir.ts';
 import type { SourceRequest } from '../../activities/sources/source.ts';
+import type { TransferPlane } from '../../activities/transfer/transfer-plane.ts';
 import type { AzureSourceSpec } from '../../contracts/spec.ts';
 import type { RunRef } from '../../contracts/values.ts';
 import { startAzure, type Azure } from '../simulators/azure/azure.ts';
@@ -65,12 +66,16 @@ export function migrationOf(
   azure: Azure,
   vm: string,
   more: Partial<AzureSourceSpec> = {},
-  run: RunRef = { migrationId: `migrate-azure-${vm}`, runId: randomUUID() },
+  {
+    run = { migrationId: `migrate-azure-${vm}`, runId: randomUUID() },
+    stateDir = scratchDirectory(),
+    transfer,
+  }: { run?: RunRef; stateDir?: string; transfer?: TransferPlane } = {},
 ) {
   const source = azureSpec(azure, { resourceGroup: group.toUpperCase(), vm, ...more });
   const request: SourceRequest<'azure'> = { name: 'web01', source, run };
-  const work = new WorkDir(scratchDirectory(), run);
-  const of = testSources({ AZURE_SECRET: azure.clientSecret }, optionsOf(azure))('azure');
+  const work = new WorkDir(stateDir, run);
+  const of = testSources({ AZURE_SECRET: azure.clientSecret }, optionsOf(azure), transfer)('azure');
   return {
     request,
     work,

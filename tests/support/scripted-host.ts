@@ -82,6 +82,7 @@ export function scriptedHost(hostId: string, script: Script = {}): ScriptedHost 
       acquire: () => scripted('acquire', [disk]),
       inspectGuest: () => scripted('inspectGuest', facts),
       fixGuest: () => scripted('fixGuest', []),
+      listAzureVms: () => scripted('listAzureVms', { vms: [], gaps: [] }),
       planGuest: () => scripted('planGuest', { facts, fixes: [] }),
       convertDisk: () => scripted('convertDisk', target),
       defineDomain: ({ spec }) =>

@@ -40,6 +40,7 @@ export async function acquireDisks(
       work,
       index: disk.index,
       name: disk.name,
+      identity: disk.id,
       open: () => openSnapshot(disk, dispatcher, own.signal),
       io: own,
     }),

@@ -2,11 +2,11 @@ import type { ComputeManagementClient } from '@azure/arm-compute';
 import type { NetworkManagementClient } from '@azure/arm-network';
 import type { PipelineResponse } from '@azure/core-rest-pipeline';
 import type { AzureCloud } from '../../../contracts/azure-clouds.ts';
+import type { AzureLogin } from '../../../contracts/spec.ts';
 import type { StepIo } from '../../host/step-io.ts';
 import type { SourceDeps } from '../source.ts';
 import { endpointsOf } from './clouds.ts';
 import { azureError } from './errors.ts';
-import type { AzureLogin } from './login.ts';
 
 /** Which cloud, and who logs in; what is in `source` of a spec fits. */
 export interface AzureTarget {

@@ -1,4 +1,5 @@
 import type { ComputeManagementClient } from '@azure/arm-compute';
+import type { AzureMachine } from '../../../contracts/azure-inventory.ts';
 import { blocker, warning } from '../../../contracts/findings.ts';
 import { LonghaulError } from '../../../contracts/errors.ts';
 import type { AzureSourceSpec } from '../../../contracts/spec.ts';
@@ -9,7 +10,7 @@ import type { Described, SourceDeps, SourceRequest } from '../source.ts';
 import { connectAzure, type AzureConnection } from './connect.ts';
 import { findingsOfMachine } from './findings.ts';
 import { listAll, parseAnswer } from './listing.ts';
-import { machineOf, type AzureMachine } from './machine.ts';
+import { machineOf } from './machine.ts';
 import { tags as tagNames } from './made.ts';
 import { actions, actionsInGroup, missingActions } from './permissions.ts';
 import {
@@ -69,8 +70,8 @@ function sourceVmOf(name: string, machine: AzureMachine): SourceVm {
   };
 }
 
-function remoteDiskOf({ name, sizeBytes }: AzureMachine['disks'][number], index: number): RemoteDisk {
-  return { index, name, virtualSizeBytes: sizeBytes ?? 0 };
+function remoteDiskOf({ name, id, sizeBytes }: AzureMachine['disks'][number], index: number): RemoteDisk {
+  return { index, name, ...(id === undefined ? {} : { id }), virtualSizeBytes: sizeBytes ?? 0 };
 }
 
 /** One VM with its disks and cards: a request for each, and one for the sizes. */

@@ -1,7 +1,7 @@
 import { blocker, info, warning } from '../../../contracts/findings.ts';
 import type { AzureSourceSpec } from '../../../contracts/spec.ts';
 import type { Finding } from '../../../contracts/values.ts';
-import type { AzureDisk, AzureMachine } from './machine.ts';
+import type { AzureDisk, AzureMachine } from '../../../contracts/azure-inventory.ts';
 
 /** What stands in the way of a VM, or is good to know: of the machine, of its state, of each disk. */
 export function findingsOfMachine(

@@ -1,19 +1,5 @@
-import type { AzureMachine } from './machine.ts';
+import type { AzureMachine, InventoryFilter } from '../../../contracts/azure-inventory.ts';
 import { fits } from './wildcards.ts';
-
-/** Which VMs are wanted; what is left out does not choose. Names and places are compared without regard to case. */
-export interface InventoryFilter {
-  /** Patterns with `*` and `?`; one has to fit. */
-  names?: readonly string[];
-  /** All have to be there; without a value any will do. */
-  tags?: readonly { name: string; value?: string }[];
-  /** `stopped` is also what was deallocated. */
-  state?: 'running' | 'stopped';
-  os?: 'linux' | 'windows';
-  /** Patterns as of names. */
-  sizes?: readonly string[];
-  zones?: readonly string[];
-}
 
 export function isWanted(machine: AzureMachine, filter: InventoryFilter): boolean {
   const { names, tags = [], state, os, sizes, zones } = filter;

@@ -1,12 +1,19 @@
 import type { ComputeManagementClient } from '@azure/arm-compute';
 import type { NetworkManagementClient } from '@azure/arm-network';
+import type {
+  AzureInventory,
+  AzureMachine,
+  InventoryRequest,
+  PowerState,
+} from '../../../contracts/azure-inventory.ts';
 import { LonghaulError } from '../../../contracts/errors.ts';
+import { formatBytes } from '../../../contracts/units.ts';
 import type { StepIo } from '../../host/step-io.ts';
 import type { SourceDeps } from '../source.ts';
-import { connectAzure, type AzureConnection, type AzureTarget } from './connect.ts';
-import { isWanted, type InventoryFilter } from './inventory-filter.ts';
+import { connectAzure, type AzureConnection } from './connect.ts';
+import { isWanted } from './inventory-filter.ts';
 import { listAll } from './listing.ts';
-import { machineOf, powerStateOf, type AzureMachine, type PowerState } from './machine.ts';
+import { machineOf, powerStateOf } from './machine.ts';
 import {
   diskResource,
   idKey,
@@ -19,20 +26,6 @@ import {
   type VmResource,
 } from './resources.ts';
 import { listSizes, type SizeTable } from './sizes.ts';
-
-export interface InventoryRequest extends AzureTarget, InventoryFilter {
-  subscription: string;
-  /** In whatever case. None: the whole subscription, which has to be asked for by `all`. */
-  resourceGroups: readonly string[];
-  all?: boolean;
-}
-
-export interface AzureInventory {
-  /** By resource group and name. */
-  vms: AzureMachine[];
-  /** What could not be read and is missing, each one sentence. */
-  gaps: string[];
-}
 
 /**
  * VMs with everything a domain needs, from paged listings: never a request for each VM. Listings run side by side.
@@ -55,6 +48,23 @@ export async function listAzureVms(
   // One after the other would take the SDK as long again as the listings.
   const [compute, network] = await Promise.all([azure.compute(subscription), azure.network(subscription)]);
   return new Listings(azure, { compute, network }, request).inventory();
+}
+
+/** Temporal takes 2 MiB for an answer. */
+const mostAnswerBytes = 1_500_000;
+
+/**
+ * An inventory that can be sent.
+ *
+ * @throws LonghaulError OPTION_INVALID for one that is too large
+ */
+export function sendable(inventory: AzureInventory): AzureInventory {
+  const bytes = Buffer.byteLength(JSON.stringify(inventory));
+  if (bytes <= mostAnswerBytes) return inventory;
+  throw new LonghaulError('OPTION_INVALID', {
+    found: `The inventory of ${inventory.vms.length} VMs has ${formatBytes(bytes)}, more than a host can send.`,
+    remedy: 'Choose fewer (--resource-group, --name, --tag), or list them without --host.',
+  });
 }
 
 class Listings {

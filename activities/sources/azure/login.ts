@@ -9,12 +9,10 @@ import {
   type DefaultAzureCredentialOptions,
   type TokenCredential,
 } from '@azure/identity';
-import type { AzureSourceSpec, SecretRef } from '../../../contracts/spec.ts';
+import type { AzureLogin, SecretRef } from '../../../contracts/spec.ts';
 import type { ResolveSecret } from '../../host/secrets.ts';
 import type { AzureEndpoints } from './clouds.ts';
 import { loginFailed } from './errors.ts';
-
-export type AzureLogin = NonNullable<AzureSourceSpec['login']>;
 
 /** A login that nobody answers, such as a managed identity where there is none, is given up after this. */
 const loginLimitMs = 60_000;

@@ -1,3 +1,10 @@
+import {
+  powerStates,
+  type AzureDisk,
+  type AzureMachine,
+  type AzureNic,
+  type PowerState,
+} from '../../../contracts/azure-inventory.ts';
 import type { Firmware } from '../../../contracts/values.ts';
 import {
   idKey,
@@ -9,81 +16,6 @@ import {
   type VmResource,
 } from './resources.ts';
 import type { AzureSize } from './sizes.ts';
-
-export const powerStates = [
-  'running',
-  'starting',
-  'stopping',
-  'stopped',
-  'deallocating',
-  'deallocated',
-  'unknown',
-] as const;
-/** `stopped`: shut down in the guest, still on its hardware; `deallocated`: off it. */
-export type PowerState = (typeof powerStates)[number];
-
-/** A VM with all that a domain needs of it. */
-export interface AzureMachine {
-  id: string;
-  name: string;
-  resourceGroup: string;
-  location: string;
-  zones: string[];
-  tags: Record<string, string>;
-  state: PowerState;
-  os: 'linux' | 'windows' | 'unknown';
-  /** V1 of Azure's generations is `bios`, V2 `uefi`. */
-  firmware?: Firmware;
-  /** `x64` or `Arm64`. */
-  architecture?: string;
-  size: string;
-  cpus?: number;
-  memoryMiB?: number;
-  /** `TrustedLaunch`, `ConfidentialVM`. */
-  securityType?: string;
-  secureBoot: boolean;
-  vtpm: boolean;
-  /** The OS disk, then the data disks by their LUN. */
-  disks: AzureDisk[];
-  /** The primary one first, then as Azure has them. */
-  nics: AzureNic[];
-}
-
-export interface AzureDisk {
-  name: string;
-  /** Undefined: not a managed disk. */
-  id?: string;
-  /** Undefined for the OS disk. */
-  lun?: number;
-  sizeBytes?: number;
-  /** For example `Premium_LRS`. */
-  sku?: string;
-  /** On the VM's own host, without a resource. */
-  ephemeral: boolean;
-  /** By Azure Disk Encryption, inside the guest. */
-  guestEncrypted: boolean;
-  /** With a key of the customer; the id of the disk encryption set. */
-  encryptionSet?: string;
-  /** Of a confidential VM, for example `ConfidentialVM_DiskEncryptedWithPlatformKey`. */
-  securityType?: string;
-  sectorBytes: number;
-  /** VMs that may have it at once. */
-  maxShares: number;
-  /** Other VMs that have it now. */
-  sharedWith: string[];
-  /** Azure's `networkAccessPolicy` and `publicNetworkAccess` together. */
-  exportFrom: 'anywhere' | 'private-endpoints' | 'nowhere';
-}
-
-export interface AzureNic {
-  name: string;
-  /** Lower-case, colon-separated. Azure gives one when the VM starts for the first time. */
-  mac?: string;
-  /** `VNET/SUBNET`; undefined without an address. */
-  network?: string;
-  /** Private ones, the primary first. */
-  addresses: string[];
-}
 
 /** What is known besides the VM itself, by {@link idKey} of ids. */
 export interface Surroundings {

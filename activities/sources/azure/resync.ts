@@ -41,9 +41,9 @@ export async function resyncDisks(
   const disks = await sideBySide(now, io, async (disk, own) => {
     const earlier = earlierOf(frozen, disk, before[disk.index] ?? '');
     const known = await fetchedDisk(work, disk.index);
-    if (known && isOf(disk, known.transfer.identity)) return known;
+    if (known && known.transfer.identity === disk.id) return known;
     const state = await stateOf(work, disk.index);
-    if (state === undefined || !isOf(earlier, state))
+    if (state !== earlier.id)
       throw new LonghaulError('SOURCE_CHANGED', {
         found: `disk ${disk.index + 1} of ${source.vm} is not here as of ${earlier.name}`,
         remedy: 'Fetch the disks whole: start the migration again.',
@@ -65,9 +65,6 @@ export async function resyncDisks(
   await noteMade(work, { snapshots: snapshots.filter((name) => !before.includes(name)) });
   return opened(disks, io);
 }
-
-/** Whether bytes are those of this snapshot; see `HttpRangeSource.identity`. */
-const isOf = ({ id }: FrozenDisk, identity: string) => identity.startsWith(`${id} `);
 
 /** The snapshot of the same disk of the round before; they lie in one resource group. */
 function earlierOf(request: FreezeRequest, { id, index }: FrozenDisk, name: string): FrozenDisk {

@@ -44,7 +44,8 @@ export async function openDifference(
       name,
       access,
       etag,
-      id,
+      // The same snapshot may have another tag each time that access is given.
+      identity: id,
       sizeBytes,
       resourceBytes: blobBytes,
       extents: within(data, sizeBytes),

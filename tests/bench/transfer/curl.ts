@@ -7,12 +7,13 @@ import { run } from '../../guests/lib/run.ts';
 export async function curlTask(
   url: string,
   ranges: readonly Extent[],
-  { dir, connections }: { dir: string; connections: number },
+  { dir, connections, caPath }: { dir: string; connections: number; caPath?: string },
 ): Promise<string[]> {
   const configured = ranges.map(({ offset, length }, index) => [
     `url = "${url}"`,
     `range = "${offset}-${offset + length - 1}"`,
     `output = "${join(dir, String(index))}"`,
+    ...(caPath === undefined ? [] : [`cacert = "${caPath}"`]),
   ]);
   const path = `${dir}.curl`;
   await writeFile(path, configured.map((lines) => lines.join('\n')).join('\nnext\n'));

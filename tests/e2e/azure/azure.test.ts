@@ -6,9 +6,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MigrationSpecInput } from '../../../contracts/spec.ts';
 import type { MigrationReport } from '../../../contracts/steps.ts';
 import { runningActivity, Site, untilInside } from '../../chaos/site.ts';
-import { guestDisks } from '../../guests/guests.ts';
+import { guestDisks, type GuestName } from '../../guests/guests.ts';
 import { bootRetries } from '../../guests/machine.ts';
 import { startAzure, type Azure } from '../../simulators/azure/azure.ts';
+import { runLonghaul } from '../cli/cli-bench.ts';
 import { newSite, startTemporal, type TemporalServer } from '../../chaos/temporal-server.ts';
 
 const group = 'home';
@@ -53,8 +54,9 @@ const sourceOf = (vm: string): MigrationSpecInput['source'] => ({
   whenRunning: 'stop',
 });
 
-async function addVm(name: string) {
-  const [file = ''] = await guestDisks('tiny', 'raw');
+/** A VM with the guest's disk, and one without anything on it. */
+async function addVm(name: string, guest: GuestName) {
+  const [file = ''] = await guestDisks(guest, 'raw', console.log);
   const { size } = statSync(file);
   return azure.addVm({
     name,
@@ -105,18 +107,18 @@ function placesWithSecrets(site: Site, printed: readonly string[]): string[] {
 
 describe('a VM of Azure', { retry: bootRetries }, () => {
   it('comes home and boots although its worker was killed in the middle of the download', async () => {
-    const name = `tiny-${Date.now()}`;
-    const vm = await addVm(name);
+    const name = `debian-${Date.now()}`;
+    const vm = await addVm(name, 'debian-bios');
     azure.requests.clear();
     const site = await newSite();
     const victim = workerOf(site);
     const handle = await site.migrateFrom(client, {
       source: sourceOf(name),
       // Slow enough to be caught at it.
-      policy: { maxMiBPerSecond: 4 },
+      policy: { maxMiBPerSecond: 24 },
     });
     await untilInside(handle, 'acquire', 0);
-    while (askedBytes() < 8 * mebibyte) await sleep(50);
+    while (askedBytes() < 64 * mebibyte) await sleep(50);
     await site.kill(victim);
     const before = askedBytes();
     const second = workerOf(site);
@@ -124,7 +126,11 @@ describe('a VM of Azure', { retry: bootRetries }, () => {
     const report = (await handle.result()) as MigrationReport;
 
     expect(report.status).toBe('completed');
-    expect(report.boot?.sign).toBeDefined();
+    expect(report.boot).toMatchObject({
+      sign: 'login-prompt',
+      evidence: expect.stringContaining('debian-bios login:') as string,
+    });
+    expect(report.facts?.distro).toMatchObject({ id: 'debian', versionId: '12' });
     expect(report.disks).toHaveLength(2);
     const [transfer] = (report.acquired ?? []).map((disk) => disk.transfer);
     const dataBytes = transfer?.dataBytes ?? 0;
@@ -139,7 +145,7 @@ describe('a VM of Azure', { retry: bootRetries }, () => {
 
   it('is started again when the migration fails, and no secret is in anything that tells of it', async () => {
     const name = `tiny-${Date.now()}`;
-    const vm = await addVm(name);
+    const vm = await addVm(name, 'tiny');
     azure.faults.add({
       service: 'blob',
       method: 'GET',
@@ -154,12 +160,42 @@ describe('a VM of Azure', { retry: bootRetries }, () => {
     const report = await handle.query<MigrationReport>('report');
 
     expect(report.failure).toMatchObject({ code: 'TRANSFER_DENIED' });
-    expect(report.failure?.found).toContain('disk 1 of tiny-');
+    expect(report.failure?.found).toMatch(/disk [12] of tiny-/);
+    // Whoever looks for the disk in Azure finds it by that.
+    expect(report.preflight?.remoteDisks).toMatchObject([
+      { id: vm.osDisk.id },
+      { id: vm.dataDisks[0]?.disk.id },
+    ]);
     expect(vm.powerState).toBe('running');
     expect(azure.world.snapshots.list()).toEqual([]);
     // That there is something to be found.
     expect(talkative.printed).toContain('TRANSFER_DENIED');
     await talkative.stop();
     expect(placesWithSecrets(site, [talkative.printed])).toEqual([]);
+  });
+});
+
+describe('longhaul inventory azure --host', () => {
+  const list = (site: Site, args: readonly string[]) => {
+    const { subscription, tenant, clientId } = azure;
+    const login = ['--tenant', tenant, '--client', clientId, '--secret', 'env:AZURE_SECRET'];
+    const what = ['inventory', 'azure', '--subscription', subscription, ...login, '--host', site.hostId];
+    return runLonghaul([...what, ...args], { env: { TEMPORAL_ADDRESS: server.address } });
+  };
+
+  it('lists what the worker of the host sees, with a login that only it has', async () => {
+    await addVm('listed', 'tiny');
+    const site = await newSite();
+    const worker = workerOf(site);
+    await worker.untilPrinted(/worker is ready/);
+    const { code, stdout, stderr } = await list(site, ['--all', '--name', 'listed', '--json']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toMatchObject([{ name: 'listed', resourceGroup: group, disks: [{}, {}] }]);
+
+    const whole = await list(site, []);
+    expect(whole.code).toBe(2);
+    expect(whole.stderr).toContain('[OPTION_INVALID]');
+    await worker.stop();
+    expect(placesWithSecrets(site, [worker.printed])).toEqual([]);
   });
 });

@@ -54,6 +54,26 @@ describe('the disks of a VM that is switched off', () => {
     expect(azure.requests.all).toEqual([]);
   });
 
+  it('are fetched once by two attempts at the same time, and by another migration into files of its own', async () => {
+    const { vm, sha256, dataBytes } = await addShop(azure);
+    const migration = migrationOf(azure, vm.name);
+    const other = migrationOf(azure, vm.name);
+    const [first, second, others] = await Promise.all([
+      migration.acquire(testIo()),
+      migration.acquire(testIo()),
+      other.acquire(testIo()),
+    ]);
+    expect(second).toEqual(first);
+    const bytes = ranges()
+      .map(({ range }) => /^bytes=(\d+)-(\d+)$/.exec(range ?? '') ?? ['', 0, -1])
+      .reduce((sum, [, from, to]) => sum + Number(to) - Number(from) + 1, 0);
+    expect(bytes).toBe(2 * dataBytes.reduce((sum, each) => sum + each));
+    const paths = [...first, ...others].map(({ image }) => image.path);
+    expect(new Set(paths).size).toBe(4);
+    expect(await Promise.all(paths.map(sha256Of))).toEqual([...sha256, ...sha256]);
+    await Promise.all([migration.release(testIo()), other.release(testIo())]);
+  });
+
   it('are taken up from the same snapshots after the worker was stopped in the middle', async () => {
     const { vm, sha256, dataBytes } = await addShop(azure);
     const migration = migrationOf(azure, vm.name);

@@ -72,10 +72,11 @@ describe('a VM of Azure', () => {
       ],
     });
     expect(disks).toEqual([]);
+    const idOf = (disk: string) => azure.world.disks.list().find((each) => each.name === disk)?.id;
     expect(remoteDisks).toEqual([
-      { index: 0, name: 'system', virtualSizeBytes: 30 * GiB },
-      { index: 1, name: 'data', virtualSizeBytes: 2 * GiB },
-      { index: 2, name: 'logs', virtualSizeBytes: 3 * GiB },
+      { index: 0, name: 'system', id: idOf('system'), virtualSizeBytes: 30 * GiB },
+      { index: 1, name: 'data', id: idOf('data'), virtualSizeBytes: 2 * GiB },
+      { index: 2, name: 'logs', id: idOf('logs'), virtualSizeBytes: 3 * GiB },
     ]);
     expect(findings).toEqual([]);
   });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { listAzureVms, type InventoryRequest } from '../../../activities/sources/azure/inventory.ts';
+import { listAzureVms, sendable } from '../../../activities/sources/azure/inventory.ts';
+import type { InventoryRequest } from '../../../contracts/azure-inventory.ts';
 import type { Azure } from '../../simulators/azure/azure.ts';
 import { azureDeps, azureSpec } from '../../support/azure.ts';
 import { startTrustedAzure } from '../../support/azure-site.ts';
@@ -152,6 +153,16 @@ describe('an inventory of Azure', () => {
       'The account may not read the network cards of the subscription (Microsoft.Network/networkInterfaces/read).',
       'The account may not read the sizes of westeurope (Microsoft.Compute/skus/read).',
     ]);
+  });
+
+  it('that is too large for an answer is refused by whoever has to send it', async () => {
+    const found = await list({});
+    expect(sendable(found)).toBe(found);
+    const many = {
+      ...found,
+      vms: Array.from({ length: 5_000 }, () => found.vms[0]).filter((vm) => vm !== undefined),
+    };
+    expect(() => sendable(many)).toThrow(/5000 VMs has .* more than a host can send/);
   });
 
   it('of a group that does not exist is an error', async () => {

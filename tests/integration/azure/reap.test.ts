@@ -45,7 +45,7 @@ async function leaveBehind(handle: WorkflowHandleWithFirstExecutionRunId | undef
   const { vm } = await addShop(azure);
   if (running) vm.powerState = 'running';
   const run = handle && { migrationId: handle.workflowId, runId: handle.firstExecutionRunId };
-  const migration = migrationOf(azure, vm.name, { whenRunning: 'snapshot' }, run);
+  const migration = migrationOf(azure, vm.name, { whenRunning: 'snapshot' }, run && { run });
   await migration.acquire(testIo());
   return migration.run.migrationId;
 }

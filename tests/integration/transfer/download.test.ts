@@ -197,6 +197,25 @@ describe('a server that misbehaves', () => {
     expect(await failure()).toMatchObject({ code: 'SOURCE_CHANGED', retryable: false });
   });
 
+  it.each<[string, RangeServer['misbehave']]>([
+    ['says that the disk is shorter than it was', (_ask, response) => Boolean(response.writeHead(416).end())],
+    [
+      'does not say any more of which disk a range is',
+      (ask, response) => {
+        const { first, last } = ask;
+        const range = { 'content-range': `bytes ${first}-${last}/${sizeBytes}` };
+        response.writeHead(206, range).end(server.disk.subarray(first, last + 1));
+        return true;
+      },
+    ],
+  ])('in the middle, which %s, makes the download begin anew', async (_what, fault) => {
+    server.misbehave = (ask, response) => ask.count === 3 && fault(ask, response);
+    await fetchDisk({ connections: 1 });
+    await expectWhole();
+    // What came of two chunks before does not count.
+    expect(server.sentBytes).toBeGreaterThanOrEqual(dataBytes + 2 * chunkBytes);
+  });
+
   it('by changing the disk midway makes the download begin anew with the new one', async () => {
     server.misbehave = ({ count }) => {
       if (count === 4) server.replace(newDisk());
@@ -221,6 +240,7 @@ describe('a server that misbehaves', () => {
       'cuts the connection in the middle of a range',
       (ask, response) => {
         response.writeHead(206, {
+          etag: server.etag,
           'content-length': ask.last - ask.first + 1,
           'content-range': `bytes ${ask.first}-${ask.last}/${sizeBytes}`,
         });

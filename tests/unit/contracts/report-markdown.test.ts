@@ -118,6 +118,22 @@ describe('the report of a migration that succeeded', () => {
     expect(text).not.toContain('## Fetched');
   });
 
+  it('names disks that were to be fetched and did not all come as their source does', () => {
+    const id = '/subscriptions/1/resourceGroups/shop/providers/Microsoft.Compute/disks/web01-os';
+    const remoteDisks = [{ index: 0, name: 'web01-os', id, virtualSizeBytes: 30 * 2 ** 30 }];
+    const failed = renderReportMarkdown({
+      ...migrated,
+      status: 'failed',
+      preflight: {
+        ...{ findings: [], vm: { name: 'web01', nics: [] }, disks: [], remoteDisks },
+        ...{ targetDirectory: '/target', accelerator: 'kvm', space: { neededBytes: 0, freeBytes: 0 } },
+      },
+    });
+    expect(failed).toContain(`## Disks at the source`);
+    expect(failed).toContain(`| 1 | \`web01-os\` | \`${id}\` | 30 GiB |`);
+    expect(text).not.toContain('## Disks at the source');
+  });
+
   it('shows the proof of boot with its evidence', () => {
     expect(text).toContain(
       'Sign of life after 41 s (KVM): a login prompt on the serial console, `web01 login:`',
