@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { archiveVm } from '../../support/archive-vm.ts';
+import { partition } from '../../support/guest-trees.ts';
 import { writeOva, writePackage } from '../../support/ova.ts';
 import { diskItem, nicItem, oneDiskOvf, ovfText, scsiController } from '../../support/ovf-texts.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
@@ -22,7 +23,7 @@ async function setUp() {
   const directory = scratchDirectory();
   const raw = join(directory, 'disk.raw');
   await makeDisk(raw);
-  execFileSync('sfdisk', ['-q', raw], { input: 'label: dos\nstart=2048, type=83\n' });
+  await partition(raw, 'dos', ['start=2048, type=83']);
   qemuImg('convert', '-f', 'raw', '-O', 'qcow2', raw, join(directory, 'disk.qcow2'));
   await writeFile(join(directory, 'README.txt'), 'an image\n');
   return { directory, raw };

@@ -20,7 +20,7 @@ const words: Readonly<Record<string, number>> = {
  * Bytes in one of a unit: a programmatic unit as in DSP0004, annex C (`byte * 2^20`, `byte * 1024`), or a word
  * (`MegaBytes`). Undefined for what is none of bytes.
  */
-export function bytesPerUnit(unit: string): number | undefined {
+function bytesPerUnit(unit: string): number | undefined {
   const plain = unit.trim().toLowerCase();
   if (Object.hasOwn(words, plain)) return words[plain];
   const [, base, exponent = '1'] = /^bytes?\s*\*\s*(\d{1,10})\s*(?:\^\s*(\d{1,2}))?$/.exec(plain) ?? [];
