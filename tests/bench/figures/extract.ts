@@ -36,13 +36,13 @@ export async function extractFigures(scratch: string, say: Say): Promise<Figure[
       const archive = join(scratch, `disk.${kind}`);
       say(`extracting ${what} from ${kind}, ${rounds} rounds of three`);
       await run('tar', [option, '-cf', archive, '-C', dirname(disk), basename(disk)]);
-      figures.push(...(await extractOne(archive, `${kind}, ${what}`, scratch)));
+      figures.push(...(await extractOne(archive, basename(disk), `${kind}, ${what}`, scratch)));
       await rm(archive);
     }
   return figures;
 }
 
-async function extractOne(archive: string, what: string, scratch: string): Promise<Figure[]> {
+async function extractOne(archive: string, name: string, what: string, scratch: string): Promise<Figure[]> {
   const ours = join(scratch, 'ours');
   const theirs = join(scratch, 'theirs');
   await run('mkdir', ['-p', theirs]);
@@ -56,7 +56,7 @@ async function extractOne(archive: string, what: string, scratch: string): Promi
     tar: untar,
     synced: async () => {
       await untar();
-      await run('sync', ['-f', theirs]);
+      await run('sync', [join(theirs, name)]);
     },
   });
   await rm(ours, { recursive: true });
@@ -80,7 +80,7 @@ async function extractOne(archive: string, what: string, scratch: string): Promi
     },
     {
       name: `extraction, time: ${what}, durable`,
-      measured: '`tar xf` and `sync -f`: what ours has done when it ends, and SHA-256 besides',
+      measured: '`tar xf` and `sync FILE`: what ours has done when it ends, and SHA-256 besides',
       value: ratio(seconds('ours'), seconds('synced')),
       unit: '×',
       bound: timeBound,
