@@ -12,7 +12,8 @@ import type { StepIo } from '../../host/step-io.ts';
 import { sourceFileError } from '../../image/errors.ts';
 import { ImageFile } from '../../image/formats/image-file.ts';
 import { openDisk } from '../../image/open-disk.ts';
-import { fetchDisk } from '../../transfer/fetched-disk.ts';
+import { askAgain, fetchDisk } from '../../transfer/fetched-disk.ts';
+import { Room } from '../../transfer/room.ts';
 import { limitsOf } from '../../transfer/transfer-plane.ts';
 import { generatedMac } from '../mac.ts';
 import type { Described, Source, SourceDeps, SourceRequest } from '../source.ts';
@@ -57,7 +58,11 @@ export function createArchiveSource(deps: SourceDeps): Source<'archive'> {
         const options = { work, limits: limitsFor(source), io };
         if (source.url === undefined) return acquireLocal(source, source.path ?? '', options);
         const { path, transfer } = await fetchArchive(request, source.url, options, deps);
-        const disks = await acquireLocal(source, path, options);
+        const disks = await acquireLocal(source, path, options).catch(async (error: unknown) => {
+          // Somebody may put a better one there before the next try.
+          if (!io.signal.aborted) await askAgain(work, 0);
+          throw error;
+        });
         return disks.map((disk) => (disk.index === 0 ? { ...disk, transfer } : disk));
       });
     },
@@ -176,6 +181,7 @@ async function fetchArchive(
     open: () => archive.open(io.signal),
     connections: deps.transfer.connections,
     limits: limitsOf(deps.transfer, maxBytesPerSecond),
+    room: new Room(),
     io,
   });
 }
