@@ -7,7 +7,7 @@ import { askAgain, fetchDisk } from '../../transfer/fetched-disk.ts';
 import { Room } from '../../transfer/room.ts';
 import { limitsOf } from '../../transfer/transfer-plane.ts';
 import type { SourceDeps } from '../source.ts';
-import { WebDisk, type WebDiskSpec } from './web-disk.ts';
+import { WebDisk, type WebDiskSpec } from '../web-disk.ts';
 
 export interface FetchOptions {
   work: WorkDir;
