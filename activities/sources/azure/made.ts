@@ -30,8 +30,14 @@ const made = z.object({
   /** Names in the VM's resource group. */
   snapshots: z.array(z.string()).default([]),
   collection: z.string().optional(),
-  /** Disks of the VM, once they are known. */
-  disks: z.int().min(1).optional(),
+  /**
+   * The disks as of one moment, in the guest's order, once all of them are: for snapshots that is when the VM was
+   * seen switched off after they were taken.
+   */
+  frozen: z
+    .array(z.object({ name: z.string(), id: z.string() }))
+    .min(1)
+    .optional(),
   /** The VM ran and this run stopped it. */
   stopped: z.boolean().default(false),
 });
