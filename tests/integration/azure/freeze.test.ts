@@ -136,6 +136,58 @@ describe('snapshots of one moment', () => {
   });
 });
 
+it('a disk of which others read five snapshots says so, and comes when one is done', async () => {
+  const { vm, sha256 } = await addShop(azure);
+  const migration = migrationOf(azure, vm.name);
+  const { snapshots } = computeClient(azure);
+  const names = [0, 1, 2, 3, 4].map((index) => `${vm.name}-other${index}`);
+  for (const name of names) {
+    await snapshots.createOrUpdate('shop', name, {
+      ...{ location: vm.location, incremental: true },
+      creationData: { createOption: 'Copy', sourceResourceId: vm.osDisk.id },
+    });
+    await snapshots.grantAccess('shop', name, { access: 'Read', durationInSeconds: 600 });
+  }
+  await expect(migration.acquire(testIo())).rejects.toMatchObject({
+    code: 'AZURE_ACCESS_LIMIT',
+    retryable: true,
+    remedy: expect.stringContaining('revoke-access') as string,
+  });
+  await snapshots.revokeAccess('shop', names[0] ?? '');
+  expect(await hashesOf(await migration.acquire(testIo()))).toEqual(sha256);
+  await migration.release(testIo());
+});
+
+describe('a VM on its way', () => {
+  it.each(['stopping', 'deallocating'] as const)(
+    'down (%s) is waited for, and was not stopped by the migration',
+    async (state) => {
+      const { vm } = await addShop(azure);
+      vm.powerState = state;
+      setTimeout(() => {
+        vm.powerState = 'deallocated';
+      }, 2_000);
+      const migration = migrationOf(azure, vm.name, { whenRunning: 'stop' });
+      await migration.acquire(testIo());
+      await migration.release(testIo(), true);
+      expect(vm.powerState).toBe('deallocated');
+    },
+  );
+
+  it('up is waited for, stopped, and started again', async () => {
+    const { vm } = await addShop(azure);
+    vm.powerState = 'starting';
+    setTimeout(() => {
+      vm.powerState = 'running';
+    }, 2_000);
+    const migration = migrationOf(azure, vm.name, { whenRunning: 'stop' });
+    await migration.acquire(testIo());
+    expect(vm.powerState).toBe('stopped');
+    await migration.release(testIo(), true);
+    expect(vm.powerState).toBe('running');
+  });
+});
+
 describe('snapshots that Azure fills in the background', () => {
   async function slowShop() {
     const shop = await addShop(azure);

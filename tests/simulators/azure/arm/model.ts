@@ -47,6 +47,7 @@ export interface Disk extends Resource {
   /** Other VMs that have it too. */
   sharedWithIds: string[];
   networkAccessPolicy: string;
+  dataAccessAuthMode?: 'AzureActiveDirectory' | 'None' | undefined;
   architecture?: string | undefined;
   encryption: { type: string; diskEncryptionSetId?: string };
   /** `encryptionSettingsCollection`: Azure Disk Encryption. */
