@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { azureSource } from '../../../contracts/spec-sources.ts';
 import type { RunRef } from '../../../contracts/values.ts';
 import { readIfThere } from '../../host/read-if-there.ts';
 import { replaceFile } from '../../host/replace-file.ts';
@@ -27,6 +28,8 @@ export function nameFor(run: RunRef, vm: string, what: string): string {
 }
 
 const made = z.object({
+  /** Where all that is, and who may remove it: with that it can be when nothing else is known of the run. */
+  source: azureSource.optional(),
   /** Names in the VM's resource group. */
   snapshots: z.array(z.string()).default([]),
   collection: z.string().optional(),

@@ -54,11 +54,14 @@ async function powerState({ azure, compute, source }: PowerRequest): Promise<Pow
  * Stops a VM that runs in an orderly way and keeps what it was allotted, so that it can be started again. That it
  * ran is noted first.
  */
-export async function stopVm(request: PowerRequest, work: WorkDir): Promise<void> {
+export async function stopVm(
+  request: PowerRequest & { source: AzureSourceSpec },
+  work: WorkDir,
+): Promise<void> {
   const { azure, compute, source, io } = request;
   const { resourceGroup, vm } = source;
   io.report(`stopping ${vm}`);
-  await noteMade(work, { stopped: true });
+  await noteMade(work, { source, stopped: true });
   await operate(azure, `stop the VM ${vm}`, io, (options) =>
     compute.virtualMachines.powerOff(resourceGroup, vm, options),
   );

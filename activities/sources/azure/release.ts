@@ -32,6 +32,25 @@ export async function releaseVm(
 }
 
 /**
+ * The same for a run that has ended and did not do it, by what it noted.
+ *
+ * @returns whether there was anything to do
+ */
+export async function releaseAbandonedVm(
+  work: WorkDir,
+  { givenUp }: { givenUp: boolean },
+  deps: SourceDeps,
+  io: StepIo,
+): Promise<boolean> {
+  const { source, snapshots, collection, stopped } = await readMade(work);
+  if (source === undefined) return false;
+  const restart = stopped && givenUp && source.restart !== 'never';
+  if (snapshots.length === 0 && collection === undefined && !restart) return false;
+  await releaseVm({ name: source.vm, source, run: work.run }, work, { restart }, deps, io);
+  return true;
+}
+
+/**
  * Removes snapshots and restore points of the run: what was noted, then what is found by its tags, since a call that
  * was cut off may have made something all the same.
  */

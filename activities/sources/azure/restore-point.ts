@@ -24,7 +24,7 @@ const restorePointName = 'disks';
 export async function restorePointDisks(request: FreezeRequest): Promise<FrozenDisk[]> {
   const { source, run, work, io } = request;
   const collection = nameFor(run, source.vm, 'disks');
-  await noteMade(work, { collection });
+  await noteMade(work, { source, collection });
   io.report('taking a restore point of all disks');
   await makeCollection(request, collection);
   const point = await takeRestorePoint(request, collection);

@@ -51,11 +51,11 @@ export async function snapshotDisks(request: FreezeRequest, round = 0): Promise<
  * @param round counts from 0; the snapshots of each have names of their own
  */
 export async function takeSnapshots(request: FreezeRequest, round = 0): Promise<Snapshot[]> {
-  const { work, io } = request;
+  const { source, work, io } = request;
   const names = snapshotNames(request, round);
   const disks = attachedDisks(request.vm).map((id, index) => ({ id, index, name: names[index] ?? '' }));
   const { snapshots } = await readMade(work);
-  await noteMade(work, { snapshots: [...new Set([...snapshots, ...names])] });
+  await noteMade(work, { source, snapshots: [...new Set([...snapshots, ...names])] });
   io.report(`taking snapshots of ${disks.length === 1 ? 'the disk' : `${disks.length} disks`}`);
   return sideBySide(disks, io, (disk, own) => takeSnapshot({ ...request, io: own }, disk));
 }
