@@ -67,6 +67,22 @@ export const errorCodes = {
   IMAGE_PARENT_MISSING: { retryable: false, summary: 'A parent of a snapshot chain is missing' },
   IMAGE_SIZE_ABSURD: { retryable: false, summary: 'A disk image claims an absurd virtual size' },
   IMAGE_ENCRYPTED: { retryable: false, summary: 'A disk image is encrypted by its format' },
+  // archives
+  ARCHIVE_HOSTILE: { retryable: false, summary: 'An archive has a member that is not safe to unpack' },
+  ARCHIVE_LIMIT: { retryable: false, summary: 'An archive unpacks to more than is allowed' },
+  ARCHIVE_DAMAGED: { retryable: false, summary: 'An archive is damaged or incomplete' },
+  ARCHIVE_UNSUPPORTED: { retryable: false, summary: 'An archive is of a kind that cannot be read' },
+  ARCHIVE_AMBIGUOUS: {
+    retryable: false,
+    summary: 'It is not clear which VM or which disks of an archive are meant',
+  },
+  ARCHIVE_INCOMPLETE: { retryable: false, summary: 'A file that belongs to an archive is not there' },
+  ARCHIVE_CHECKSUM: { retryable: false, summary: 'An archive is not what its manifest says' },
+  OVF_INVALID: { retryable: false, summary: 'An OVF descriptor cannot be read' },
+  OVF_UNSUPPORTED: {
+    retryable: false,
+    summary: 'An OVF descriptor asks for something that is not supported',
+  },
   // guest
   APPLIANCE_FAILED: { retryable: true, summary: 'The libguestfs appliance did not start or died' },
   GUESTFS_FAILED: { retryable: false, summary: 'libguestfs reported an error' },

@@ -7,9 +7,11 @@ import { tableOf, type Figure } from './figure.ts';
 import { conversionFigures } from './figures/conversion.ts';
 import { controlPlaneFigures } from './figures/control-plane.ts';
 import { convertFigures } from './figures/convert.ts';
+import { extractFigures } from './figures/extract.ts';
 import { inventoryFigures } from './figures/inventory.ts';
 import { memoryFigures } from './figures/memory.ts';
 import { migrationFigures } from './figures/migration.ts';
+import { ovaFigures } from './figures/ova.ts';
 import { transferFigures } from './figures/transfer.ts';
 import { transferAzuriteFigures } from './figures/transfer-azurite.ts';
 import { transferLinkFigures } from './figures/transfer-link.ts';
@@ -23,9 +25,11 @@ const groups = {
   'control-plane': (_scratch, say) => controlPlaneFigures(say),
   convert: convertFigures,
   conversion: conversionFigures,
+  extract: extractFigures,
   inventory: (_scratch, say) => inventoryFigures(say),
   memory: memoryFigures,
   migration: migrationFigures,
+  ova: ovaFigures,
   transfer: transferFigures,
   'transfer-azurite': transferAzuriteFigures,
   'transfer-link': transferLinkFigures,
@@ -42,7 +46,7 @@ const say = (line: string) => {
   console.error(`bench: ${String(Math.round((Date.now() - started) / 1000)).padStart(5)} s  ${line}`);
 };
 
-const facts = await machineFacts(['qemu-img', 'virt-v2v', 'curl']);
+const facts = await machineFacts(['qemu-img', 'virt-v2v', 'curl', 'tar']);
 // Not below /tmp, which may be memory, nor below a home directory, where QEMU's user does not get.
 const scratch = await mkdtemp('/var/tmp/longhaul-bench-');
 const figures: Figure[] = [];

@@ -1,4 +1,4 @@
-import { MalformedArchive } from './byte-reader.ts';
+import { MalformedArchive } from '../../host/byte-reader.ts';
 import type { ImageSurvey } from './image.ts';
 import { MalformedIndex, readModuleIndex, writeModuleIndex, type IndexEntry } from './module-index.ts';
 import { moduleName } from './module-names.ts';

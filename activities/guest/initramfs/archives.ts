@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { ByteReader, MalformedArchive } from './byte-reader.ts';
+import { ByteReader, MalformedArchive } from '../../host/byte-reader.ts';
 import { compressionOf, decompress, magicBytes, type Compression } from './compression.ts';
 import { isCpio } from './cpio.ts';
 

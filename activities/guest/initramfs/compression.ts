@@ -1,10 +1,7 @@
-import { spawn } from 'node:child_process';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { constants, createGunzip, createGzip, createZstdCompress, createZstdDecompress } from 'node:zlib';
-import type { Transform } from 'node:stream';
-import { limitedCommand } from '../../host/tool.ts';
-import { MalformedArchive } from './byte-reader.ts';
+import { MalformedArchive } from '../../host/byte-reader.ts';
+import { FilterFailed, throughProgram as filtered } from '../../host/through-program.ts';
+import { throughZlib } from '../../host/through-zlib.ts';
 
 /** How many bytes `compressionOf` looks at. */
 export const magicBytes = 6;
@@ -72,56 +69,14 @@ export function compress(
   return throughZlib(transform, source, signal);
 }
 
-async function* throughZlib(
-  transform: Transform,
-  source: AsyncIterable<Buffer>,
-  signal: AbortSignal,
-): AsyncGenerator<Buffer> {
-  const done = pipeline(Readable.from(source), transform, { signal });
-  // The reader may stop early; the failure is seen below when it matters.
-  done.catch(() => undefined);
-  try {
-    for await (const chunk of transform) yield chunk as Buffer;
-  } catch (error) {
-    signal.throwIfAborted();
-    if (error instanceof MalformedArchive) throw error;
-    throw new MalformedArchive(`the compressed data is damaged: ${String(error)}`);
-  } finally {
-    transform.destroy();
-  }
-}
-
 async function* throughProgram(
   [program, ...args]: readonly [string, ...string[]],
   source: AsyncIterable<Buffer>,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
-  const [command, commandArgs] = limitedCommand(program, args, { memoryBytes, cpuSeconds });
-  const child = spawn(command, commandArgs, {
-    env: { PATH: '/usr/local/bin:/usr/bin:/bin', LANG: 'C.UTF-8' },
-    stdio: ['pipe', 'pipe', 'ignore'],
-    signal,
-    killSignal: 'SIGKILL',
-  });
-  const ended = new Promise<number | null>((resolve) => {
-    child.once('error', () => resolve(null));
-    child.once('close', resolve);
-  });
-  // A program that stops reading is judged by its exit code; what cannot be read for it is thrown on.
-  let failure: unknown;
-  pipeline(Readable.from(source), child.stdin).catch((error: unknown) => {
-    const stopped =
-      error instanceof Error && 'code' in error && /^(EPIPE|ERR_STREAM_)/.test(String(error.code));
-    if (!stopped) failure = error;
-  });
   try {
-    for await (const chunk of child.stdout) yield chunk as Buffer;
-    const exitCode = await ended;
-    signal.throwIfAborted();
-    if (failure !== undefined) throw failure;
-    if (exitCode === 127) throw new MalformedArchive(`${program} is not installed on this host`);
-    if (exitCode !== 0) throw new MalformedArchive(`${program} ended with ${exitCode ?? 'a signal'}`);
-  } finally {
-    child.kill('SIGKILL');
+    yield* filtered({ program, args, limits: { memoryBytes, cpuSeconds } }, source, signal);
+  } catch (error) {
+    throw error instanceof FilterFailed ? new MalformedArchive(error.message) : error;
   }
 }

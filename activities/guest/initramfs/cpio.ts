@@ -1,4 +1,4 @@
-import { MalformedArchive, type ByteReader } from './byte-reader.ts';
+import { MalformedArchive, type ByteReader } from '../../host/byte-reader.ts';
 
 const headerBytes = 110;
 const maxNameBytes = 4096;

@@ -2,7 +2,7 @@ import { createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { imageParts, readImage, within } from './archives.ts';
-import { MalformedArchive, type ByteReader } from './byte-reader.ts';
+import { MalformedArchive, type ByteReader } from '../../host/byte-reader.ts';
 import { compress } from './compression.ts';
 import { attributesOf, cpioEntries, cpioEntry, padding } from './cpio.ts';
 

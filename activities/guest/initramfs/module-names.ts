@@ -1,5 +1,5 @@
 import { imageParts, readImage } from './archives.ts';
-import { MalformedArchive } from './byte-reader.ts';
+import { MalformedArchive } from '../../host/byte-reader.ts';
 import { cpioEntries } from './cpio.ts';
 
 const maxModules = 50_000;

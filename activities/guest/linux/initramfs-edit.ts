@@ -4,7 +4,7 @@ import { LonghaulError } from '../../../contracts/errors.ts';
 import type { Kernel } from '../../../contracts/values.ts';
 import { isGuestfsFailure } from '../guest-errors.ts';
 import { addModules, isModuleIndex, type AddedModule } from '../initramfs/add-modules.ts';
-import { MalformedArchive } from '../initramfs/byte-reader.ts';
+import { MalformedArchive } from '../../host/byte-reader.ts';
 import { rewriteImage, surveyImage, type ImageSurvey } from '../initramfs/image.ts';
 import { readInitramfsModules } from '../initramfs/module-names.ts';
 import { aliasesOf, withDependencies } from '../initramfs/module-table.ts';

@@ -1,6 +1,9 @@
+import type { ImageFormat } from '../../../contracts/spec.ts';
 import { u64be, u64le } from './image-file.ts';
 import { isQcow, qcow2NamesOtherFiles } from './qcow2.ts';
 import { isVdi } from './vdi.ts';
+import { isVhdx } from './vhdx.ts';
+import { isVmdk } from './vmdk.ts';
 import { isVmdkDescriptor } from './vmdk-descriptor.ts';
 import { isSparseVmdk } from './vmdk-sparse.ts';
 import { isVpc } from './vpc.ts';
@@ -10,6 +13,16 @@ export interface HeadFacts {
   virtualSizeBytes?: number;
   /** The image is on top of another, or its data lie in other files. */
   namesOtherFiles: boolean;
+}
+
+/** The format that the first bytes of a file say; undefined where they say none, as of raw disks and fixed VHDs. */
+export function formatOfHead(head: Buffer): Exclude<ImageFormat, 'raw'> | undefined {
+  if (isQcow(head)) return 'qcow2';
+  if (isVhdx(head)) return 'vhdx';
+  if (isVpc(head)) return 'vpc';
+  if (isVdi(head)) return 'vdi';
+  if (isVmdk(head)) return 'vmdk';
+  return undefined;
 }
 
 /** The headers that are read here lie in as much. */

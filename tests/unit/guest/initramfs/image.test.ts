@@ -9,7 +9,7 @@ import {
   isModuleIndex,
   type AddedModule,
 } from '../../../../activities/guest/initramfs/add-modules.ts';
-import { MalformedArchive } from '../../../../activities/guest/initramfs/byte-reader.ts';
+import { MalformedArchive } from '../../../../activities/host/byte-reader.ts';
 import { rewriteImage, surveyImage } from '../../../../activities/guest/initramfs/image.ts';
 import { writeModuleIndex } from '../../../../activities/guest/initramfs/module-index.ts';
 import { readInitramfsModules } from '../../../../activities/guest/initramfs/module-names.ts';
