@@ -10,8 +10,8 @@ import { vmNameFromPath } from '../contracts/vm-name.ts';
 import { applySettings, type Setting } from './settings.ts';
 
 /**
- * The spec meant by the arguments of `migrate` and `plan`: one spec file (`-` for standard input) or the VM's
- * images in the order the guest sees them, with options on top. Throws SPEC_INVALID, OPTION_INVALID.
+ * The spec meant by the arguments of `migrate` and `plan`: one spec file (`-` for standard input), an archive with a
+ * VM in it, or the VM's images in the order the guest sees them, with options on top. Throws SPEC_INVALID, OPTION_INVALID.
  */
 export async function specFromArguments(
   args: readonly string[],
@@ -28,12 +28,23 @@ export async function specFromArguments(
       found: `${stray} is a spec file, and other files are named beside it.`,
       remedy: 'Name one spec file, or the images of one VM; the disks of a spec stand in the spec.',
     });
-  const disks = args.map((place) => (looksLikeAddress(place) ? place : resolve(place)));
-  const draft: MigrationSpecInput = {
-    name: vmNameFromPath(disks[0] ?? ''),
-    source: { kind: 'image', disks },
-  };
-  return settledSpec(draft, settings);
+  const places = args.map((place) => (looksLikeAddress(place) ? place : resolve(place)));
+  const name = vmNameFromPath(places[0] ?? '');
+  return settledSpec({ name, source: sourceOf(places) }, settings);
+}
+
+/** Endings of archives and of compressed disks; a plain disk in a file of such a name needs a spec file. */
+const archiveEnding = /\.(ova|ovf|tar|t[gx]z|tzst|tbz2?|zip|gz|xz|zst|bz2)$/i;
+
+function sourceOf(places: readonly string[]): MigrationSpecInput['source'] {
+  const archive = places.find((place) => archiveEnding.test(place));
+  if (archive === undefined) return { kind: 'image', disks: [...places] };
+  if (places.length > 1)
+    throw new LonghaulError('OPTION_INVALID', {
+      found: `${archive} is an archive, and other files are named beside it.`,
+      remedy: 'Name one archive, with all disks of the VM in it, or the images of one VM.',
+    });
+  return looksLikeAddress(archive) ? { kind: 'archive', url: archive } : { kind: 'archive', path: archive };
 }
 
 /** Reads and validates a spec file; `-` reads standard input, whose relative paths count from here. */

@@ -71,7 +71,17 @@ export const errorCodes = {
   ARCHIVE_LIMIT: { retryable: false, summary: 'An archive unpacks to more than is allowed' },
   ARCHIVE_DAMAGED: { retryable: false, summary: 'An archive is damaged or incomplete' },
   ARCHIVE_UNSUPPORTED: { retryable: false, summary: 'An archive is of a kind that cannot be read' },
-  ARCHIVE_AMBIGUOUS: { retryable: false, summary: 'It is not clear which disks of an archive are meant' },
+  ARCHIVE_AMBIGUOUS: {
+    retryable: false,
+    summary: 'It is not clear which VM or which disks of an archive are meant',
+  },
+  ARCHIVE_INCOMPLETE: { retryable: false, summary: 'A file that belongs to an archive is not there' },
+  ARCHIVE_CHECKSUM: { retryable: false, summary: 'An archive is not what its manifest says' },
+  OVF_INVALID: { retryable: false, summary: 'An OVF descriptor cannot be read' },
+  OVF_UNSUPPORTED: {
+    retryable: false,
+    summary: 'An OVF descriptor asks for something that is not supported',
+  },
   // guest
   APPLIANCE_FAILED: { retryable: true, summary: 'The libguestfs appliance did not start or died' },
   GUESTFS_FAILED: { retryable: false, summary: 'libguestfs reported an error' },

@@ -15,6 +15,8 @@ function identityOf(source: MigrationSpec['source']): unknown[] {
   switch (source.kind) {
     case 'image':
       return [source.disks.map((disk) => ('url' in disk ? disk.url : disk.path))];
+    case 'archive':
+      return [source.path ?? source.url, source.system ?? null];
     case 'azure':
       // Azure's names are the same in whatever case they are written.
       return [source.subscription, source.resourceGroup.toLowerCase(), source.vm.toLowerCase()];

@@ -89,18 +89,27 @@ function withDefaults(value: unknown, baseDir: string): unknown {
       ? resolve(baseDir, path)
       : path;
   if (isRecord(spec.source)) {
-    const source: Record<string, unknown> = { ...spec.source };
-    if (Array.isArray(source.disks))
-      source.disks = source.disks.map((disk: unknown) =>
-        isRecord(disk) ? ('path' in disk ? { ...disk, path: absolute(disk.path) } : disk) : absolute(disk),
-      );
-    spec.source = source;
-    spec.name ??= nameOfFirst(source.disks) ?? nameOfVm(source.vm);
+    spec.source = sourcePaths(spec.source, absolute);
+    spec.name ??= nameOfSource(spec.source as Record<string, unknown>);
   }
   if (isRecord(spec.guest)) spec.guest = guestPaths(spec.guest, absolute);
   if (isRecord(spec.target) && 'directory' in spec.target)
     spec.target = { ...spec.target, directory: absolute(spec.target.directory) };
   return spec;
+}
+
+function sourcePaths(
+  source: Record<string, unknown>,
+  absolute: (path: unknown) => unknown,
+): Record<string, unknown> {
+  // The disks of an archive are names in it.
+  if (source.kind === 'archive')
+    return 'path' in source ? { ...source, path: absolute(source.path) } : source;
+  if (!Array.isArray(source.disks)) return source;
+  const disks = source.disks.map((disk: unknown) =>
+    isRecord(disk) ? ('path' in disk ? { ...disk, path: absolute(disk.path) } : disk) : absolute(disk),
+  );
+  return { ...source, disks };
 }
 
 function guestPaths(
@@ -119,8 +128,13 @@ function guestPaths(
   return made;
 }
 
-function nameOfFirst(disks: unknown): string | undefined {
-  const first: unknown = Array.isArray(disks) ? disks[0] : undefined;
+function nameOfSource(source: Record<string, unknown>): string | undefined {
+  if (source.kind === 'archive') return nameOfVm(source.system) ?? nameOfPlace(source);
+  const first: unknown = Array.isArray(source.disks) ? source.disks[0] : undefined;
+  return nameOfPlace(first) ?? nameOfVm(source.vm);
+}
+
+function nameOfPlace(first: unknown): string | undefined {
   const place = isRecord(first) ? (first.path ?? first.url) : first;
   // Of a disk whose address only the worker knows there is no name.
   const told = typeof place === 'string' && !(isRecord(first) && secretRef.safeParse(first.url).success);

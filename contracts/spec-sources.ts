@@ -24,18 +24,53 @@ const imageDisk = z.union([
   z.strictObject({ url: diskUrl, format }),
 ]);
 
+const nics = z.array(sourceNic).max(16);
+const cpus = z.int().min(1).max(512).optional();
+const memoryMiB = z.int().min(64).max(16_777_216).optional();
+
 export const imageSource = z.strictObject({
   kind: z.literal('image'),
   /** The VM's disks in the order the guest sees them; the first is the one it boots from. */
   disks: z.array(imageDisk).min(1).max(64),
   /** The VM's network cards, in their order on the source. */
-  nics: z
-    .array(sourceNic)
-    .max(16)
-    .default(() => [{ network: 'default' }]),
-  cpus: z.int().min(1).max(512).optional(),
-  memoryMiB: z.int().min(64).max(16_777_216).optional(),
+  nics: nics.default(() => [{ network: 'default' }]),
+  cpus,
+  memoryMiB,
 });
+
+const most = z.int().min(1);
+
+/** How much an archive may unpack to, where not as by default; see activities/archive/limits.ts. */
+const archiveLimits = z.strictObject({
+  maxMembers: most.optional(),
+  maxTotalBytes: most.optional(),
+  maxRatio: most.optional(),
+  maxDepth: most.max(16).optional(),
+  reserveBytes: z.int().min(0).optional(),
+});
+
+export const archiveSource = z
+  .strictObject({
+    kind: z.literal('archive'),
+    /** On the KVM host: an archive, a compressed disk, an OVF descriptor, or the directory of one. */
+    path: absolutePath.optional(),
+    /** In place of a path: on a web server. */
+    url: diskUrl.optional(),
+    /** Name or id of the VM that is meant, of an OVF package with several. */
+    system: z.string().min(1).max(256).optional(),
+    /** Of an archive without a descriptor: names of the members that are the VM's disks, in their order. */
+    disks: z.array(z.string().min(1).max(4096)).min(1).max(64).optional(),
+    /** In place of what the descriptor says, or where there is none. */
+    nics: nics.optional(),
+    cpus,
+    memoryMiB,
+    /** Whether what is read has to be what the manifest says. */
+    verify: z.boolean().default(true),
+    limits: archiveLimits.default({}),
+  })
+  .refine(({ path, url }) => (path === undefined) !== (url === undefined), {
+    message: 'must have either path or url',
+  });
 
 export const guid = z
   .guid('must be an id like 01234567-89ab-cdef-0123-456789abcdef')

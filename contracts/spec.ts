@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { absolutePath, macAddress, secretRef, vmName } from './spec-atoms.ts';
-import { azureSource, imageSource, type imageFormats } from './spec-sources.ts';
+import { archiveSource, azureSource, imageSource, type imageFormats } from './spec-sources.ts';
 
 /**
  * The migration spec: what an operator writes (YAML or JSON) and what travels in workflow input.
@@ -146,16 +146,16 @@ const policyOptions = z.strictObject({
 /** One VM to migrate. See docs/spec.md for the reference with examples. */
 export const migrationSpec = z
   .strictObject({
-    /** Name of the libvirt domain; for images the first disk's file name when left out. */
+    /** Name of the libvirt domain; for images the first disk's file name, for archives the file's, when left out. */
     name: vmName,
-    source: z.discriminatedUnion('kind', [imageSource, azureSource]),
+    source: z.discriminatedUnion('kind', [imageSource, archiveSource, azureSource]),
     guest: guestOptions.prefault({}),
     target: targetOptions.prefault({}),
     policy: policyOptions.prefault({}),
   })
   .check((ctx) => {
     // Of other sources the cards are known when the source was asked.
-    const nics = ctx.value.source.kind === 'image' ? ctx.value.source.nics : undefined;
+    const nics = 'nics' in ctx.value.source ? ctx.value.source.nics : undefined;
     for (const [index, { mac }] of (ctx.value.guest.addresses ?? []).entries()) {
       if (nics === undefined || nics.some((nic) => nic.mac === undefined || nic.mac === mac)) continue;
       const message = 'is none of the MAC addresses in source.nics';
@@ -175,6 +175,7 @@ export type MigrationSpec = z.output<typeof migrationSpec>;
 /** What may be written: defaults left out. */
 export type MigrationSpecInput = z.input<typeof migrationSpec>;
 export type ImageSourceSpec = Extract<MigrationSpec['source'], { kind: 'image' }>;
+export type ArchiveSourceSpec = Extract<MigrationSpec['source'], { kind: 'archive' }>;
 export type AzureSourceSpec = Extract<MigrationSpec['source'], { kind: 'azure' }>;
 /** How to log in to Azure, every secret by reference. */
 export type AzureLogin = NonNullable<AzureSourceSpec['login']>;

@@ -39,12 +39,22 @@ export interface SourceNic {
  */
 export interface ImageNode {
   path: string;
+  /** Of an image that lies inside `path`; it has no extents and no backing. */
+  window?: ImageWindow;
   format: ImageFormat;
   virtualSizeBytes: number;
   /** Other files of this layer that hold data (VMDK extents), absolute. */
   extents: string[];
   /** The parent of a snapshot overlay. */
   backing?: ImageNode;
+}
+
+/** A whole image within a larger file, such as a member of an uncompressed archive. */
+export interface ImageWindow {
+  /** The member's name, for people. */
+  name: string;
+  offset: number;
+  sizeBytes: number;
 }
 
 /** Identity of a source file, to notice a change between steps. */

@@ -3,7 +3,7 @@ import { looksLikeAddress, unescaped } from './disk-address.ts';
 
 /** File name endings that say what an image is, not which VM it holds; several may follow one another. */
 const imageEnding =
-  /\.(qcow2|qcow|vmdk|vhdx|vhd|vpc|vdi|img|raw|bin|disk|ova|gz|xz|zst)$|[-_](flat|s\d{3}|disk-?\d+)$/i;
+  /\.(qcow2|qcow|vmdk|vhdx|vhd|vpc|vdi|img|raw|bin|disk|ova|ovf|tar|tgz|zip|gz|xz|zst|bz2)$|[-_](flat|s\d{3}|disk-?\d+)$/i;
 
 /**
  * A VM name for an image that came without one: the name of the file, or the last part of the address, without its

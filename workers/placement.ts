@@ -1,6 +1,7 @@
 import { access, constants } from 'node:fs/promises';
 import { Context } from '@temporalio/activity';
 import { LonghaulError } from '../contracts/errors.ts';
+import type { MigrationSpec } from '../contracts/spec.ts';
 import type { Placement, PlacementActivities, StepContext } from '../contracts/steps.ts';
 import { runActivity, type ProgressSignal } from './activity-io.ts';
 
@@ -23,6 +24,12 @@ export function createPlacementActivities(
   return { placeVm: (ctx) => runActivity('placement', signalProgress, () => place(ctx, host)) };
 }
 
+/** Files that have to be on the host; any host can ask a web server or a cloud. */
+function pathsOf(source: MigrationSpec['source']): string[] {
+  if (source.kind === 'image') return source.disks.flatMap((disk) => ('path' in disk ? disk.path : []));
+  return source.kind === 'archive' && source.path !== undefined ? [source.path] : [];
+}
+
 /** @throws LonghaulError HOST_NO_CAPACITY; SOURCE_NOT_FOUND, which is tried on other hosts a few times. */
 async function place({ spec }: StepContext, host: PlacementHost): Promise<Placement> {
   if (host.running() >= host.slots) {
@@ -31,11 +38,7 @@ async function place({ spec }: StepContext, host: PlacementHost): Promise<Placem
       remedy: 'It is tried again until a host has a free slot; name one in target.host to queue there.',
     });
   }
-  const images = spec.source.kind === 'image' ? spec.source.disks : [];
-  for (const image of images) {
-    // Any host can ask a web server.
-    if (!('path' in image)) continue;
-    const { path } = image;
+  for (const path of pathsOf(spec.source)) {
     await access(path, constants.R_OK).catch((cause: unknown) => {
       throw new LonghaulError(
         'SOURCE_NOT_FOUND',

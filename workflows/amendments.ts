@@ -2,11 +2,12 @@ import type { MigrationSpec } from '../contracts/spec.ts';
 import type { StepName } from '../contracts/steps.ts';
 import type { MigrationState } from './migration-state.ts';
 
-const sections = ['guest', 'target', 'policy'] as const;
+const sections = ['source', 'guest', 'target', 'policy'] as const;
 
 /** The last step that still takes each place of the spec into account; the rest of its section after `*`. */
 const lastReader: Readonly<Record<string, StepName | 'end'>> = {
   'target.host': 'placement',
+  'source.*': 'acquire',
   // Whether there is a guest to look into is settled before anybody looks: an operator skips the step instead.
   'guest.fix': 'acquire',
   'guest.root': 'inspect',
@@ -27,7 +28,7 @@ const lastReader: Readonly<Record<string, StepName | 'end'>> = {
 /** Why an amended spec cannot be taken: a wish that nothing would heed any more is refused, not swallowed. */
 export function refusalOfAmendment(state: MigrationState, amended: MigrationSpec): string | undefined {
   const { spec } = state;
-  if (differ(amended.name, spec.name) || differ(amended.source, spec.source)) {
+  if (differ(amended.name, spec.name) || !isSameSource(amended.source, spec.source)) {
     return 'an amended spec must keep the name and the source; start another migration instead';
   }
   for (const section of sections) {
@@ -42,6 +43,12 @@ export function refusalOfAmendment(state: MigrationState, amended: MigrationSpec
     }
   }
   return undefined;
+}
+
+/** Which VM and which disks of an archive are meant, and how it is to be read, may be answered later. */
+function isSameSource(one: MigrationSpec['source'], other: MigrationSpec['source']): boolean {
+  if (one.kind !== 'archive' || other.kind !== 'archive') return !differ(one, other);
+  return one.path === other.path && one.url === other.url;
 }
 
 function differ(one: unknown, other: unknown): boolean {

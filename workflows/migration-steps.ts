@@ -114,8 +114,10 @@ async function acquire(
   const ctx = (): StepContext => ({ run, spec: state.spec });
   const note = ({ length }: AcquiredDisk[]) => `${length} disk${length === 1 ? '' : 's'}`;
   const { source } = state.spec;
-  if (source.kind === 'image') {
-    const what = source.disks.some((disk) => 'url' in disk) ? 'fetch the disks' : 'open the source disks';
+  if (source.kind !== 'azure') {
+    const isElsewhere =
+      source.kind === 'image' ? source.disks.some((disk) => 'url' in disk) : source.url !== undefined;
+    const what = isElsewhere ? 'fetch the disks' : 'open the source disks';
     return steps.require('acquire', () => host(what).acquire(ctx()), { note });
   }
 

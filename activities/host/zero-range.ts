@@ -8,18 +8,28 @@ const pieceBytes = 1024 ** 2;
 
 let fallocate: ((fd: number, mode: number, offset: number, length: number) => number) | undefined;
 
-/** Makes a range of a file read as zeros, and gives its space back where the file system can. */
-export async function zeroRange(file: FileHandle, offset: number, length: number): Promise<void> {
+/**
+ * Gives the space of a range of a file back, which then reads as zeros.
+ *
+ * @returns false where the file system cannot do that; nothing was done then
+ * @throws LonghaulError HOST_IO
+ */
+export function punchHole(file: FileHandle, offset: number, length: number): boolean {
   fallocate ??= koffi
     .load('libc.so.6')
     .func('int fallocate64(int fd, int mode, int64_t offset, int64_t length)') as unknown as typeof fallocate;
-  if (fallocate?.(file.fd, punchHoleKeepSize, offset, length) === 0) return;
+  if (fallocate?.(file.fd, punchHoleKeepSize, offset, length) === 0) return true;
   const errno = koffi.errno();
-  if (errno !== notSupported)
-    throw new LonghaulError('HOST_IO', {
-      found: `fallocate failed with errno ${errno}`,
-      remedy: 'See dmesg for errors of the storage, then retry.',
-    });
+  if (errno === notSupported) return false;
+  throw new LonghaulError('HOST_IO', {
+    found: `fallocate failed with errno ${errno}`,
+    remedy: 'See dmesg for errors of the storage, then retry.',
+  });
+}
+
+/** Makes a range of a file read as zeros, and gives its space back where the file system can. */
+export async function zeroRange(file: FileHandle, offset: number, length: number): Promise<void> {
+  if (punchHole(file, offset, length)) return;
   const zeros = Buffer.alloc(Math.min(pieceBytes, length));
   for (let done = 0; done < length;) {
     const { bytesWritten } = await file.write(zeros, 0, Math.min(zeros.length, length - done), offset + done);

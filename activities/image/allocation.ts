@@ -10,7 +10,7 @@ import { askQemuImg } from './qemu-img.ts';
 export async function allocatedBytes(image: ImageNode, signal?: AbortSignal): Promise<number> {
   // QEMU's VHDX driver says of every block that it holds data; the block table knows better.
   if (image.format === 'vhdx')
-    return (await probeImage(image.path, 'vhdx')).allocatedBytes ?? image.virtualSizeBytes;
+    return (await probeImage(image.path, 'vhdx', image.window)).allocatedBytes ?? image.virtualSizeBytes;
   let sum = 0;
   // One extent a line; summed as they come, because a fragmented disk has millions.
   await askQemuImg(['map', '--output=json', pseudoFileName(blockdevOf(image))], {

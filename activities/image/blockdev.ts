@@ -9,6 +9,15 @@ export interface Blockdev {
 
 const protocol = (path: string): Blockdev => ({ driver: 'file', filename: path });
 
+const sectorBytes = 512;
+
+/** The bytes a format driver reads. Its raw driver takes windows of whole sectors, and pads the last one itself. */
+function bytesOf({ path, window }: ImageNode): Blockdev {
+  if (window === undefined) return protocol(path);
+  const size = Math.ceil(window.sizeBytes / sectorBytes) * sectorBytes;
+  return { driver: 'raw', offset: window.offset, size, file: protocol(path) };
+}
+
 /**
  * The block graph of a resolved image. The driver is stated at every level and backing files are given
  * outright, so QEMU neither probes a format nor follows a name in a header. The one exception is the
@@ -25,7 +34,7 @@ export function blockdevOf(image: ImageNode, backing?: Blockdev): Blockdev {
 export const layerAlone = (image: ImageNode): Blockdev => nodeOf(image, null);
 
 function nodeOf(image: ImageNode, below: Blockdev | null): Blockdev {
-  const file = protocol(image.path);
+  const file = bytesOf(image);
   switch (image.format) {
     case 'qcow2': {
       const [dataFile] = image.extents;

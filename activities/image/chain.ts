@@ -2,7 +2,8 @@ import { realpath } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { ImageFormat } from '../../contracts/spec.ts';
 import { hasErrno, LonghaulError } from '../../contracts/errors.ts';
-import type { ImageNode } from '../../contracts/values.ts';
+import { placeOfImage } from '../../contracts/image-place.ts';
+import type { ImageNode, ImageWindow } from '../../contracts/values.ts';
 import { layerAlone, pseudoFileName } from './blockdev.ts';
 import { imageError, sourceFileError } from './errors.ts';
 import { resolveExtents } from './extents.ts';
@@ -19,6 +20,8 @@ export interface ChainOptions {
   directory?: string;
   /** It was fetched by itself: no other file is part of it. */
   alone?: boolean;
+  /** It lies inside the file, and so is alone. */
+  window?: ImageWindow | undefined;
   /** The top image's format as the spec states it. */
   statedFormat?: ImageFormat | undefined;
   signal?: AbortSignal;
@@ -37,9 +40,15 @@ export interface ChainOptions {
 export async function resolveChain(path: string, options: ChainOptions = {}): Promise<ImageNode> {
   const top = await resolveTop(path);
   const directory = options.directory === undefined ? dirname(top) : await resolveTop(options.directory);
-  const enclosure = new Enclosure(directory, { alone: options.alone ?? false });
+  const alone = options.alone === true || options.window !== undefined;
+  const enclosure = new Enclosure(directory, { alone });
   await enclosure.admit(path, top);
-  const { node } = await resolveLayer(top, options.statedFormat, enclosure, 1);
+  const { node } = await resolveLayer(
+    { path: top, window: options.window },
+    options.statedFormat,
+    enclosure,
+    1,
+  );
   for (let layer: ImageNode | undefined = node; layer; layer = layer.backing)
     await crossCheck(layer, options.signal);
   return node;
@@ -55,7 +64,7 @@ async function resolveTop(path: string): Promise<string> {
 
 /** `path` was admitted already. */
 async function resolveLayer(
-  path: string,
+  { path, window }: { path: string; window?: ImageWindow | undefined },
   stated: ImageFormat | undefined,
   enclosure: Enclosure,
   depth: number,
@@ -67,15 +76,17 @@ async function resolveLayer(
       `is the ${depth}th layer of its snapshot chain; ${maxDepth} is the most`,
       'Consolidate the snapshots on the source and retry.',
     );
-  const layer = await probeImage(path, stated);
-  checkSize(path, layer.virtualSizeBytes);
+  const layer = await probeImage(path, stated, window);
+  const place = placeOfImage({ path, ...(window ? { window } : {}) });
+  checkSize(place, layer.virtualSizeBytes);
   const node: ImageNode = {
     path,
+    ...(window ? { window } : {}),
     format: layer.format,
     virtualSizeBytes: layer.virtualSizeBytes,
-    extents: await resolveExtents(path, layer, enclosure),
+    extents: await resolveExtents(place, layer, enclosure),
   };
-  if (layer.backing) node.backing = await resolveParent(path, layer.backing, enclosure, depth);
+  if (layer.backing) node.backing = await resolveParent(place, layer.backing, enclosure, depth);
   return { node, layer };
 }
 
@@ -98,7 +109,7 @@ async function resolveParent(
       { parent: backing.name },
     );
   }
-  const parent = await resolveLayer(path, backing.format, enclosure, depth + 1);
+  const parent = await resolveLayer({ path }, backing.format, enclosure, depth + 1);
   if (
     backing.contentId !== undefined &&
     Number(`0x${backing.contentId}`) !== Number(`0x${parent.layer.contentId ?? ''}`)
@@ -129,7 +140,7 @@ async function crossCheck(node: ImageNode, signal: AbortSignal | undefined): Pro
   if (seen === node.virtualSizeBytes) return;
   throw imageError(
     'IMAGE_CORRUPT',
-    node.path,
+    placeOfImage(node),
     `describes ${node.virtualSizeBytes} bytes, but qemu-img sees ${seen}`,
     'The header contradicts itself. Export the disk again, if possible as qcow2 or raw.',
   );
@@ -151,12 +162,13 @@ async function virtualSizeByQemu(node: ImageNode, signal: AbortSignal | undefine
 
 function refusalOfQemu(node: ImageNode, error: LonghaulError): LonghaulError {
   const replay = /log that needs to be replayed/.test(error.found);
+  const place = placeOfImage(node);
   return new LonghaulError(
     replay ? 'IMAGE_FORMAT_UNSUPPORTED' : 'IMAGE_CORRUPT',
     {
       found: replay
-        ? `${node.path} was not closed cleanly: its log has to be replayed, which would write to it`
-        : `qemu-img cannot open ${node.path}: ${error.found}`,
+        ? `${place} was not closed cleanly: its log has to be replayed, which would write to it`
+        : `qemu-img cannot open ${place}: ${error.found}`,
       remedy: replay
         ? 'Shut the VM down properly and copy the disk again, or run `qemu-img check -r all` on a copy.'
         : 'Export the disk again, if possible as qcow2 or raw, and retry.',

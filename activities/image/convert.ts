@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { LonghaulError } from '../../contracts/errors.ts';
+import { placeOfImage } from '../../contracts/image-place.ts';
 import type { ImageNode } from '../../contracts/values.ts';
 import type { StepIo } from '../host/step-io.ts';
 import { runTool, type ToolResult } from '../host/tool.ts';
@@ -63,8 +64,13 @@ export async function convertImage(job: ConvertJob): Promise<void> {
 
 /** Whether the source holds clearly more data than its files take. */
 async function isCompressed({ source, totalBytes }: ConvertJob): Promise<boolean> {
-  const files = await Promise.all(filesOf(source.image).map((path) => stat(path)));
-  return totalBytes > 1.1 * files.reduce((sum, { size }) => sum + size, 0);
+  return totalBytes > 1.1 * (await storedBytes(source.image));
+}
+
+async function storedBytes(image: ImageNode): Promise<number> {
+  if (image.window) return image.window.sizeBytes;
+  const files = await Promise.all(filesOf(image).map((path) => stat(path)));
+  return files.reduce((sum, { size }) => sum + size, 0);
 }
 
 async function convert(job: ConvertJob, cache: 'none' | 'writeback'): Promise<void> {
@@ -102,7 +108,7 @@ export async function verifyCopy(job: ConvertJob): Promise<void> {
   if (exitCode === 0) return;
   const [, offset] = /mismatch at offset (\d+)/.exec(stdout) ?? [];
   throw new LonghaulError('VERIFY_MISMATCH', {
-    found: `disk ${job.index + 1} differs from its source ${job.source.image.path} ${offset === undefined ? 'in size' : `at byte ${offset}`}`,
+    found: `disk ${job.index + 1} differs from its source ${placeOfImage(job.source.image)} ${offset === undefined ? 'in size' : `at byte ${offset}`}`,
     remedy:
       'Check the host for storage or memory errors (dmesg, smartctl), then retry: the disk is copied again.',
     details: { offset: offset === undefined ? null : Number(offset) },
@@ -169,7 +175,7 @@ function failure(error: unknown, job: ConvertJob): unknown {
   return new LonghaulError(
     'CONVERT_FAILED',
     {
-      found: `disk ${job.index + 1} (${job.source.image.path}): ${error.found}`,
+      found: `disk ${job.index + 1} (${placeOfImage(job.source.image)}): ${error.found}`,
       remedy: "The message is qemu-img's own; mend what it names and retry.",
     },
     error,

@@ -1,5 +1,6 @@
 import type { SourceKind } from '../../contracts/spec.ts';
 import { createAzureSource } from './azure/azure-source.ts';
+import { createArchiveSource } from './archive/archive-source.ts';
 import { createImageSource } from './image/image-source.ts';
 import type { Source, SourceDeps } from './source.ts';
 
@@ -9,6 +10,7 @@ export type SourceOf = <K extends SourceKind>(kind: K) => Source<K>;
 export function createSources(deps: SourceDeps): SourceOf {
   const sources: { [K in SourceKind]: Source<K> } = {
     image: createImageSource(deps),
+    archive: createArchiveSource(deps),
     azure: createAzureSource(deps),
   };
   return (kind) => sources[kind];

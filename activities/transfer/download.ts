@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, open, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { hasErrno, LonghaulError, messageOf } from '../../contracts/errors.ts';
 import { formatBytes } from '../../contracts/units.ts';
 import { pause } from '../host/pause.ts';
+import { DiskFile } from './disk-file.ts';
 import { bytesIn, chunksOf, type Extent, extentsDigest, joined } from './extents.ts';
 import { Journal } from './journal.ts';
 import type { RateLimit } from './rate-limit.ts';
@@ -34,8 +35,10 @@ export interface TransferProgress {
 }
 
 interface Tuning {
-  /** Tries of a range in a row that bring no byte. */
-  maxTries: number;
+  /** How long no byte at all may come before the download fails. */
+  patienceMs: number;
+  /** Tries of a range in a row whose bytes turn out to be wrong. */
+  maxVoid: number;
   firstWaitMs: number;
   maxWaitMs: number;
   /** How often the disk may turn out to be another one. */
@@ -44,7 +47,8 @@ interface Tuning {
 }
 
 const defaults: Tuning = {
-  maxTries: 8,
+  patienceMs: 15 * 60_000,
+  maxVoid: 8,
   firstWaitMs: 500,
   maxWaitMs: 30_000,
   maxRestarts: 3,
@@ -88,36 +92,26 @@ export async function download(job: DownloadJob): Promise<Downloaded> {
 
 async function downloadOnce(job: DownloadJob, source: RangeSource, tuning: Tuning): Promise<Downloaded> {
   const chunks = chunksOf(joined(source.extents), source.sizeBytes, job.chunkBytes);
-  const file = await openData(job.path);
+  const lengths = new Map(chunks.map(({ offset, length }) => [offset, length]));
+  const file = await DiskFile.open(job.path);
   try {
-    const { ino, birthtimeNs } = await file.stat({ bigint: true });
-    const subject = {
-      identity: source.identity,
-      sizeBytes: source.sizeBytes,
-      chunks: extentsDigest(chunks),
-      inode: `${ino} ${birthtimeNs}`,
-    };
-    const journal = await Journal.open(job.journalPath, subject, async () => {
-      if (job.ontoEarlier !== true) await file.truncate(0);
-      await file.truncate(source.sizeBytes);
-      await file.sync();
+    const { identity, sizeBytes } = source;
+    // A journal says nothing of a file that was cut.
+    if ((await file.sizeBytes()) !== sizeBytes) await rm(job.journalPath, { force: true });
+    const subject = { identity, sizeBytes, chunks: extentsDigest(chunks), inode: await file.inode() };
+    const journal = await Journal.open(job.journalPath, subject, {
+      reset: () => file.resize(sizeBytes, { empty: job.ontoEarlier !== true }),
+      sync: () => file.sync(),
+      confirm: (offset, sha256) => file.confirm({ offset, length: lengths.get(offset) ?? 0 }, sha256),
     });
     try {
+      for (const chunk of chunks) if (!journal.has(chunk)) file.forget(chunk);
       return await new Transfer({ job, source, tuning, file, journal, chunks }).run();
     } finally {
       await journal.close();
     }
   } finally {
     await file.close();
-  }
-}
-
-async function openData(path: string): Promise<FileHandle> {
-  try {
-    return await open(path, 'r+');
-  } catch (error) {
-    if (!hasErrno(error, 'ENOENT')) throw error;
-    return await open(path, 'wx+', 0o600);
   }
 }
 
@@ -128,7 +122,7 @@ interface TransferParts {
   job: DownloadJob;
   source: RangeSource;
   tuning: Tuning;
-  file: FileHandle;
+  file: DiskFile;
   journal: Journal;
   chunks: readonly Extent[];
 }
@@ -140,6 +134,8 @@ class Transfer {
   readonly #totalBytes: number;
   #doneBytes: number;
   #fetchedBytes = 0;
+  /** When the last byte came, of any range; milliseconds of performance.now(). */
+  #lastByteAt = performance.now();
   /** Nobody asks before that; milliseconds of performance.now(). */
   #quietUntil = 0;
   /** Ends all connections when one gives up. */
@@ -168,7 +164,9 @@ class Transfer {
       await this.#settle().catch(() => undefined);
       throw this.#withNumbers(failed.reason);
     }
-    await this.#settle();
+    await this.#settle().catch((error: unknown) => {
+      throw this.#withNumbers(error);
+    });
     return {
       identity: this.#parts.source.identity,
       sizeBytes: this.#parts.source.sizeBytes,
@@ -196,7 +194,7 @@ class Transfer {
     const end = chunk.offset + chunk.length;
     let hash = createHash('sha256');
     let at = chunk.offset;
-    let tries = 0;
+    let [tries, voids] = [0, 0];
     for (;;) {
       await this.#quiet();
       const before = at;
@@ -206,11 +204,12 @@ class Transfer {
         )) {
           const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
           for (const limit of this.#parts.job.limits) await limit.take(length, this.#signal);
-          await writeAll(this.#parts.file, pieces, at);
+          await this.#parts.file.write(pieces, at);
           for (const piece of pieces) hash.update(piece);
           at += length;
           this.#doneBytes += length;
           this.#fetchedBytes += length;
+          this.#lastByteAt = performance.now();
           this.#tell();
         }
         if (at === end) return hash.digest('hex');
@@ -223,8 +222,10 @@ class Transfer {
           this.#doneBytes -= at - chunk.offset;
           hash = createHash('sha256');
           at = chunk.offset;
+          voids += 1;
         }
-        if (tries >= this.#parts.tuning.maxTries) throw error;
+        const { patienceMs, maxVoid } = this.#parts.tuning;
+        if (voids >= maxVoid || performance.now() - this.#lastByteAt > patienceMs) throw error;
         await this.#wait(error, tries);
       }
     }
@@ -242,8 +243,10 @@ class Transfer {
   }
 
   async #quiet(): Promise<void> {
-    for (;;) {
+    for (let waited = false; ; waited = true) {
       const ms = this.#quietUntil - performance.now();
+      // Not all at once afterwards.
+      if (ms <= 0 && waited) await pause(Math.random() * 500, this.#signal);
       if (ms <= 0) return;
       this.#tell(`${this.#parts.source.name} asks to be left alone for ${Math.ceil(ms / 1000)} s`);
       await pause(Math.min(ms, 1_000), this.#signal);
@@ -252,7 +255,7 @@ class Transfer {
 
   /** A full disk says how much is missing. */
   #withNumbers(error: unknown): unknown {
-    if (!hasErrno(error, 'ENOSPC') && !hasErrno(error, 'EDQUOT')) return error;
+    if (!isFull(error)) return error;
     const { source } = this.#parts;
     const missing = this.#totalBytes - this.#doneBytes;
     return new LonghaulError(
@@ -277,7 +280,7 @@ class Transfer {
   }
 
   #settle(): Promise<void> {
-    return this.#parts.journal.settle(() => this.#parts.file.datasync());
+    return this.#parts.journal.settle();
   }
 
   #tell(waiting?: string): void {
@@ -289,7 +292,10 @@ class Transfer {
   }
 }
 
-/** Small pieces, put together for fewer writes. */
+/**
+ * Small pieces, put together for fewer writes. What came before a connection was cut counts, as TLS vouches for it; a
+ * digest that the server gave with the whole range is of no use for a part.
+ */
 async function* gathered(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array[]> {
   let held: Uint8Array[] = [];
   let length = 0;
@@ -312,15 +318,7 @@ async function* gathered(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint
   if (length > 0) yield flush();
 }
 
-async function writeAll(file: FileHandle, pieces: Uint8Array[], position: number): Promise<void> {
-  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
-  const { bytesWritten } = await file.writev(pieces, position);
-  if (bytesWritten === length) return;
-  // A write that a full disk cut short says why when it is repeated.
-  const rest = Buffer.concat(pieces).subarray(bytesWritten);
-  for (let done = 0; done < rest.length;)
-    done += (await file.write(rest, done, rest.length - done, position + bytesWritten + done)).bytesWritten;
-}
+const isFull = (error: unknown) => hasErrno(error, 'ENOSPC') || hasErrno(error, 'EDQUOT');
 
 function typed(error: unknown, { name }: RangeSource): unknown {
   if (error instanceof TransferFault) {
@@ -339,6 +337,15 @@ function typed(error: unknown, { name }: RangeSource): unknown {
     return new LonghaulError(code[error.kind], { found: error.message, remedy: remedy[error.kind] }, error);
   }
   if (error instanceof LonghaulError) return error;
+  if (isFull(error))
+    return new LonghaulError(
+      'SPACE_INSUFFICIENT',
+      {
+        found: `the host is full: ${messageOf(error)}`,
+        remedy: 'Make room, then retry: what was fetched is kept.',
+      },
+      error,
+    );
   return new LonghaulError(
     'HOST_IO',
     {

@@ -1,18 +1,16 @@
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hasErrno, LonghaulError } from '../../contracts/errors.ts';
-import { formatBytes } from '../../contracts/units.ts';
+import { hasErrno } from '../../contracts/errors.ts';
 import type { DiskTransfer } from '../../contracts/values.ts';
 import { withFileLock } from '../host/file-lock.ts';
 import { ProgressMeter } from '../host/progress-meter.ts';
 import { listIfThere, readIfThere } from '../host/read-if-there.ts';
 import { replaceFile } from '../host/replace-file.ts';
-import { freeSpace } from '../host/space.ts';
 import type { StepIo } from '../host/step-io.ts';
 import type { WorkDir } from '../host/work-dir.ts';
 import { type DownloadJob, download } from './download.ts';
-import { bytesIn } from './extents.ts';
 import type { RangeSource } from './range-source.ts';
+import type { Room } from './room.ts';
 
 export interface FetchJob {
   work: WorkDir;
@@ -25,6 +23,8 @@ export interface FetchJob {
   open: () => Promise<RangeSource>;
   connections: number;
   limits: DownloadJob['limits'];
+  /** Of all disks of the VM. */
+  room: Room;
   /** 8 MiB when left out. */
   chunkBytes?: number;
   io: StepIo;
@@ -96,7 +96,7 @@ export async function fetchInto(
     path,
     open: async () => {
       const source = await job.open();
-      await requireRoom(path, source);
+      await job.room.require(path, source);
       return source;
     },
     connections: job.connections,
@@ -107,7 +107,7 @@ export async function fetchInto(
   });
   const seconds = (performance.now() - started) / 1000;
   const transfer = { from: job.name, identity, dataBytes, fetchedBytes, sha256, seconds };
-  await replaceFile(record, JSON.stringify(transfer));
+  await replaceFile(record, JSON.stringify({ transfer, file: await markOf(path) }));
   return { path, transfer };
 }
 
@@ -119,7 +119,7 @@ export async function askAgain(work: WorkDir, index: number): Promise<void> {
 /** The disk, when it is whole. */
 export async function fetchedDisk(work: WorkDir, index: number): Promise<FetchedDisk | undefined> {
   const { path, record } = placeOf(work, index);
-  const transfer = await readRecord(record);
+  const transfer = await readRecord(record, path);
   return transfer === undefined ? undefined : { path, transfer };
 }
 
@@ -131,7 +131,7 @@ export async function discardFetched(
   const kept: string[] = [];
   for (const index of keepWhole ? await fetchedIndexes(work) : []) {
     const place = placeOf(work, index);
-    if ((await readRecord(place.record)) !== undefined) kept.push(place.path);
+    if ((await readRecord(place.record, place.path)) !== undefined) kept.push(place.path);
     else for (const path of Object.values(place)) await rm(path, { force: true });
   }
   if (kept.length === 0) await rm(work.fetched, { recursive: true, force: true });
@@ -145,27 +145,6 @@ async function fetchedIndexes(work: WorkDir): Promise<number[]> {
   return [...new Set(indexes)].sort((a, b) => a - b);
 }
 
-/** Better to say so before than when the host is full. */
-async function requireRoom(path: string, { name, extents }: RangeSource): Promise<void> {
-  const missing = Math.max(0, bytesIn(extents) - (await allocatedBytesOf(path)));
-  const { freeBytes } = await freeSpace(path);
-  if (freeBytes >= missing) return;
-  throw new LonghaulError('SPACE_INSUFFICIENT', {
-    found: `${name} needs ${formatBytes(missing)} more on this host, where ${formatBytes(freeBytes)} are free: ${formatBytes(missing - freeBytes)} are missing (${missing - freeBytes} bytes)`,
-    remedy: 'Make room for them in the state directory, then retry: what was fetched is kept.',
-    details: { path, missingBytes: missing - freeBytes },
-  });
-}
-
-async function allocatedBytesOf(path: string): Promise<number> {
-  try {
-    return (await stat(path)).blocks * 512;
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return 0;
-    throw error;
-  }
-}
-
 function reporter({ index, name, io }: FetchJob): DownloadJob['onProgress'] {
   let meter: ProgressMeter | undefined;
   return ({ doneBytes, totalBytes, waiting }) => {
@@ -175,7 +154,26 @@ function reporter({ index, name, io }: FetchJob): DownloadJob['onProgress'] {
   };
 }
 
-async function readRecord(path: string): Promise<DiskTransfer | undefined> {
-  const text = await readIfThere(path);
-  return text === undefined ? undefined : (JSON.parse(text) as DiskTransfer);
+interface FetchRecord {
+  transfer: DiskTransfer;
+  /** Of the file: a record says nothing of another one in its place, or of one that was cut. */
+  file: string;
+}
+
+/** What is recorded of the file, when it is still that one. */
+async function readRecord(record: string, path: string): Promise<DiskTransfer | undefined> {
+  const text = await readIfThere(record);
+  if (text === undefined) return undefined;
+  const { transfer, file } = JSON.parse(text) as FetchRecord;
+  return file === (await markOf(path)) ? transfer : undefined;
+}
+
+async function markOf(path: string): Promise<string | undefined> {
+  try {
+    const { ino, birthtimeNs, size } = await stat(path, { bigint: true });
+    return `${ino} ${birthtimeNs} ${size}`;
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
 }

@@ -2,8 +2,10 @@
 export interface HttpAccess {
   /** The address to use now; resolves to another one when its end is near. */
   current(signal: AbortSignal): Promise<URL>;
-  /** A new address after the server refused this one, or undefined when there can be none. */
+  /** What to ask after the server refused this one, perhaps the same once more; undefined when there is nothing. */
   renewed(refused: URL, signal: AbortSignal): Promise<URL | undefined>;
+  /** Told when the server did not refuse this one. */
+  worked?(url: URL): void;
 }
 
 /** An address that stays as it is. */

@@ -49,16 +49,7 @@ export class HttpRangeSource implements RangeSource {
   }
 
   async *read(range: Extent, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    let url = await this.#disk.access.current(signal);
-    let answer = await this.#ask(url, range, signal);
-    if (answer.statusCode === 401 || answer.statusCode === 403) {
-      await drain(answer);
-      const renewed = await this.#disk.access.renewed(url, signal);
-      if (renewed === undefined)
-        throw new TransferFault('refused', `${this.name} answers ${answer.statusCode}`);
-      url = renewed;
-      answer = await this.#ask(url, range, signal);
-    }
+    const answer = await this.#admitted(range, signal);
     // Why it ended is known by then.
     answer.body.on('error', () => undefined);
     try {
@@ -69,6 +60,22 @@ export class HttpRangeSource implements RangeSource {
       answer.body.destroy();
       signal.throwIfAborted();
       throw error instanceof TransferFault ? error : this.#lost(error);
+    }
+  }
+
+  /** The answer to an address that the server takes. */
+  async #admitted(range: Extent, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+    const { access } = this.#disk;
+    for (let url = await access.current(signal); ;) {
+      const answer = await this.#ask(url, range, signal);
+      if (answer.statusCode !== 401 && answer.statusCode !== 403) {
+        access.worked?.(url);
+        return answer;
+      }
+      await drain(answer);
+      const next = await access.renewed(url, signal);
+      if (next === undefined) throw new TransferFault('refused', `${this.name} answers ${answer.statusCode}`);
+      url = next;
     }
   }
 

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, open, readFile, rm } from 'node:fs/promises';
+import { type FileHandle, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
-import { readIfThere } from '../host/read-if-there.ts';
+import { hasErrno } from '../../contracts/errors.ts';
+import { replaceFile } from '../host/replace-file.ts';
 import { syncPath } from '../host/sync-path.ts';
 import type { Extent } from './extents.ts';
 
@@ -17,6 +18,16 @@ export interface JournalSubject {
   inode: string;
 }
 
+/** The file that is written, as far as the journal needs it. */
+export interface JournaledFile {
+  /** Empties it, durably. */
+  reset(): Promise<void>;
+  /** Makes its bytes durable. */
+  sync(): Promise<void>;
+  /** Whether these bytes are there. If so they are written once more. */
+  confirm(offset: number, sha256: string): Promise<boolean>;
+}
+
 const line = z.union([
   z.strictObject({
     subject: z.strictObject({
@@ -26,54 +37,52 @@ const line = z.union([
       inode: z.string(),
     }),
   }),
-  z.strictObject({ boot: z.string() }),
   z.strictObject({ offset: z.int().min(0), sha256: z.string().length(64) }),
   z.strictObject({ settled: z.int().min(0) }),
 ]);
+type Line = z.infer<typeof line>;
 
 /**
  * Which chunks of a download are in the file, with a digest of each; one JSON document a line, appended.
  *
- * A chunk is noted once it was written, which outlives a killed process, since the page cache does. From time to
- * time the file is synced and then the journal, with the number of notes of this boot that are safe now; those
- * outlive a power cut. The others are forgotten after a boot; random(4), `/proc/sys/kernel/random/boot_id`.
+ * A chunk is noted once it was written. From time to time the file is synced and then the journal, with the number of
+ * notes that are safe now. Whoever takes the journal up looks at the bytes of the others, and writes them once more:
+ * after a sync that failed, pages that are lost on the disk may still be there, and clean, in the cache.
  */
 export class Journal {
   readonly #file: FileHandle;
+  readonly #data: JournaledFile;
   readonly #digests: Map<number, string>;
-  /** Notes of this boot in the file, and how many of them are marked as safe. */
+  /** Notes in the file, and how many of them are marked as safe. */
   #noted: number;
   #settled: number;
+  /** Why the data could not be made durable. Nobody knows then which notes are true: none is made safe any more. */
+  #failure: Error | undefined;
 
-  private constructor(file: FileHandle, known: Known) {
+  private constructor(file: FileHandle, data: JournaledFile, digests: Map<number, string>) {
     this.#file = file;
-    this.#digests = known.digests;
-    this.#noted = known.noted;
-    this.#settled = known.settled;
+    this.#data = data;
+    this.#digests = digests;
+    this.#noted = this.#settled = digests.size;
   }
 
-  /**
-   * Takes up the journal of this subject, or begins one.
-   *
-   * @param reset empties the file that is written, durably; called when there is no journal that fits.
-   */
-  static async open(path: string, subject: JournalSubject, reset: () => Promise<void>): Promise<Journal> {
-    const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
-    const known = await read(path, subject, boot);
+  /** Takes up the journal of this subject, or begins one with an empty file. */
+  static async open(path: string, subject: JournalSubject, data: JournaledFile): Promise<Journal> {
+    const known = await read(path, subject);
     if (known === undefined) {
       // Gone before the file is emptied: a journal never speaks of bytes that are not there.
       await rm(path, { force: true });
       await syncPath(dirname(path));
-      await reset();
+      await data.reset();
     }
-    const file = await open(path, known === undefined ? 'ax' : 'a', 0o600);
-    // Begins a line of its own behind one that a kill cut short.
-    await append(file, [...(known === undefined ? [{ subject }] : []), { boot }]);
-    if (known === undefined) {
-      await file.datasync();
-      await syncPath(dirname(path));
-    }
-    return new Journal(file, known ?? { digests: new Map(), noted: 0, settled: 0 });
+    // The failure of an earlier attempt may be told only now. All that it can have lost is written anew.
+    await data.sync().catch(() => undefined);
+    const digests = known?.settled ?? new Map<number, string>();
+    for (const [offset, sha256] of known?.unsettled ?? [])
+      if (await data.confirm(offset, sha256)) digests.set(offset, sha256);
+    await data.sync();
+    await replaceFile(path, textOf(subject, digests));
+    return new Journal(await open(path, 'a', 0o600), data, digests);
   }
 
   has({ offset }: Extent): boolean {
@@ -82,17 +91,23 @@ export class Journal {
 
   /** @param sha256 of the chunk's bytes, in hexadecimal */
   async note({ offset }: Extent, sha256: string): Promise<void> {
+    await append(this.#file, { offset, sha256 });
     this.#digests.set(offset, sha256);
-    await append(this.#file, [{ offset, sha256 }]);
     this.#noted += 1;
   }
 
-  /** Makes durable what was noted. @param syncData syncs the file that is written */
-  async settle(syncData: () => Promise<void>): Promise<void> {
+  /** Makes durable what was noted. Once that failed it fails for good. */
+  async settle(): Promise<void> {
+    if (this.#failure) throw this.#failure;
     const settled = this.#noted;
     if (settled === this.#settled) return;
-    await syncData();
-    await append(this.#file, [{ settled }]);
+    try {
+      await this.#data.sync();
+    } catch (error) {
+      this.#failure = error as Error;
+      throw error;
+    }
+    await append(this.#file, { settled });
     await this.#file.datasync();
     this.#settled = settled;
   }
@@ -110,54 +125,69 @@ export class Journal {
   }
 }
 
+/** Digests by offset. */
 interface Known {
-  /** By offset. */
-  digests: Map<number, string>;
-  noted: number;
-  settled: number;
+  settled: Map<number, string>;
+  unsettled: Map<number, string>;
 }
 
-async function read(path: string, subject: JournalSubject, boot: string): Promise<Known | undefined> {
-  const text = await readIfThere(path);
-  if (text === undefined) return undefined;
-  const lines = text.split('\n').flatMap(parsed);
-  const [head] = lines;
-  if (head === undefined || !('subject' in head)) return undefined;
-  if (JSON.stringify(ordered(head.subject)) !== JSON.stringify(ordered(subject))) return undefined;
-
-  const digests = new Map<number, string>();
-  let [writtenIn, settled] = ['', 0];
-  let notes: [number, string][] = [];
-  for (const each of lines) {
-    if ('boot' in each && each.boot !== writtenIn) [writtenIn, settled, notes] = [each.boot, 0, []];
-    if ('offset' in each) notes.push([each.offset, each.sha256]);
-    if ('settled' in each) {
-      settled = Math.min(each.settled, notes.length);
-      for (const [offset, sha256] of notes.slice(0, settled)) digests.set(offset, sha256);
-    }
+async function read(path: string, subject: JournalSubject): Promise<Known | undefined> {
+  let file: FileHandle;
+  try {
+    file = await open(path);
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return undefined;
+    throw error;
   }
-  if (writtenIn !== boot) return { digests, noted: 0, settled: 0 };
-  for (const [offset, sha256] of notes) digests.set(offset, sha256);
-  return { digests, noted: notes.length, settled };
+  try {
+    return await knownOf(file, subject);
+  } finally {
+    await file.close();
+  }
 }
 
-const ordered = ({ identity, sizeBytes, chunks, inode }: JournalSubject) => [
-  identity,
-  sizeBytes,
-  chunks,
-  inode,
-];
+async function knownOf(file: FileHandle, subject: JournalSubject): Promise<Known | undefined> {
+  const settled = new Map<number, string>();
+  let unsettled: [number, string][] = [];
+  let [begun, safe] = [false, 0];
+  for await (const text of file.readLines({ autoClose: false })) {
+    const each = parsed(text);
+    if (each === undefined) continue;
+    if (!begun && !('subject' in each && isOf(each.subject, subject))) return undefined;
+    begun = true;
+    if ('offset' in each) unsettled.push([each.offset, each.sha256]);
+    if (!('settled' in each)) continue;
+    const more = unsettled.slice(0, each.settled - safe);
+    for (const [offset, sha256] of more) settled.set(offset, sha256);
+    unsettled = unsettled.slice(more.length);
+    safe += more.length;
+  }
+  return begun ? { settled, unsettled: new Map(unsettled) } : undefined;
+}
+
+const isOf = (one: JournalSubject, other: JournalSubject): boolean =>
+  one.identity === other.identity &&
+  one.sizeBytes === other.sizeBytes &&
+  one.chunks === other.chunks &&
+  one.inode === other.inode;
 
 /** A line that a kill or a crash cut short says nothing. */
-function parsed(text: string): z.infer<typeof line>[] {
+function parsed(text: string): Line | undefined {
   try {
-    const result = line.safeParse(JSON.parse(text));
-    return result.success ? [result.data] : [];
+    return line.safeParse(JSON.parse(text)).data;
   } catch {
-    return [];
+    return undefined;
   }
 }
 
-async function append(file: FileHandle, lines: readonly z.infer<typeof line>[]): Promise<void> {
-  await file.appendFile(`\n${lines.map((each) => JSON.stringify(each)).join('\n')}\n`);
+/** A journal of which all is safe. */
+function textOf(subject: JournalSubject, digests: ReadonlyMap<number, string>): string {
+  const notes = Array.from(digests, ([offset, sha256]): Line => ({ offset, sha256 }));
+  const all: Line[] = [{ subject }, ...notes, { settled: notes.length }];
+  return `${all.map((each) => JSON.stringify(each)).join('\n')}\n`;
+}
+
+/** Begins a line of its own behind one that a full disk cut short. */
+async function append(file: FileHandle, each: Line): Promise<void> {
+  await file.appendFile(`\n${JSON.stringify(each)}\n`);
 }

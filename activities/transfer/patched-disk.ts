@@ -5,6 +5,7 @@ import { zeroRange } from '../host/zero-range.ts';
 import type { WorkDir } from '../host/work-dir.ts';
 import { readIfThere } from '../host/read-if-there.ts';
 import { replaceFile } from '../host/replace-file.ts';
+import { syncPath } from '../host/sync-path.ts';
 import type { Extent } from './extents.ts';
 import {
   fetchedDisk,
@@ -57,6 +58,8 @@ export async function patchDisk(job: PatchJob): Promise<FetchedDisk> {
     if (known) {
       await replaceFile(place.patch, JSON.stringify({ before: job.before }));
       for (const path of [place.record, place.journal]) await rm(path, { force: true });
+      // A power cut must not bring them back beside a file that is changed.
+      await syncPath(work.fetched);
     } else if ((await markOf(place.patch)) !== job.before) {
       throw notThatState(job, undefined);
     }

@@ -18,9 +18,12 @@ export function addMigrate(program: Command, context: CommandContext): void {
     .command('migrate')
     .summary('start a migration')
     .description(
-      'Starts the migration of one VM, from a spec file or from its disk images in the order the guest sees them. On a terminal it is followed until it ends; Ctrl-C detaches and the migration goes on.',
+      'Starts the migration of one VM, from a spec file, from an archive such as an OVA, or from its disk images in the order the guest sees them. On a terminal it is followed until it ends; Ctrl-C detaches and the migration goes on.',
     )
-    .argument('<spec.yaml|image...>', 'one spec file (- for standard input), or the disk images of one VM');
+    .argument(
+      '<spec.yaml|archive|image...>',
+      'one spec file (- for standard input), an archive (web01.ova), or the disk images of one VM',
+    );
   addSpecOptions(command)
     .option('-w, --wait', 'follow it to its end (the default on a terminal)')
     .option('--no-wait', 'print its id and leave')
@@ -32,6 +35,7 @@ export function addMigrate(program: Command, context: CommandContext): void {
 Examples:
   longhaul migrate web01.yaml
   longhaul migrate web01.vmdk web01-data.vmdk --name web01 --target-dir /var/lib/libvirt/images
+  longhaul migrate web01.ova --network 'VM Network=bridge:br0'
   longhaul migrate https://images.example/web01.qcow2
   longhaul migrate db.vhd --memory 8G --cpus 4 --network lan=bridge:br0 --mac 52:54:00:12:34:56@lan
   longhaul migrate web01.yaml --no-wait --json`,

@@ -12,7 +12,10 @@ export function addPlan(program: Command, context: CommandContext): void {
     .description(
       'Runs preflight and a dry run of the fixes on a worker, and prints what was found and what would change. Nothing is written. Exit code 4 says that something blocks the migration.',
     )
-    .argument('<spec.yaml|image...>', 'one spec file (- for standard input), or the disk images of one VM');
+    .argument(
+      '<spec.yaml|archive|image...>',
+      'one spec file (- for standard input), an archive (web01.ova), or the disk images of one VM',
+    );
   addSpecOptions(command)
     .option('--json', 'the plan as one JSON document')
     .addHelpText(

@@ -13,6 +13,7 @@ interface SpecFlags {
   memory?: number;
   network?: string[];
   mac?: string[];
+  verify?: boolean;
   verifyBoot?: boolean;
   onFailure?: string;
   set?: string[];
@@ -34,6 +35,7 @@ export function addSpecOptions(command: Command): Command {
     .option('--memory <size>', 'memory in MiB, or with a unit: 512M, 4G', memoryMiB)
     .option('--network <[src=]dst>', 'source network to libvirt network or bridge:NAME; repeatable', collect)
     .option('--mac <mac[@network]>', 'a NIC of the VM, in their order; repeatable', collect)
+    .option('--no-verify', 'take an archive that is not what its manifest says')
     .option('--no-verify-boot', 'do not prove that the result boots')
     .addOption(
       new Option('--on-failure <what>', 'wait for a decision, or undo and end').choices(['park', 'fail']),
@@ -70,6 +72,7 @@ export async function settingsOf(flags: SpecFlags): Promise<Setting[]> {
       value: { mac, ...(network === undefined ? {} : { network }) },
     });
   }
+  if (flags.verify === false) put('source.verify', false);
   if (flags.verifyBoot === false) put('policy.verifyBoot', false);
   put('policy.onFailure', flags.onFailure);
   return [...settings, ...(await parsedSettings(flags.set ?? []))];

@@ -50,5 +50,6 @@ export function addSpec(program: Command, context: CommandContext): void {
 
 function sourceText(source: MigrationSpec['source']): string {
   if (source.kind === 'azure') return `${source.vm} in the resource group ${source.resourceGroup}`;
+  if (source.kind === 'archive') return `the archive ${source.path ?? source.url ?? ''}`;
   return source.disks.length === 1 ? 'one disk' : `${source.disks.length} disks`;
 }

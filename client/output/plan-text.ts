@@ -1,4 +1,5 @@
 import { expectedAddresses } from '../../contracts/addresses.ts';
+import { placeOfImage } from '../../contracts/image-place.ts';
 import { formatBytes } from '../../contracts/units.ts';
 import type { MigrationPlan } from '../../contracts/steps.ts';
 import type { Finding, FixOutcome } from '../../contracts/values.ts';
@@ -33,7 +34,13 @@ export function planText(
 
 function summary(name: string, { preflight }: MigrationPlan, paint: Paint): string {
   const here = preflight.disks.map(({ index, image, virtualSizeBytes, allocatedBytes }) =>
-    diskRow(index, image.path, image.format, virtualSizeBytes, `${formatBytes(allocatedBytes)} of data`),
+    diskRow(
+      index,
+      placeOfImage(image),
+      image.format,
+      virtualSizeBytes,
+      `${formatBytes(allocatedBytes)} of data`,
+    ),
   );
   const elsewhere = (preflight.remoteDisks ?? []).map(({ index, name, virtualSizeBytes, dataBytes }) => {
     const data = dataBytes === undefined ? 'to fetch' : `${formatBytes(dataBytes)} to fetch`;

@@ -11,6 +11,7 @@ import { extractFigures } from './figures/extract.ts';
 import { inventoryFigures } from './figures/inventory.ts';
 import { memoryFigures } from './figures/memory.ts';
 import { migrationFigures } from './figures/migration.ts';
+import { ovaFigures } from './figures/ova.ts';
 import { transferFigures } from './figures/transfer.ts';
 import { transferAzuriteFigures } from './figures/transfer-azurite.ts';
 import { transferLinkFigures } from './figures/transfer-link.ts';
@@ -28,6 +29,7 @@ const groups = {
   inventory: (_scratch, say) => inventoryFigures(say),
   memory: memoryFigures,
   migration: migrationFigures,
+  ova: ovaFigures,
   transfer: transferFigures,
   'transfer-azurite': transferAzuriteFigures,
   'transfer-link': transferLinkFigures,

@@ -137,7 +137,8 @@ describe('a migration', () => {
   it('refuses an amended spec with another source', async () => {
     await migrating({ convertDisk: failOnce('SPACE_INSUFFICIENT') }, {}, async (handle) => {
       const { spec } = await until(handle, ({ status }) => status === 'parked');
-      const other = { ...spec, source: { ...spec.source, disks: [{ path: '/images/other.qcow2' }] } };
+      const source = { kind: 'image' as const, nics: [], disks: [{ path: '/images/other.qcow2' }] };
+      const other = { ...spec, source };
       await expect(resolve(handle, { action: 'retry', spec: other })).rejects.toThrow(
         WorkflowUpdateFailedError,
       );

@@ -1,39 +1,53 @@
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
+import type { ImageWindow } from '../../../contracts/values.ts';
+import { placeOfImage } from '../../../contracts/image-place.ts';
 import { imageError, sourceFileError } from '../errors.ts';
 
 /** The most that is read at once; tables are walked in pieces of this size. */
 const maxReadBytes = 1024 * 1024;
 
 /**
- * A disk image opened for reading only. Offsets come from headers nobody vouches for, so every read is
- * bounded and one that passes the end of the file is IMAGE_TRUNCATED.
+ * A disk image opened for reading only: a file, or a window of one, whose offsets count from its start. Offsets
+ * come from headers nobody vouches for, so every read is bounded and one that passes the end is IMAGE_TRUNCATED.
  */
 export class ImageFile {
+  /** For people: with the member's name for a window. */
   readonly path: string;
   readonly sizeBytes: number;
   private readonly handle: FileHandle;
+  private readonly start: number;
 
-  private constructor(path: string, sizeBytes: number, handle: FileHandle) {
-    this.path = path;
-    this.sizeBytes = sizeBytes;
+  private constructor(place: { path: string; sizeBytes: number; start: number }, handle: FileHandle) {
+    this.path = place.path;
+    this.sizeBytes = place.sizeBytes;
+    this.start = place.start;
     this.handle = handle;
   }
 
   /**
-   * Opens `path`, hands it to `use`, and closes it.
+   * Opens `path`, hands it or a window of it to `use`, and closes it.
    *
-   * @throws LonghaulError SOURCE_NOT_FOUND, SOURCE_UNREADABLE (also for anything but a regular file).
+   * @throws LonghaulError SOURCE_NOT_FOUND, SOURCE_UNREADABLE (also for anything but a regular file);
+   *   IMAGE_TRUNCATED for a window that passes the end of its file.
    */
-  static async with<T>(path: string, use: (file: ImageFile) => Promise<T>): Promise<T> {
+  static async with<T>(path: string, use: (file: ImageFile) => Promise<T>, window?: ImageWindow): Promise<T> {
     const { handle, sizeBytes } = await openSourceFile(path);
     try {
-      return await use(new ImageFile(path, sizeBytes, handle));
+      const whole = new ImageFile({ path, sizeBytes, start: 0 }, handle);
+      return await use(window === undefined ? whole : whole.#through(window));
     } catch (error) {
       throw sourceFileError(path, error);
     } finally {
       await handle.close();
     }
+  }
+
+  #through(window: ImageWindow): ImageFile {
+    const { offset, sizeBytes, name } = window;
+    this.requireWithin(offset, sizeBytes, `its member ${name}`);
+    const path = placeOfImage({ path: this.path, window });
+    return new ImageFile({ path, sizeBytes, start: offset }, this.handle);
   }
 
   /** Exactly `length` bytes at `offset`. */
@@ -44,7 +58,7 @@ export class ImageFile {
     const buffer = Buffer.alloc(length);
     let done = 0;
     while (done < length) {
-      const { bytesRead } = await this.handle.read(buffer, done, length - done, offset + done);
+      const { bytesRead } = await this.handle.read(buffer, done, length - done, this.start + offset + done);
       if (bytesRead === 0) throw this.truncated(what, offset + length);
       done += bytesRead;
     }

@@ -1,4 +1,5 @@
 import type { ImageFormat } from '../../../contracts/spec.ts';
+import type { ImageWindow } from '../../../contracts/values.ts';
 import { imageError } from '../errors.ts';
 import { formatOfHead } from './head.ts';
 import { ImageFile } from './image-file.ts';
@@ -19,25 +20,27 @@ const parsers: Record<Exclude<ImageFormat, 'raw'>, (file: ImageFile) => Promise<
 };
 
 /**
- * Reads the header of the image at `path`. The format comes from the content, never from the name;
+ * Reads the header of the image at `path`, or in a window of it. The format comes from the content, never from the name;
  * `stated` must agree with the content, but may call anything raw. Touches this one file only.
  *
  * @throws LonghaulError SOURCE_NOT_FOUND, SOURCE_UNREADABLE, IMAGE_TRUNCATED, IMAGE_CORRUPT,
  *   IMAGE_ENCRYPTED, IMAGE_FORMAT_UNSUPPORTED.
  */
-export async function probeImage(path: string, stated?: ImageFormat): Promise<Layer> {
-  return ImageFile.with(path, async (file) => {
-    if (stated === 'raw') return parseRaw(file, true);
-    const format = await recognise(file);
-    if (stated !== undefined && format !== stated)
-      throw imageError(
-        'IMAGE_CORRUPT',
-        path,
-        `should be a ${stated} image, but its content is ${format}`,
-        'Correct or leave out `format` in the spec; if the file is named by another image, copy both again.',
-      );
-    return format === 'raw' ? parseRaw(file, false) : parsers[format](file);
-  });
+export async function probeImage(path: string, stated?: ImageFormat, window?: ImageWindow): Promise<Layer> {
+  return ImageFile.with(path, (file) => parse(file, stated), window);
+}
+
+async function parse(file: ImageFile, stated: ImageFormat | undefined): Promise<Layer> {
+  if (stated === 'raw') return parseRaw(file, true);
+  const format = await recognise(file);
+  if (stated !== undefined && format !== stated)
+    throw imageError(
+      'IMAGE_CORRUPT',
+      file.path,
+      `should be a ${stated} image, but its content is ${format}`,
+      'Correct or leave out `format` in the spec; if the file is named by another image, copy both again.',
+    );
+  return format === 'raw' ? parseRaw(file, false) : parsers[format](file);
 }
 
 async function recognise(file: ImageFile): Promise<ImageFormat> {

@@ -19,7 +19,7 @@ const strangers: { name: string; at: number; magic: string; remedy: string }[] =
     name: 'a tar archive (perhaps an OVA)',
     at: 257,
     magic: 'ustar',
-    remedy: 'Unpack it with tar and give the disk images inside.',
+    remedy: 'Name it as the archive it is: `source.kind: archive` with its path.',
   },
   { name: 'a QED image', at: 0, magic: 'QED\0', remedy: 'Convert it to qcow2 with qemu-img first.' },
   { name: 'a Parallels image', at: 0, magic: 'WithoutFreeSpace', remedy: convertIt },

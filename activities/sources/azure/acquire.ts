@@ -5,6 +5,7 @@ import type { StepIo } from '../../host/step-io.ts';
 import type { WorkDir } from '../../host/work-dir.ts';
 import { openDisk } from '../../image/open-disk.ts';
 import { type FetchedDisk, fetchDisk, fetchedDisk } from '../../transfer/fetched-disk.ts';
+import { Room } from '../../transfer/room.ts';
 import { limitsOf } from '../../transfer/transfer-plane.ts';
 import type { SourceDeps, SourceRequest } from '../source.ts';
 import { connectAzure } from './connect.ts';
@@ -63,9 +64,10 @@ export async function freezeRequest(
   return { azure, compute, source, run, vm, work, io };
 }
 
-/** How the disks of a request are fetched, all of them under the same limits. */
+/** How the disks of a request are fetched: all of them under the same limits, into the same room. */
 export function fetchOptions({ maxBytesPerSecond }: SourceRequest<'azure'>, { transfer }: SourceDeps) {
-  return { connections: transfer.connections, chunkBytes, limits: limitsOf(transfer, maxBytesPerSecond) };
+  const limits = limitsOf(transfer, maxBytesPerSecond);
+  return { connections: transfer.connections, chunkBytes, limits, room: new Room() };
 }
 
 /** All disks as of one moment, of a VM that runs or does not, as the spec wants it. */

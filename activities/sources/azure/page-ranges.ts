@@ -67,8 +67,8 @@ export async function readPageRanges(
       });
     Object.assign(ranges, { etag, blobBytes });
     const list = parsed(blob, page.text);
-    append(ranges.data, list.data);
-    append(ranges.cleared, list.cleared);
+    if (!append(ranges.data, list.data) || !append(ranges.cleared, list.cleared))
+      throw unexpected(blob, 'its page list is not in order');
     if (list.next !== '' && list.next === marker) throw unexpected(blob, 'its page list does not go on');
     marker = list.next;
   }
@@ -99,13 +99,16 @@ function parsed(blob: SnapshotBlob, text: string): { data: Extent[]; cleared: Ex
   return { data: extents(list.PageRange), cleared: extents(list.ClearRange), next: list.NextMarker };
 }
 
-/** Neighbours become one: a list may cut a range in two where an answer ends. */
-function append(to: Extent[], extents: readonly Extent[]): void {
+/** Neighbours become one: a list may cut a range in two where an answer ends. @returns false when they are not in order */
+function append(to: Extent[], extents: readonly Extent[]): boolean {
   for (const extent of extents) {
     const last = to.at(-1);
-    if (last && last.offset + last.length === extent.offset) last.length += extent.length;
+    const reached = last ? last.offset + last.length : 0;
+    if (extent.offset < reached) return false;
+    if (last && extent.offset === reached) last.length += extent.length;
     else to.push({ ...extent });
   }
+  return true;
 }
 
 function unexpected({ name }: SnapshotBlob, what: string, cause?: unknown): LonghaulError {

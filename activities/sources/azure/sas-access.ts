@@ -1,3 +1,4 @@
+import { pause } from '../../host/pause.ts';
 import type { HttpAccess } from '../../transfer/http-access.ts';
 
 /** Asks Azure for an address of a snapshot, signed for so many seconds. The address is a secret. */
@@ -7,17 +8,31 @@ export interface SasLifetime {
   durationSeconds: number;
   /** A new one is asked for when this much of it is left. */
   renewSeconds: number;
+  /** It may be refused so long before it works. */
+  settleMs: number;
+  askAgainMs: number;
 }
 
-/** Long enough to be renewed seldom, short enough to end by itself soon should everything else fail. */
-const usualLifetime: SasLifetime = { durationSeconds: 4 * 3600, renewSeconds: 1800 };
+/**
+ * Long enough to be renewed seldom, short enough to end by itself soon should everything else fail. An address is signed
+ * by a policy of the blob's container, which may take half a minute until it works;
+ * https://learn.microsoft.com/rest/api/storageservices/define-stored-access-policy.
+ */
+const usualLifetime: SasLifetime = {
+  durationSeconds: 4 * 3600,
+  renewSeconds: 1800,
+  settleMs: 30_000,
+  askAgainMs: 2_000,
+};
 
-/** So many new addresses in a minute that are all refused: asking on is no use. */
-const mostGrants = 3;
-const grantsWithinMs = 60_000;
+/** So many new addresses in a row that never worked: asking on is no use. */
+const mostInVain = 2;
 
 interface Granted {
   url: URL;
+  atMs: number;
+  /** The server did not refuse it. */
+  worked: boolean;
   /** When a new one is to be asked for. */
   renewMs: number;
 }
@@ -28,8 +43,8 @@ export class SasAccess implements HttpAccess {
   readonly #lifetime: SasLifetime;
   readonly #now: () => number;
   #granted: Granted | undefined;
-  /** When addresses were given, of late. */
-  #grants: number[] = [];
+  /** Addresses in a row that never worked. */
+  #inVain = 0;
   /** All who need a new address wait for the same one. */
   #asking: Promise<Granted> | undefined;
 
@@ -49,10 +64,19 @@ export class SasAccess implements HttpAccess {
     const granted = this.#granted;
     if (granted === undefined) return this.current(signal);
     if (granted.url.href !== refused.href) return granted.url;
-    const recently = this.#now() - grantsWithinMs;
-    this.#grants = this.#grants.filter((ms) => ms > recently);
-    if (this.#grants.length >= mostGrants) return undefined;
+    const { settleMs, askAgainMs } = this.#lifetime;
+    if (!granted.worked && this.#now() - granted.atMs < settleMs) {
+      await pause(askAgainMs, signal);
+      return granted.url;
+    }
+    if (!granted.worked && this.#inVain >= mostInVain) return undefined;
     return (await this.#renew(signal)).url;
+  }
+
+  worked(url: URL): void {
+    if (this.#granted?.url.href !== url.href) return;
+    this.#granted.worked = true;
+    this.#inVain = 0;
   }
 
   #renew(signal: AbortSignal): Promise<Granted> {
@@ -66,10 +90,15 @@ export class SasAccess implements HttpAccess {
     const { durationSeconds, renewSeconds } = this.#lifetime;
     const url = await this.#grant(durationSeconds, signal);
     const nowMs = this.#now();
-    this.#grants.push(nowMs);
+    this.#inVain += 1;
     const lastsMs = Math.min((endOf(url) ?? Infinity) - nowMs, durationSeconds * 1000);
     // One that lasts shorter than it was asked for is not renewed at every use.
-    this.#granted = { url, renewMs: nowMs + lastsMs - Math.min(renewSeconds * 1000, lastsMs / 4) };
+    this.#granted = {
+      url,
+      atMs: nowMs,
+      worked: false,
+      renewMs: nowMs + lastsMs - Math.min(renewSeconds * 1000, lastsMs / 4),
+    };
     return this.#granted;
   }
 }

@@ -46,10 +46,13 @@ export class SnapshotBlob {
     let url = await this.#access.current(signal);
     for (let tries = 1; ; tries += 1) {
       const result = await this.#once(url, question, signal);
-      if ('answer' in result) return result.answer;
+      if ('answer' in result) {
+        this.#access.worked?.(url);
+        return result.answer;
+      }
       if (result.refused) {
         const renewed = await this.#access.renewed(url, signal);
-        if (renewed === undefined || tries >= maxTries) throw denied(this.name, result.why);
+        if (renewed === undefined) throw denied(this.name, result.why);
         url = renewed;
         continue;
       }

@@ -2,7 +2,7 @@ import { LonghaulError } from '../../../contracts/errors.ts';
 import type { Finding, RemoteDisk } from '../../../contracts/values.ts';
 import type { StepIo } from '../../host/step-io.ts';
 import type { Described, SourceDeps } from '../source.ts';
-import { WebDisk, type WebDiskSpec } from './web-disk.ts';
+import { WebDisk, type WebDiskSpec } from '../web-disk.ts';
 
 /** Asks for all disks that lie on web servers. What is wrong with one is a finding, and the others are looked at. */
 export async function describeWebDisks(

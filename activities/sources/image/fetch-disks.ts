@@ -4,9 +4,10 @@ import type { StepIo } from '../../host/step-io.ts';
 import type { WorkDir } from '../../host/work-dir.ts';
 import { openDisk } from '../../image/open-disk.ts';
 import { askAgain, fetchDisk } from '../../transfer/fetched-disk.ts';
+import { Room } from '../../transfer/room.ts';
 import { limitsOf } from '../../transfer/transfer-plane.ts';
 import type { SourceDeps } from '../source.ts';
-import { WebDisk, type WebDiskSpec } from './web-disk.ts';
+import { WebDisk, type WebDiskSpec } from '../web-disk.ts';
 
 export interface FetchOptions {
   work: WorkDir;
@@ -26,6 +27,7 @@ export async function fetchDisks(
 ): Promise<AcquiredDisk[]> {
   const { work, deps, maxBytesPerSecond, io } = options;
   const limits = limitsOf(deps.transfer, maxBytesPerSecond);
+  const room = new Room();
   return sideBySide(specs, io, async ({ index, url, format }, together) => {
     const disk = await WebDisk.of(url, deps);
     const { path, transfer } = await fetchDisk({
@@ -35,6 +37,7 @@ export async function fetchDisks(
       open: () => disk.open(together.signal),
       connections: deps.transfer.connections,
       limits,
+      room,
       io: together,
     });
     return { ...(await openFetched(work, index, { path, format }, together.signal)), transfer };

@@ -7,7 +7,7 @@ import type { Source, SourceDeps, SourceRequest } from '../source.ts';
 import { describeWebDisks } from './describe-web-disks.ts';
 import { fetchDisks } from './fetch-disks.ts';
 import { generatedMac } from '../mac.ts';
-import type { WebDiskSpec } from './web-disk.ts';
+import type { WebDiskSpec } from '../web-disk.ts';
 
 /** Disk images: on this host, where they are opened in place and never written to, or on web servers. */
 export function createImageSource(deps: SourceDeps): Source<'image'> {

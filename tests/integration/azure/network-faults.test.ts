@@ -4,6 +4,7 @@ import { freezeRequest } from '../../../activities/sources/azure/acquire.ts';
 import { openSnapshot } from '../../../activities/sources/azure/snapshot-source.ts';
 import { type FrozenDisk, snapshotDisks } from '../../../activities/sources/azure/snapshots.ts';
 import { fetchDisk } from '../../../activities/transfer/fetched-disk.ts';
+import { Room } from '../../../activities/transfer/room.ts';
 import { createTransferPlane } from '../../../activities/transfer/transfer-plane.ts';
 import type { StepIo } from '../../../activities/host/step-io.ts';
 import type { Azure } from '../../simulators/azure/azure.ts';
@@ -43,7 +44,7 @@ async function behindProxy() {
   };
   const fetch = async (io: StepIo) => {
     const { path, transfer: how } = await fetchDisk({
-      ...{ work, index: 0, name: disk.name, connections: 4, chunkBytes, limits: [], io },
+      ...{ work, index: 0, name: disk.name, connections: 4, chunkBytes, limits: [], room: new Room(), io },
       open: () => openSnapshot(disk, transfer.dispatcher, io.signal),
     });
     return { sha256: await sha256Of(path), fetchedBytes: how.fetchedBytes };

@@ -120,6 +120,7 @@ describe('the page list of a snapshot', () => {
       'TRANSFER_FAILED',
       [list('<PageList><PageRange><Start>1e3</Start><End>x</End></PageRange></PageList>')],
     ],
+    ['that is not in order', 'TRANSFER_FAILED', [list(whole(pages([4096, 8191], [0, 511])))]],
     ['without a size', 'TRANSFER_FAILED', [list(whole(''), { 'x-ms-blob-content-length': '' })]],
     ['that goes in circles', 'TRANSFER_FAILED', [list(whole('', 'two')), list(whole('', 'two'))]],
     [

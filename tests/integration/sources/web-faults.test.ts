@@ -228,6 +228,18 @@ describe('a web server that redirects to signed addresses', () => {
   });
 });
 
+/** A VM whose disk comes over one connection. */
+async function vmOn(stateDir: string) {
+  const web = await RangeServer.start(disk);
+  onTestFinished(() => web.close());
+  const vm = webVm([{ url: 'env:DISK' }], {
+    environment: { DISK: web.url.href },
+    stateDir,
+    transfer: { ...transfer, connections: 1 },
+  });
+  return { web, vm };
+}
+
 describe('a host that runs full', () => {
   /** A state directory with so much room. */
   async function smallHost(mebibytes: number): Promise<string> {
@@ -238,17 +250,6 @@ describe('a host that runs full', () => {
     return stateDir;
   }
   const grow = (stateDir: string) => execFileSync('mount', ['-o', 'remount,size=64m', stateDir]);
-  async function vmOn(stateDir: string) {
-    const web = await RangeServer.start(disk);
-    onTestFinished(() => web.close());
-    const vm = webVm([{ url: 'env:DISK' }], {
-      environment: { DISK: web.url.href },
-      stateDir,
-      transfer: { ...transfer, connections: 1 },
-    });
-    return { web, vm };
-  }
-
   it('says before anything is fetched how many bytes are missing', async () => {
     const stateDir = await smallHost(12);
     const { web, vm } = await vmOn(stateDir);
@@ -264,6 +265,22 @@ describe('a host that runs full', () => {
     grow(stateDir);
     await vm.acquire();
     expect((await readFile(join(vm.work.fetched, 'disk0'))).equals(disk)).toBe(true);
+  });
+
+  it('says so of disks that fit one by one and not together', async () => {
+    const servers = await Promise.all(
+      [disk, Buffer.from(disk).fill(1, 0, 512)].map((each) => RangeServer.start(each)),
+    );
+    onTestFinished(() => void servers.map((each) => each.close()));
+    const [FIRST = '', SECOND = ''] = servers.map(({ url }) => url.href);
+    const vm = webVm([{ url: 'env:FIRST' }, { url: 'env:SECOND' }], {
+      environment: { FIRST, SECOND },
+      stateDir: await smallHost(30),
+    });
+    await expect(vm.acquire()).rejects.toMatchObject({
+      code: 'SPACE_INSUFFICIENT',
+      found: expect.stringMatching(/and the other disks of the VM need/) as string,
+    });
   });
 
   it('in the middle says how many are missing, and fetches none twice when there is room', async () => {
@@ -283,6 +300,35 @@ describe('a host that runs full', () => {
     expect((await readFile(join(vm.work.fetched, 'disk0'))).equals(disk)).toBe(true);
     expect(fetched?.transfer?.fetchedBytes).toBe(disk.length - 8 * MiB);
     expect(web.sentBytes - before).toBe(65_536 + disk.length - 8 * MiB);
+  });
+});
+
+describe('a host whose storage loses what was written', () => {
+  it('is told so, and what was lost is fetched again when the storage is well', async () => {
+    // A file system on a file for which there is not enough room: writes succeed, and are lost afterwards.
+    const small = scratchDirectory();
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=14m', 'tmpfs', small]);
+    onTestFinished(() => void execFileSync('umount', [small]));
+    const image = join(small, 'image');
+    execFileSync('truncate', ['--size=64M', image]);
+    execFileSync('mkfs.ext4', ['-q', '-O', '^has_journal', '-E', 'lazy_itable_init=1', image]);
+    // What the file system keeps of itself lies at the beginning.
+    execFileSync('fallocate', ['--length=8M', image]);
+    const stateDir = join(scratchDirectory(), 'state');
+    await mkdir(stateDir);
+    const mount = () => execFileSync('mount', ['-o', 'loop,errors=continue', image, stateDir]);
+    const unmount = () => execFileSync('umount', [stateDir]);
+    mount();
+    onTestFinished(() => void unmount());
+
+    const { vm } = await vmOn(stateDir);
+    await expect(vm.acquire()).rejects.toMatchObject({ code: 'SPACE_INSUFFICIENT' });
+    execFileSync('mount', ['-o', 'remount,size=128m', small]);
+    await vm.acquire();
+    // What the page cache has is not what the storage has.
+    unmount();
+    mount();
+    expect((await readFile(join(vm.work.fetched, 'disk0'))).equals(disk)).toBe(true);
   });
 });
 

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { appendFile, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { open, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Agent } from 'undici';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -58,7 +58,7 @@ function fetchDisk({ access = fixedAccess(server.url), ...more }: Watched = {}) 
     limits: [],
     signal: new AbortController().signal,
     onProgress: () => undefined,
-    tuning: { firstWaitMs: 5, maxWaitMs: 20, settleMs: 20, maxTries: 4 },
+    tuning: { firstWaitMs: 5, maxWaitMs: 20, settleMs: 20, patienceMs: 1_000, maxVoid: 4 },
     ...more,
   });
 }
@@ -112,6 +112,19 @@ describe('a download', () => {
   });
 });
 
+it('downloads of several disks keep to the limit of the host together', async () => {
+  const limits = [new RateLimit(2 * dataBytes)];
+  const started = performance.now();
+  await Promise.all(
+    ['disk1', 'disk2', 'disk3'].map((name) => {
+      const one = `${path}.${name}`;
+      return fetchDisk({ path: one, journalPath: `${one}.journal`, limits });
+    }),
+  );
+  // One and a half seconds of bytes, of which half a second's may come at once.
+  expect(performance.now() - started).toBeGreaterThan(900);
+});
+
 describe('an interrupted download', () => {
   it('that was stopped fetches only the rest', async () => {
     const stop = new AbortController();
@@ -126,23 +139,26 @@ describe('an interrupted download', () => {
     await expectWhole();
   });
 
-  it('forgets after a boot what was not made durable, and only that', async () => {
+  it('looks at what was not made durable, and fetches again what is not there', async () => {
     await fetchDisk();
     const lines = (await readFile(`${path}.journal`, 'utf8')).split('\n').filter((line) => line !== '');
     const notes = lines.filter((line) => line.includes('sha256'));
-    const head = lines.filter((line) => line.includes('subject'));
-    const other = JSON.stringify({ boot: 'another boot' });
-    const text = [...head, other, ...notes.slice(0, 3), '{"settled":2}', ...notes.slice(3), ''].join('\n');
+    const [head = ''] = lines;
+    const text = [head, ...notes.slice(0, 2), '{"settled":2}', ...notes.slice(2), ''].join('\n');
     await writeFile(`${path}.journal`, text);
-    const lost = notes.slice(2).length;
+    // After a power cut there may be zeros where the last writes were.
+    const { offset } = JSON.parse(notes[3] ?? '') as { offset: number };
+    const file = await open(path, 'r+');
+    await file.write(Buffer.alloc(512), 0, 512, offset);
+    await file.close();
     server.asked = 0;
     await fetchDisk();
-    expect(server.asked).toBe(lost);
-    // What is settled now counts from here, not what the boot before left unsettled.
+    expect(server.asked).toBe(1);
+    await expectWhole();
+    // What is safe now is not looked at again.
     server.asked = 0;
     await fetchDisk();
     expect(server.asked).toBe(0);
-    await expectWhole();
   });
 
   it('does not mind a journal whose last line was cut short', async () => {
@@ -168,12 +184,12 @@ describe('an interrupted download', () => {
       'a journal of another file',
       async () => writeFile(path, await readFile(path).then((all) => rm(path).then(() => all))),
     ],
+    ['a file that was cut', () => truncate(path, 2048 * KiB)],
     ['no journal', () => rm(`${path}.journal`)],
     ['a journal without a head', () => writeFile(`${path}.journal`, '{"offset":0,"sha256":"00"}\n')],
   ])('begins anew with %s', async (_what, happen) => {
     await fetchDisk();
     await happen();
-    await appendFile(path, 'not of the disk');
     expect(await fetchDisk()).toMatchObject({ fetchedBytes: dataBytes });
     await expectWhole();
   });

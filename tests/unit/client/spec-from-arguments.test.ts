@@ -28,6 +28,40 @@ describe('a migration named on the command line', () => {
     });
   });
 
+  it.each([
+    ['web01.ova', 'web01'],
+    ['web01.ovf', 'web01'],
+    ['disk.raw.tar.gz', 'disk'],
+    ['my vm.qcow2.xz', 'my-vm'],
+    ['bundle.ZIP', 'bundle'],
+  ])('by an archive is taken out of it: %s', async (file, name) => {
+    expect(await specFromArguments([file], [])).toMatchObject({
+      name,
+      source: { kind: 'archive', path: resolve(file), verify: true, limits: {} },
+    });
+    const url = `https://h.example/${encodeURIComponent(file)}`;
+    expect(await specFromArguments([url], [])).toMatchObject({ name, source: { kind: 'archive', url } });
+  });
+
+  it('by an archive and something beside it is refused', async () => {
+    await expect(specFromArguments(['web01.ova', 'data.vmdk'], [])).rejects.toMatchObject({
+      code: 'OPTION_INVALID',
+      found: expect.stringContaining('web01.ova') as string,
+    });
+  });
+
+  it('by an archive may leave the manifest alone and bring its own cards', async () => {
+    const settings = await settingsOf({ verify: false, mac: ['52:54:00:AA:BB:CC@lan'] });
+    expect((await specFromArguments(['web01.ova'], settings)).source).toMatchObject({
+      verify: false,
+      nics: [{ mac: '52:54:00:aa:bb:cc', network: 'lan' }],
+    });
+    await expect(specFromArguments(['web01.vmdk'], settings)).rejects.toMatchObject({
+      code: 'SPEC_INVALID',
+      found: expect.stringContaining('verify') as string,
+    });
+  });
+
   it('by a file that is no spec but a disk is refused without being read whole', async () => {
     const path = join(directory, 'disk.yaml');
     writeFileSync(path, '');

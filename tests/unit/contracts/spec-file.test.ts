@@ -163,12 +163,12 @@ source:
     [
       'a kind of source there is none of',
       'name: x\nsource: {kind: vmx, disks: [a]}',
-      'vm.yaml:2:16: source.kind: must be one of image, azure, not "vmx"',
+      'vm.yaml:2:16: source.kind: must be one of image, archive, azure, not "vmx"',
     ],
     [
       'a source without a kind',
       'name: x\nsource: {disks: [a]}',
-      'vm.yaml:2:9: source.kind: is missing; it must be one of image, azure',
+      'vm.yaml:2:9: source.kind: is missing; it must be one of image, archive, azure',
     ],
     [
       'a source without disks',

@@ -26,6 +26,15 @@ describe('the block graph given to QEMU', () => {
     });
   });
 
+  it('reads an image inside another file through a window of whole sectors', () => {
+    const window = { name: 'disk.vmdk', offset: 4096, sizeBytes: 65_537 };
+    expect(blockdevOf(node('vmdk', { window }))).toEqual({
+      driver: 'vmdk',
+      file: { driver: 'raw', offset: 4096, size: 66_048, file },
+      backing: null,
+    });
+  });
+
   it('takes the size of a VHD from its footer, not from its geometry', () => {
     expect(blockdevOf(node('vpc'))).toEqual({ driver: 'vpc', file, force_size_calc: 'current_size' });
   });

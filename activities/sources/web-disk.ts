@@ -1,16 +1,16 @@
-import { isWebAddress } from '../../../contracts/disk-address.ts';
-import { LonghaulError } from '../../../contracts/errors.ts';
-import { secretRef } from '../../../contracts/spec-atoms.ts';
-import type { ImageFormat } from '../../../contracts/spec.ts';
-import type { Finding, RemoteDisk } from '../../../contracts/values.ts';
-import { flatten } from '../../image/enclosure.ts';
-import { factsOfHead, type HeadFacts } from '../../image/formats/head.ts';
-import { type AskedDisk, askDisk } from '../../transfer/ask-disk.ts';
-import { FollowedAccess } from '../../transfer/followed-access.ts';
-import { publicPart } from '../../transfer/http-access.ts';
-import { HttpRangeSource, markOf } from '../../transfer/http-source.ts';
-import type { RangeSource } from '../../transfer/range-source.ts';
-import type { SourceDeps } from '../source.ts';
+import { isWebAddress } from '../../contracts/disk-address.ts';
+import { LonghaulError } from '../../contracts/errors.ts';
+import { secretRef } from '../../contracts/spec-atoms.ts';
+import type { ImageFormat } from '../../contracts/spec.ts';
+import type { Finding, RemoteDisk } from '../../contracts/values.ts';
+import { flatten } from '../image/enclosure.ts';
+import { factsOfHead, type HeadFacts } from '../image/formats/head.ts';
+import { type AskedDisk, askDisk } from '../transfer/ask-disk.ts';
+import { FollowedAccess } from '../transfer/followed-access.ts';
+import { publicPart } from '../transfer/http-access.ts';
+import { HttpRangeSource, markOf } from '../transfer/http-source.ts';
+import type { RangeSource } from '../transfer/range-source.ts';
+import type { SourceDeps } from './source.ts';
 
 export interface WebDiskSpec {
   index: number;

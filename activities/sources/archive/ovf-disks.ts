@@ -1,0 +1,106 @@
+import { LonghaulError } from '../../../contracts/errors.ts';
+import { warning } from '../../../contracts/findings.ts';
+import { formatBytes } from '../../../contracts/units.ts';
+import type { AcquiredDisk, Finding, RemoteDisk } from '../../../contracts/values.ts';
+import type { ArchiveLimits } from '../../archive/limits.ts';
+import { sideBySide } from '../../host/side-by-side.ts';
+import type { StepIo } from '../../host/step-io.ts';
+import type { WorkDir } from '../../host/work-dir.ts';
+import { assertUnchanged, identify } from '../../image/identity.ts';
+import { openDisk } from '../../image/open-disk.ts';
+import { checkFile } from './checked-file.ts';
+import type { OvfPackage, PackageDisk, PackagePiece } from './ovf-package.ts';
+import { makeBlankDisk, unpackDisk } from './unpacked-disk.ts';
+
+export interface AcquireOptions {
+  work: WorkDir;
+  limits: ArchiveLimits;
+  io: StepIo;
+}
+
+/** The one file that a disk is, when it can be used where it lies. */
+function inPlace({ pieces, gzip }: PackageDisk): PackagePiece | undefined {
+  return pieces.length === 1 && !gzip ? pieces[0] : undefined;
+}
+
+/** What can be known of a package's disks without their content: of those that have to be unpacked, by the descriptor. */
+export async function describeDisks(
+  pack: OvfPackage,
+  io: StepIo,
+): Promise<{ disks: AcquiredDisk[]; remoteDisks: RemoteDisk[]; findings: Finding[] }> {
+  const disks: AcquiredDisk[] = [];
+  const findings: Finding[] = [];
+  for (const disk of pack.disks) {
+    const piece = inPlace(disk);
+    if (piece === undefined) continue;
+    io.report(`reading the headers of ${disk.name}`);
+    const opened = await openInPlace(disk, piece, io);
+    disks.push(opened);
+    findings.push(...capacityFinding(disk, opened));
+  }
+  const remoteDisks = pack.disks.filter((disk) => inPlace(disk) === undefined).map(toUnpack);
+  return { disks, remoteDisks, findings };
+}
+
+/** A disk of a package as the descriptor has it. @throws LonghaulError OVF_INVALID for a blank one of unknown size */
+export function toUnpack(disk: PackageDisk): RemoteDisk {
+  const { index, name, pieces, capacityBytes } = disk;
+  if (pieces.length === 0) return { index, name, virtualSizeBytes: blankBytes(disk), dataBytes: 0 };
+  const storedBytes = pieces.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  return { index, name, virtualSizeBytes: capacityBytes ?? storedBytes };
+}
+
+/**
+ * Brings the disks of a package about: those that can be are opened where they lie, the others are unpacked. What has
+ * a digest is compared with it.
+ *
+ * @throws LonghaulError as `checkFile`, `unpackDisk` and `openDisk` do; SOURCE_CHANGED
+ */
+export async function acquireDisks(pack: OvfPackage, options: AcquireOptions): Promise<AcquiredDisk[]> {
+  const { work, limits } = options;
+  const before = await identify([
+    ...new Set(pack.disks.flatMap(({ pieces }) => pieces.map(({ path }) => path))),
+  ]);
+  const disks = await sideBySide(pack.disks, options.io, async (disk, io) => {
+    const piece = inPlace(disk);
+    if (piece !== undefined) {
+      const check = checkFile(piece, disk.index, work, io);
+      const [opened] = await Promise.all([openInPlace(disk, piece, io), check]);
+      return opened;
+    }
+    if (disk.pieces.length === 0) {
+      const path = await makeBlankDisk(disk, blankBytes(disk), work);
+      return openDisk(disk.index, { path, format: 'raw' }, io.signal);
+    }
+    const path = await unpackDisk({ archive: pack.archive, disk, limits, work, io });
+    return openDisk(disk.index, { path, alone: true }, io.signal);
+  });
+  await assertUnchanged(before);
+  return disks;
+}
+
+function openInPlace(disk: PackageDisk, { path, window }: PackagePiece, io: StepIo): Promise<AcquiredDisk> {
+  return openDisk(disk.index, { path, window }, io.signal);
+}
+
+/** Whole MiB, as all that makes disks counts. */
+function blankBytes({ name, capacityBytes }: PackageDisk): number {
+  if (capacityBytes !== undefined && capacityBytes > 0) return Math.ceil(capacityBytes / 2 ** 20) * 2 ** 20;
+  throw new LonghaulError('OVF_INVALID', {
+    found: `${name} has no content and no capacity`,
+    remedy: 'Export the VM again, or take that disk out of the descriptor.',
+  });
+}
+
+function capacityFinding(disk: PackageDisk, { virtualSizeBytes }: AcquiredDisk): Finding[] {
+  const stated = disk.capacityBytes;
+  // oVirt counts in whole GiB.
+  if (stated === undefined || Math.abs(stated - virtualSizeBytes) < 2 ** 30) return [];
+  return [
+    warning(
+      'capacity-differs',
+      `${disk.name} is a disk of ${formatBytes(virtualSizeBytes)}, and its descriptor says ${formatBytes(stated)}`,
+      'The image counts. See that it is the disk you mean.',
+    ),
+  ];
+}

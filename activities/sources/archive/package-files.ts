@@ -1,0 +1,187 @@
+import { createReadStream } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join, posix } from 'node:path';
+import { hasErrno, LonghaulError } from '../../../contracts/errors.ts';
+import type { ImageWindow } from '../../../contracts/values.ts';
+import type { Digests } from '../../archive/digests.ts';
+import type { SkippedMember, TarMember } from '../../archive/members.ts';
+import type { TarIndex } from '../../archive/tar-index.ts';
+import { Enclosure } from '../../image/enclosure.ts';
+import { sourceFileError } from '../../image/errors.ts';
+import { ImageFile } from '../../image/formats/image-file.ts';
+
+/** A file of a package, wherever it lies. */
+export interface PackageFile {
+  /** As the descriptor and the manifest call it: relative to the descriptor. */
+  name: string;
+  path: string;
+  sizeBytes: number;
+  /** Of a member of a tar. */
+  window?: ImageWindow;
+  /** Of its bytes as they lay in the archive that it was extracted from. */
+  digests?: Digests;
+}
+
+/** The files of an OVF package: in a tar, which is an OVA, or in a directory. */
+export interface PackageFiles {
+  /** For people. */
+  archive: string;
+  descriptor: PackageFile;
+  /** Names of the files beside the descriptor. */
+  names: readonly string[];
+  /** Undefined when there is none of that name. @throws LonghaulError ARCHIVE_UNSUPPORTED, IMAGE_REFERENCE_OUTSIDE */
+  find: (name: string) => Promise<PackageFile | undefined>;
+  /** The first bytes of a file, as many as there are. */
+  read: (file: PackageFile, count: number) => Promise<Buffer>;
+  skipped: readonly SkippedMember[];
+}
+
+/**
+ * The package in a tar; undefined when no descriptor is in it.
+ *
+ * @param path of the tar, for people where it lies elsewhere
+ * @throws LonghaulError ARCHIVE_AMBIGUOUS for several descriptors, ARCHIVE_UNSUPPORTED
+ */
+export async function tarPackage(
+  path: string,
+  { members, skipped }: TarIndex,
+  read: PackageFiles['read'] = readLocal,
+): Promise<PackageFiles | undefined> {
+  const name = onlyDescriptor(
+    path,
+    members.map((member) => member.name),
+  );
+  if (name === undefined) return undefined;
+  const directory = posix.dirname(name);
+  const files = new Map(members.map((member) => [posix.relative(directory, member.name), member]));
+  const find = (wanted: string) => {
+    const found = namesOf(wanted, [...files.keys()]).find((one) => files.has(one));
+    const member = found === undefined ? undefined : files.get(found);
+    return Promise.resolve(
+      found === undefined || member === undefined ? undefined : inTar(path, found, member),
+    );
+  };
+  const descriptor = await find(posix.basename(name));
+  if (descriptor === undefined) return undefined;
+  return { archive: path, descriptor, names: [...files.keys()], find, read, skipped };
+}
+
+function inTar(path: string, name: string, { sizeBytes, dataOffset, dataExtents }: TarMember): PackageFile {
+  if (dataExtents !== undefined)
+    throw new LonghaulError('ARCHIVE_UNSUPPORTED', {
+      found: `${name} is stored in ${path} as a sparse file, which other programs do not take in an OVA either`,
+      remedy: 'Pack it without --sparse: tar --format=ustar -cf.',
+    });
+  return { name, path, sizeBytes, window: { name, offset: dataOffset, sizeBytes } };
+}
+
+/**
+ * The package that lies unpacked in a directory.
+ *
+ * @param path of its descriptor, or of a directory with one
+ * @param digestsOf what is known of a file by its path
+ * @throws LonghaulError SOURCE_NOT_FOUND, SOURCE_UNREADABLE; ARCHIVE_AMBIGUOUS for several descriptors
+ */
+export async function directoryPackage(
+  path: string,
+  digestsOf: (path: string) => Digests | undefined = () => undefined,
+): Promise<PackageFiles> {
+  try {
+    const isDirectory = (await stat(path)).isDirectory();
+    const directory = isDirectory ? path : dirname(path);
+    const names = await readdir(directory);
+    const name = isDirectory ? onlyDescriptor(path, names) : basename(path);
+    const find = async (wanted: string) => {
+      const file = await inDirectory(join(directory, name ?? ''), namesOf(wanted, names));
+      const digests = file && digestsOf(file.path);
+      return digests ? { ...file, digests } : file;
+    };
+    const descriptor = name === undefined ? undefined : await find(name);
+    if (descriptor === undefined)
+      throw new LonghaulError('SOURCE_NOT_FOUND', {
+        found: `there is no OVF descriptor (.ovf) in ${directory}`,
+        remedy: 'Name the directory that an OVF export was written to, or an archive.',
+      });
+    return { archive: path, descriptor, names, find, read: readLocal, skipped: [] };
+  } catch (error) {
+    throw sourceFileError(path, error);
+  }
+}
+
+async function inDirectory(descriptor: string, names: readonly string[]): Promise<PackageFile | undefined> {
+  for (const name of names) {
+    try {
+      // Links are followed, and have to lead to where the package lies.
+      const path = await new Enclosure(dirname(descriptor)).resolve(descriptor, name);
+      return { name, path, sizeBytes: (await stat(path)).size };
+    } catch (error) {
+      if (!(error instanceof LonghaulError && hasErrno(error.cause, 'ENOENT'))) throw error;
+    }
+  }
+  return undefined;
+}
+
+function onlyDescriptor(archive: string, names: readonly string[]): string | undefined {
+  const descriptors = names.filter((name) => /\.ovf$/i.test(name));
+  if (descriptors.length < 2) return descriptors[0];
+  throw new LonghaulError('ARCHIVE_AMBIGUOUS', {
+    found: `${archive} has ${descriptors.length} descriptors: ${descriptors.join(', ')}`,
+    remedy: 'Unpack it, and name the descriptor that is meant in source.path.',
+    details: { descriptors },
+  });
+}
+
+/** What may be meant by a name: itself, what its escapes stand for, and what differs from it in case only. */
+function namesOf(wanted: string, names: readonly string[]): string[] {
+  const plain = [wanted, ...decoded(wanted)].map((name) => posix.normalize(name));
+  const alike = names.filter((name) => plain.some((one) => one.toLowerCase() === name.toLowerCase()));
+  return [...new Set([...plain, ...alike])];
+}
+
+function decoded(href: string): string[] {
+  try {
+    const name = decodeURIComponent(href);
+    return /\0|\\|^\/|(^|\/)\.\.(\/|$)/.test(name) ? [] : [name];
+  } catch {
+    return [];
+  }
+}
+
+/** All of a small file. @throws LonghaulError OVF_INVALID when it is larger; SOURCE_UNREADABLE */
+export async function readSmall(files: PackageFiles, file: PackageFile, maxBytes: number): Promise<Buffer> {
+  if (file.sizeBytes <= maxBytes) return files.read(file, file.sizeBytes);
+  throw new LonghaulError('OVF_INVALID', {
+    found: `${file.name} in ${file.path} has ${file.sizeBytes} bytes, more than any of its kind`,
+    remedy: 'Export the VM again.',
+  });
+}
+
+async function readLocal(file: PackageFile, count: number): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  const sizeBytes = Math.min(count, file.sizeBytes);
+  for await (const piece of bytesOf({ ...file, sizeBytes })) pieces.push(piece);
+  return Buffer.concat(pieces);
+}
+
+const pieceBytes = 1024 ** 2;
+
+/** The bytes of a file from its start. @throws LonghaulError SOURCE_UNREADABLE, IMAGE_TRUNCATED; on abort, the signal's reason */
+export async function* bytesOf(file: PackageFile, signal?: AbortSignal): AsyncGenerator<Buffer> {
+  // It may have become shorter since it was listed.
+  await ImageFile.with(file.path, () => Promise.resolve(), file.window);
+  const start = file.window?.offset ?? 0;
+  const stream = createReadStream(file.path, {
+    start,
+    end: start + file.sizeBytes - 1,
+    highWaterMark: pieceBytes,
+    ...(signal ? { signal } : {}),
+  });
+  try {
+    if (file.sizeBytes > 0) yield* stream as AsyncIterable<Buffer>;
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw sourceFileError(file.path, error);
+  } finally {
+    stream.destroy();
+  }
+}

@@ -1,0 +1,103 @@
+import { join } from 'node:path';
+import { info } from '../../../contracts/findings.ts';
+import type { ArchiveSourceSpec } from '../../../contracts/spec.ts';
+import type { AcquiredDisk, RemoteDisk } from '../../../contracts/values.ts';
+import { extract } from '../../archive/extract.ts';
+import { extractDisks } from '../../archive/extract-disks.ts';
+import { diskHeadBytes, diskOf } from '../../archive/find-disks.ts';
+import { kindOfHead } from '../../archive/kinds.ts';
+import { ArchiveBudget, type ArchiveLimits } from '../../archive/limits.ts';
+import type { OpenMember } from '../../archive/members.ts';
+import { readMembers } from '../../archive/read-members.ts';
+import { factsOfHead } from '../../image/formats/head.ts';
+import { identify } from '../../image/identity.ts';
+import { openDisk } from '../../image/open-disk.ts';
+import type { ArchiveDescription } from './archive-source.ts';
+import { readDescriptor } from './ovf/descriptor.ts';
+import { maxDescriptorBytes } from './ovf/xml.ts';
+import { acquireDisks, type AcquireOptions } from './ovf-disks.ts';
+import { openPackage } from './ovf-package.ts';
+import { directoryPackage } from './package-files.ts';
+
+/** Archives whose members cannot be used where they lie: compressed ones, zips, tars with sparse files. */
+
+type Reading = { limits: ArchiveLimits; signal: AbortSignal };
+
+/** How an archive begins: with a descriptor, or with what is a disk or may become one. */
+type Beginning = { descriptor: string; bytes: Buffer } | { disk: RemoteDisk; descriptor?: undefined };
+
+/** @returns undefined when it has neither */
+async function beginningOf(path: string, { limits, signal }: Reading): Promise<Beginning | undefined> {
+  const [identity] = await identify([path]);
+  const archiveBytes = identity?.sizeBytes ?? 0;
+  const budget = new ArchiveBudget(path, archiveBytes, limits);
+  for await (const member of readMembers({ path, budget, signal, onSkipped: () => undefined })) {
+    if (/\.ovf$/i.test(member.name)) return { descriptor: member.name, bytes: await startOf(member) };
+    const head = await member.head(diskHeadBytes);
+    const { compression, container } = kindOfHead(head);
+    if (diskOf(member, head) === undefined && compression === 'none' && container === 'none') continue;
+    const virtualSizeBytes = factsOfHead(head).virtualSizeBytes ?? member.sizeBytes ?? archiveBytes;
+    return { disk: { index: 0, name: `${path}: ${member.name}`, virtualSizeBytes } };
+  }
+  return undefined;
+}
+
+/** As much as a descriptor may have, and a byte more. */
+async function startOf(member: OpenMember): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  for await (const piece of member.body()) {
+    pieces.push(Buffer.from(piece));
+    bytes += piece.length;
+    if (bytes > maxDescriptorBytes) break;
+  }
+  return Buffer.concat(pieces);
+}
+
+/** What the beginning says. What comes behind is known once it was unpacked. */
+export async function describePacked(
+  path: string,
+  source: ArchiveSourceSpec,
+  reading: Reading,
+): Promise<ArchiveDescription> {
+  const beginning = await beginningOf(path, reading);
+  if (beginning?.descriptor !== undefined) {
+    const vm = readDescriptor(beginning.bytes, beginning.descriptor, source.system);
+    const remoteDisks = vm.disks.map(({ id, capacityBytes, file }, index): RemoteDisk => {
+      const name = `${path}: ${file?.href ?? id}`;
+      return { index, name, virtualSizeBytes: capacityBytes ?? file?.sizeBytes ?? 0 };
+    });
+    return { vm, remoteDisks };
+  }
+  const later = info(
+    'known-once-unpacked',
+    `${path} has to be unpacked: which disks it holds, and how large they are, is known for sure then`,
+    'CPUs, memory and network cards are taken from the spec.',
+  );
+  return { remoteDisks: beginning === undefined ? [] : [beginning.disk], findings: [later] };
+}
+
+/**
+ * Unpacks what belongs to the VM, and opens its disks.
+ *
+ * @throws LonghaulError as `extract`, `extractDisks`, `openPackage`, `acquireDisks` and `openDisk` do
+ */
+export async function acquirePacked(
+  path: string,
+  source: ArchiveSourceSpec,
+  options: AcquireOptions,
+): Promise<AcquiredDisk[]> {
+  const { work, limits, io } = options;
+  const job = { path, directory: join(work.scratch, 'archive'), limits, io };
+  const beginning = await beginningOf(path, { limits, signal: io.signal });
+  if (beginning?.descriptor === undefined) {
+    const { disks } = await extractDisks(job, source.disks);
+    return Promise.all(disks.map((disk, index) => openDisk(index, { path: disk.path }, io.signal)));
+  }
+  // As they are: the descriptor speaks of its files so.
+  const { members } = await extract({ ...job, want: () => 'write', purpose: 'an OVF package' });
+  const digests = new Map(members.map(({ file, stored }) => [file?.path, stored.digests]));
+  const descriptor = members.find(({ name }) => name === beginning.descriptor)?.file?.path ?? path;
+  const files = await directoryPackage(descriptor, (each) => digests.get(each));
+  return acquireDisks(await openPackage(files, source), options);
+}

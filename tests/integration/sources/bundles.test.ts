@@ -1,0 +1,177 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { archiveVm } from '../../support/archive-vm.ts';
+import { partition } from '../../support/guest-trees.ts';
+import { writeOva, writePackage } from '../../support/ova.ts';
+import { diskItem, nicItem, oneDiskOvf, ovfText, scsiController } from '../../support/ovf-texts.ts';
+import { scratchDirectory } from '../../support/scratch.ts';
+import { makeTar } from '../../support/tar-member.ts';
+import { makeDisk, qemuImg, sha256 } from '../image/variants.ts';
+import { contentOf, filesIn, prepare, refusal, sizeBytes, vmdk } from './ova-package.ts';
+
+const sh = (directory: string, command: string) => execFileSync('sh', ['-c', command], { cwd: directory });
+
+/** A directory with `disk.raw`, which has partitions, and `disk.qcow2` with the same content. */
+async function setUp() {
+  const directory = scratchDirectory();
+  const raw = join(directory, 'disk.raw');
+  await makeDisk(raw);
+  await partition(raw, 'dos', ['start=2048, type=83']);
+  qemuImg('convert', '-f', 'raw', '-O', 'qcow2', raw, join(directory, 'disk.qcow2'));
+  await writeFile(join(directory, 'README.txt'), 'an image\n');
+  return { directory, raw };
+}
+
+describe('an archive without a descriptor', () => {
+  it.each([
+    ['bundle.tar.gz', 'tar -czf bundle.tar.gz README.txt disk.raw'],
+    ['bundle.tar.gz', 'tar --format=oldgnu -Sczf bundle.tar.gz disk.raw'],
+    ['bundle.tar.xz', 'tar -cJf bundle.tar.xz README.txt disk.qcow2'],
+    ['bundle.tar.zst', 'tar --zstd -cf bundle.tar.zst disk.qcow2'],
+    ['bundle.tar.bz2', 'tar -cjf bundle.tar.bz2 disk.qcow2'],
+    ['sparse.tar', 'tar -Scf sparse.tar README.txt disk.raw'],
+    ['disk.raw.gz', 'gzip -k disk.raw'],
+    ['disk.qcow2.xz', 'xz -k disk.qcow2'],
+    ['disk.qcow2.zst', 'zstd -q disk.qcow2'],
+    ['nested.tar', 'gzip -k disk.raw && tar -cf nested.tar disk.raw.gz'],
+  ])('gives the disk in it, unpacked: %s by `%s`', async (name, command) => {
+    const { directory, raw } = await setUp();
+    sh(directory, command);
+    const vm = archiveVm({ path: join(directory, name), nics: [{ network: 'lan' }] });
+    const described = await vm.describe();
+    expect(described).toMatchObject({
+      disks: [],
+      remoteDisks: [{ index: 0 }],
+      vm: { nics: [{ network: 'lan' }] },
+    });
+    const [disk, ...others] = await vm.acquire();
+    expect(others).toEqual([]);
+    expect(await contentOf(disk)).toBe(await sha256(raw));
+  });
+
+  it.each(['disk.raw', 'disk.qcow2'])('that is a plain tar is used where it lies: %s', async (name) => {
+    const { directory, raw } = await setUp();
+    const path = join(directory, 'bundle.tar');
+    makeTar(path, directory, ['README.txt', name]);
+    const vm = archiveVm({ path });
+    expect(await vm.describe()).toMatchObject({ disks: [{ virtualSizeBytes: sizeBytes, image: { path } }] });
+    const [disk] = await vm.acquire();
+    expect(await contentOf(disk)).toBe(await sha256(raw));
+    expect(await filesIn(vm.work.scratch)).toEqual([]);
+  });
+
+  it('with several disks asks which, and takes the answer', async () => {
+    const { directory, raw } = await setUp();
+    await copyFile(raw, join(directory, 'data.raw'));
+    const path = join(directory, 'bundle.tar');
+    makeTar(path, directory, ['data.raw', 'disk.raw']);
+    const vm = archiveVm({ path });
+    expect((await refusal(vm.describe())).code).toBe('ARCHIVE_AMBIGUOUS');
+    const { disks } = await vm.amended({ disks: ['disk.raw', 'data.raw'] }).describe();
+    expect(disks.map(({ image }) => image.window?.name)).toEqual(['disk.raw', 'data.raw']);
+  });
+
+  it.each([
+    ['a disk image by itself', 'disk.qcow2', 'image'],
+    ['text', 'README.txt', 'image'],
+  ])('is not %s', async (_what, name, named) => {
+    const { directory } = await setUp();
+    const error = await refusal(archiveVm({ path: join(directory, name) }).describe());
+    expect(error).toMatchObject({
+      code: 'ARCHIVE_UNSUPPORTED',
+      remedy: expect.stringContaining(named) as string,
+    });
+  });
+});
+
+describe('an OVF package in a compressed tar', () => {
+  const packed = async (change: (bytes: Buffer) => Buffer = (bytes) => bytes) => {
+    const made = await prepare();
+    const names = await writePackage({
+      directory: made.source,
+      descriptor: oneDiskOvf(vmdk, sizeBytes),
+      files: [vmdk],
+    });
+    await writeFile(join(made.source, vmdk), change(await readFile(join(made.source, vmdk))));
+    const path = join(made.directory, 'web01.tar.gz');
+    execFileSync('tar', ['-czf', path, '-C', made.source, ...names]);
+    return { ...made, path };
+  };
+
+  it('is described by its descriptor, unpacked, and compared as it is', async () => {
+    const { path, raw } = await packed();
+    const vm = archiveVm({ path });
+    expect(await vm.describe()).toMatchObject({
+      vm: { cpus: 2, memoryMiB: 2048, nics: [{ network: 'VM Network' }] },
+      remoteDisks: [{ virtualSizeBytes: sizeBytes }],
+    });
+    const [disk] = await vm.acquire();
+    expect(await contentOf(disk)).toBe(await sha256(raw));
+  });
+
+  it('is refused when its disk is not what the manifest says', async () => {
+    const { path } = await packed((bytes) => Buffer.from(bytes.fill(1, 70_000, 70_001)));
+    expect((await refusal(archiveVm({ path }).acquire())).code).toBe('ARCHIVE_CHECKSUM');
+  });
+});
+
+describe('a process that is killed while it unpacks', () => {
+  it('leaves what is whole, and the next one gives the same disks', { timeout: 300_000 }, async () => {
+    const directory = scratchDirectory();
+    const source = join(directory, 'source');
+    await mkdir(source);
+    const raws: string[] = [];
+    for (const index of [1, 2, 3]) {
+      const bytes = Buffer.concat([randomBytes(24 * 2 ** 20), Buffer.alloc(40 * 2 ** 20)]);
+      const raw = join(directory, `raw${index}`);
+      await writeFile(raw, bytes);
+      await writeFile(join(source, `d${index}.raw.gz`), gzipSync(bytes, { level: 1 }));
+      raws.push(await sha256(raw));
+    }
+    const files = [1, 2, 3].map((index) => ({
+      id: `f${index}`,
+      href: `d${index}.raw.gz`,
+      more: 'ovf:compression="gzip"',
+    }));
+    const disks = [1, 2, 3].map((index) => ({
+      id: `d${index}`,
+      file: `f${index}`,
+      capacity: 64,
+      units: 'byte * 2^20',
+    }));
+    const items = [
+      scsiController(3),
+      ...disks.map(({ id }, at) => diskItem(7 + at, id, 3, at)),
+      nicItem(20, 'lan'),
+    ];
+    const ova = join(directory, 'web01.ova');
+    const descriptor = ovfText({ files, disks, items: items.join('\n') });
+    await writeOva(ova, { directory: source, descriptor, files: files.map(({ href }) => href) });
+
+    const stateDir = scratchDirectory();
+    const program = fileURLToPath(new URL('archive-process.ts', import.meta.url));
+    let kills = 0;
+    for (let attempt = 0; attempt < 5; attempt += 1) {
+      const child = spawn(process.execPath, [program, ova, stateDir], { stdio: 'inherit' });
+      const exit = once(child, 'exit');
+      await Promise.race([sleep(1000 + attempt * 150), exit]);
+      if (child.exitCode === 0) break;
+      child.kill('SIGKILL');
+      await exit;
+      kills += 1;
+    }
+    const vm = archiveVm({ path: ova }, { stateDir });
+    const acquired = await vm.acquire();
+    const contents = await Promise.all(acquired.map((disk) => contentOf(disk)));
+    expect(contents).toEqual(raws);
+    expect(kills).toBeGreaterThan(0);
+    expect((await filesIn(vm.work.scratch)).filter((name) => name.endsWith('.partial'))).toEqual([]);
+  });
+});

@@ -1,0 +1,127 @@
+import { appendFile, copyFile, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { archiveVm } from '../../support/archive-vm.ts';
+import { ovaOf, prepare, refusal, sizeBytes, vmdk } from './ova-package.ts';
+import { writeOva, writePackage } from '../../support/ova.ts';
+import { oneDiskOvf } from '../../support/ovf-texts.ts';
+import { qemuImg } from '../image/variants.ts';
+
+describe('an OVA that is not to be trusted', () => {
+  it.each<[string, string, (lines: string[]) => string[], string]>([
+    [
+      'has another descriptor',
+      'ARCHIVE_CHECKSUM',
+      ([, disk = '']) => [`SHA256(web01.ovf)= ${'0'.repeat(64)}`, disk],
+      'web01.ovf',
+    ],
+    ['leaves out the disk', 'ARCHIVE_CHECKSUM', ([first = '']) => [first], vmdk],
+    ['leaves out the descriptor', 'ARCHIVE_CHECKSUM', ([, disk = '']) => [disk], 'web01.ovf'],
+    [
+      'names a file that is not there',
+      'ARCHIVE_CHECKSUM',
+      (lines) => [...lines, `SHA256(other.vmdk)= ${'0'.repeat(64)}`],
+      'other.vmdk',
+    ],
+    ['is cut off', 'ARCHIVE_CHECKSUM', ([first = '', disk = '']) => [first, disk.slice(0, -10)], 'web01.mf'],
+    ['is empty', 'ARCHIVE_CHECKSUM', () => [], 'web01.mf'],
+  ])('is refused before the migration when its manifest %s', async (_what, code, manifest, named) => {
+    const { ova } = await ovaOf({ manifest });
+    const error = await refusal(archiveVm({ path: ova }).describe());
+    expect(error.code).toBe(code);
+    expect(error.found).toContain(named);
+  });
+
+  const tampered = async () => {
+    const made = await ovaOf();
+    const bytes = await readFile(made.ova);
+    const last = bytes.lastIndexOf(Buffer.from('KDMV')) - 4096;
+    bytes[last] = (bytes[last] ?? 0) ^ 1;
+    await writeFile(made.ova, bytes);
+    return made;
+  };
+
+  it('is refused when its disk is not what the manifest says', async () => {
+    const { ova } = await tampered();
+    const error = await refusal(archiveVm({ path: ova }).acquire());
+    expect(error.code).toBe('ARCHIVE_CHECKSUM');
+    expect(error.found).toContain(vmdk);
+  });
+
+  it('is taken all the same when the spec says so, and the report will tell', async () => {
+    const { ova } = await tampered();
+    const vm = archiveVm({ path: ova, verify: false });
+    expect((await vm.describe()).findings).toMatchObject([
+      { code: 'manifest-ignored', severity: 'warning' },
+      {},
+    ]);
+    expect(await vm.acquire()).toHaveLength(1);
+  });
+
+  it('is refused when a file is missing', async () => {
+    const made = await ovaOf({ manifest: 'none', files: [] });
+    const error = await refusal(archiveVm({ path: made.ova }).describe());
+    expect(error).toMatchObject({ code: 'ARCHIVE_INCOMPLETE', details: { file: vmdk } });
+  });
+
+  it.each(['../disk.raw', '/etc/shadow', 'https://images.example/disk.vmdk'])(
+    'is refused when a disk lies at %s',
+    async (href) => {
+      const { ova } = await ovaOf({ descriptor: oneDiskOvf(href, sizeBytes) });
+      expect((await refusal(archiveVm({ path: ova }).describe())).code).toBe('OVF_UNSUPPORTED');
+    },
+  );
+
+  it('in a directory is refused when a link leads out of it', async () => {
+    const { directory, source } = await prepare();
+    await rm(join(source, vmdk));
+    await symlink(join(directory, 'disk.raw'), join(source, vmdk));
+    await writePackage({ directory: source, descriptor: oneDiskOvf(vmdk, sizeBytes), files: [vmdk] });
+    expect((await refusal(archiveVm({ path: source }).describe())).code).toBe('IMAGE_REFERENCE_OUTSIDE');
+  });
+
+  it('is refused when it was cut off', async () => {
+    const { ova } = await ovaOf();
+    await truncate(ova, Math.floor((await stat(ova)).size / 2));
+    expect((await refusal(archiveVm({ path: ova }).describe())).code).toBe('ARCHIVE_DAMAGED');
+  });
+
+  it('is refused when something was added behind its end', async () => {
+    const { ova } = await ovaOf();
+    await appendFile(ova, 'x'.repeat(512));
+    expect((await refusal(archiveVm({ path: ova }).describe())).code).toBe('ARCHIVE_HOSTILE');
+  });
+
+  it('is refused when its disk is on top of another', async () => {
+    const { ova, source, directory } = await prepare();
+    await copyFile(join(directory, 'disk.raw'), join(source, 'base.img'));
+    qemuImg('create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', 'base.img', join(source, 'top.qcow2'), '1M');
+    await writeOva(ova, {
+      directory: source,
+      descriptor: oneDiskOvf('top.qcow2', sizeBytes),
+      files: ['top.qcow2', 'base.img'],
+    });
+    expect((await refusal(archiveVm({ path: ova }).describe())).code).toBe('IMAGE_REFERENCE_OUTSIDE');
+  });
+
+  it('is compared again when somebody touched it in between', async () => {
+    const { ova } = await ovaOf();
+    const vm = archiveVm({ path: ova });
+    await vm.acquire();
+    const bytes = await readFile(ova);
+    const last = bytes.lastIndexOf(Buffer.from('KDMV')) - 4096;
+    bytes[last] = (bytes[last] ?? 0) ^ 1;
+    await writeFile(ova, bytes);
+    expect((await refusal(vm.acquire())).code).toBe('ARCHIVE_CHECKSUM');
+  });
+
+  it('is not compared a second time otherwise', async () => {
+    const { ova } = await ovaOf();
+    const vm = archiveVm({ path: ova });
+    await vm.acquire();
+    const note = join(vm.work.scratch, 'checked-disk0.json');
+    const { mtimeMs } = await stat(note);
+    await vm.acquire();
+    expect((await stat(note)).mtimeMs).toBe(mtimeMs);
+  });
+});

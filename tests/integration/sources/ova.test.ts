@@ -1,0 +1,160 @@
+import { existsSync } from 'node:fs';
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { archiveVm } from '../../support/archive-vm.ts';
+import { contentOf, filesIn, ovaOf, prepare, refusal, sizeBytes, vmdk } from './ova-package.ts';
+import { writeOva, writePackage } from '../../support/ova.ts';
+import {
+  diskItem,
+  nicItem,
+  oneDiskOvf,
+  ovfText,
+  scsiController,
+  systemText,
+} from '../../support/ovf-texts.ts';
+import { qemuImg, sha256 } from '../image/variants.ts';
+
+describe('an OVA', () => {
+  it('is described by its descriptor and the headers of its disks, and nothing is created', async () => {
+    const { ova, directory } = await ovaOf();
+    const vm = archiveVm({ path: ova });
+    const { vm: facts, disks, remoteDisks, findings } = await vm.describe();
+    expect(facts).toEqual({
+      name: 'web01',
+      cpus: 2,
+      memoryMiB: 2048,
+      nics: [{ mac: '00:50:56:aa:bb:cc', network: 'VM Network' }],
+    });
+    expect(disks).toMatchObject([
+      { index: 0, virtualSizeBytes: sizeBytes, image: { format: 'vmdk', path: ova, window: { name: vmdk } } },
+    ]);
+    expect(remoteDisks).toEqual([]);
+    expect(findings).toMatchObject([{ severity: 'info', code: 'described' }]);
+    expect(findings?.[0]?.found).toContain('debian11_64Guest');
+    expect(existsSync(vm.work.root)).toBe(false);
+    expect((await readdir(directory)).sort()).toEqual(['disk.raw', 'source', 'web01.ova']);
+  });
+
+  it('is used where it lies: the disk is right, and nothing of it is copied', async () => {
+    const { ova, raw } = await ovaOf();
+    const before = await sha256(ova);
+    const vm = archiveVm({ path: ova });
+    const [disk] = await vm.acquire();
+    expect(await contentOf(disk)).toBe(await sha256(raw));
+    expect(await sha256(ova)).toBe(before);
+    // What was compared with the manifest is noted, and that is all there is.
+    expect(await filesIn(vm.work.scratch)).toEqual(['checked-disk0.json']);
+  });
+
+  it('gives way to what the spec says of the VM', async () => {
+    const { ova } = await ovaOf();
+    const nics = [{ mac: '52:54:00:00:00:01', network: 'lan' }];
+    const { vm } = await archiveVm({ path: ova, nics, cpus: 7, memoryMiB: 512 }).describe();
+    expect(vm).toEqual({ name: 'web01', cpus: 7, memoryMiB: 512, nics });
+  });
+
+  it('has its disks in the order of their controllers, and blank ones made', async () => {
+    const { ova, source, directory } = await prepare();
+    const second = join(directory, 'second.raw');
+    await writeFile(second, Buffer.alloc(1024 ** 2, 0x5a));
+    qemuImg(
+      'convert',
+      '-f',
+      'raw',
+      '-O',
+      'vmdk',
+      '-o',
+      'subformat=streamOptimized',
+      second,
+      join(source, 'second.vmdk'),
+    );
+    const descriptor = ovfText({
+      files: [
+        { id: 'f1', href: vmdk },
+        { id: 'f2', href: 'second.vmdk' },
+      ],
+      disks: [
+        { id: 'd1', file: 'f1', capacity: sizeBytes },
+        { id: 'd2', file: 'f2', capacity: 1, units: 'byte * 2^20' },
+        { id: 'swap', file: '', capacity: 3, units: 'byte * 2^20' },
+      ],
+      items: [
+        scsiController(3, 1),
+        scsiController(4, 0),
+        diskItem(7, 'd1', 3, 0),
+        diskItem(8, 'd2', 4, 5),
+        diskItem(9, 'swap', 4, 0),
+      ].join('\n'),
+    });
+    await writeOva(ova, { directory: source, descriptor, files: [vmdk, 'second.vmdk'] });
+    const vm = archiveVm({ path: ova });
+    expect(await vm.describe()).toMatchObject({
+      disks: [{ index: 1 }, { index: 2 }],
+      remoteDisks: [{ index: 0, virtualSizeBytes: 3 * 2 ** 20, dataBytes: 0 }],
+    });
+    const disks = await vm.acquire();
+    expect(disks.map(({ index, virtualSizeBytes }) => [index, virtualSizeBytes / 512])).toEqual([
+      [0, 6144],
+      [1, 2048],
+      [2, sizeBytes / 512],
+    ]);
+    expect(await contentOf(disks[1])).toBe(await sha256(second));
+    expect(disks[0]?.allocatedBytes).toBe(0);
+  });
+
+  it.each(['sha1', 'sha256', 'sha512'] as const)('is compared with its manifest by %s', async (algorithm) => {
+    const { ova, raw } = await ovaOf({ algorithm });
+    const [disk] = await archiveVm({ path: ova }).acquire();
+    expect(await contentOf(disk)).toBe(await sha256(raw));
+  });
+
+  it('without a manifest is taken, and that is said', async () => {
+    const { ova } = await ovaOf({ manifest: 'none' });
+    const vm = archiveVm({ path: ova });
+    expect((await vm.describe()).findings).toMatchObject([
+      { code: 'no-manifest', severity: 'info' },
+      { code: 'described' },
+    ]);
+    await vm.acquire();
+    expect(await filesIn(vm.work.scratch)).toEqual([]);
+  });
+
+  it('asks which of several VMs is meant, and takes the answer', async () => {
+    const made = await prepare();
+    const items = (network: string) =>
+      [scsiController(3), diskItem(7, 'd1', 3, 0), nicItem(8, network)].join('\n');
+    const vms = [
+      '<VirtualSystemCollection ovf:id="shop">',
+      systemText({ items: items('front') }),
+      systemText({ name: 'db01', items: items('back') }),
+      '</VirtualSystemCollection>',
+    ];
+    const text = {
+      files: [{ id: 'f1', href: vmdk }],
+      disks: [{ id: 'd1', file: 'f1', capacity: sizeBytes }],
+    };
+    await writeOva(made.ova, {
+      directory: made.source,
+      descriptor: ovfText(text, vms.join('\n')),
+      files: [vmdk],
+    });
+    const vm = archiveVm({ path: made.ova });
+    expect(await refusal(vm.describe())).toMatchObject({
+      code: 'ARCHIVE_AMBIGUOUS',
+      details: { systems: ['web01', 'db01'] },
+    });
+    expect((await vm.amended({ system: 'db01' }).describe()).vm.nics).toMatchObject([{ network: 'back' }]);
+  });
+
+  it('lies unpacked in a directory just as well, by its descriptor or by the directory', async () => {
+    const { source, raw } = await prepare();
+    await writePackage({ directory: source, descriptor: oneDiskOvf(vmdk, sizeBytes), files: [vmdk] });
+    for (const path of [source, join(source, 'web01.ovf')]) {
+      const vm = archiveVm({ path });
+      expect(await vm.describe()).toMatchObject({ disks: [{ image: { path: join(source, vmdk) } }] });
+      const [disk] = await vm.acquire();
+      expect(await contentOf(disk)).toBe(await sha256(raw));
+    }
+  });
+});

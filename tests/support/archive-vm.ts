@@ -1,0 +1,33 @@
+import { createSecretResolver } from '../../activities/host/secrets.ts';
+import { WorkDir } from '../../activities/host/work-dir.ts';
+import { createArchiveSource } from '../../activities/sources/archive/archive-source.ts';
+import { createTransferPlane, type TransferPlane } from '../../activities/transfer/transfer-plane.ts';
+import { migrationSpec } from '../../contracts/spec.ts';
+import { testIo } from './io.ts';
+import { scratchDirectory } from './scratch.ts';
+import { testRun } from './sources.ts';
+
+interface ArchiveVmOptions {
+  transfer?: TransferPlane;
+  stateDir?: string;
+}
+
+/** A VM in an archive on a host of its own, and what its source says and does. */
+export function archiveVm(source: object, options: ArchiveVmOptions = {}) {
+  const { transfer = createTransferPlane({ connections: 4 }) } = options;
+  const spec = migrationSpec.parse({ name: 'web01', source: { kind: 'archive', ...source } });
+  if (spec.source.kind !== 'archive') throw new Error('another source');
+  const work = new WorkDir(options.stateDir ?? scratchDirectory(), testRun);
+  const environment = {};
+  const resolveSecret = createSecretResolver({ environment });
+  const sourceOf = createArchiveSource({ environment, resolveSecret, transfer, azure: {} });
+  const request = { name: spec.name, source: spec.source, run: testRun };
+  return {
+    work,
+    ctx: { run: testRun, spec },
+    describe: () => sourceOf.describe(request, testIo()),
+    acquire: (signal?: AbortSignal) => sourceOf.acquire(request, work, testIo(signal)),
+    /** The same host and run, another wish. */
+    amended: (more: object) => archiveVm({ ...source, ...more }, { ...options, stateDir: work.stateDir }),
+  };
+}

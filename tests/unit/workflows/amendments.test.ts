@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import { migrationSpec } from '../../../contracts/spec.ts';
+import { refusalOfAmendment } from '../../../workflows/amendments.ts';
+import { MigrationState } from '../../../workflows/migration-state.ts';
+
+const specOf = (source: object) =>
+  migrationSpec.parse({ name: 'web01', source: { kind: 'archive', ...source } });
+const stateOf = () =>
+  new MigrationState('migrate-archive-web01-1', specOf({ path: '/a.ova' }), () => new Date(0).toISOString());
+
+describe('an amended spec of an archive', () => {
+  it.each([{ system: 'db01' }, { disks: ['system.raw'] }, { verify: false }, { limits: { maxRatio: 2000 } }])(
+    'may answer what was asked: %j',
+    (answer) => {
+      expect(refusalOfAmendment(stateOf(), specOf({ path: '/a.ova', ...answer }))).toBeUndefined();
+    },
+  );
+
+  it('may not name another archive', () => {
+    expect(refusalOfAmendment(stateOf(), specOf({ path: '/b.ova' }))).toContain(
+      'keep the name and the source',
+    );
+    expect(refusalOfAmendment(stateOf(), specOf({ url: 'https://h.example/a.ova' }))).toContain(
+      'keep the name',
+    );
+  });
+
+  it('may not answer once the disks are acquired', () => {
+    const state = stateOf();
+    state.begin('acquire');
+    state.done('acquire');
+    expect(refusalOfAmendment(state, specOf({ path: '/a.ova', system: 'db01' }))).toContain(
+      'the step acquire has ended',
+    );
+  });
+});
