@@ -80,7 +80,8 @@ export async function acquireDisks(pack: OvfPackage, options: AcquireOptions): P
 }
 
 function openInPlace(disk: PackageDisk, { path, window }: PackagePiece, io: StepIo): Promise<AcquiredDisk> {
-  return openDisk(disk.index, { path, window }, io.signal);
+  // Alone: what else it may name is not in the manifest.
+  return openDisk(disk.index, { path, window, alone: true }, io.signal);
 }
 
 /** Whole MiB, as all that makes disks counts. */

@@ -80,6 +80,16 @@ describe('an OVA that is not to be trusted', () => {
     expect((await refusal(archiveVm({ path: source }).describe())).code).toBe('IMAGE_REFERENCE_OUTSIDE');
   });
 
+  it('in a directory is refused when a disk names another file, which the manifest does not cover', async () => {
+    const { directory, source } = await prepare();
+    const raw = join(directory, 'disk.raw');
+    const flat = join(source, 'flat.vmdk');
+    qemuImg('convert', '-f', 'raw', '-O', 'vmdk', '-o', 'subformat=monolithicFlat', raw, flat);
+    const descriptor = oneDiskOvf('flat.vmdk', sizeBytes);
+    await writePackage({ directory: source, descriptor, files: ['flat.vmdk'] });
+    expect((await refusal(archiveVm({ path: source }).describe())).code).toBe('IMAGE_REFERENCE_OUTSIDE');
+  });
+
   it('is refused when it was cut off', async () => {
     const { ova } = await ovaOf();
     await truncate(ova, Math.floor((await stat(ova)).size / 2));
