@@ -38,8 +38,8 @@ export interface ChainOptions {
  *   IMAGE_SIZE_ABSURD; TOOL_* when qemu-img itself cannot run.
  */
 export async function resolveChain(path: string, options: ChainOptions = {}): Promise<ImageNode> {
-  const top = await resolveTop(path);
-  const directory = options.directory === undefined ? dirname(top) : await resolveTop(options.directory);
+  const top = await resolvePath(path);
+  const directory = options.directory === undefined ? dirname(top) : await resolvePath(options.directory);
   const alone = options.alone === true || options.window !== undefined;
   const enclosure = new Enclosure(directory, { alone });
   await enclosure.admit(path, top);
@@ -54,7 +54,8 @@ export async function resolveChain(path: string, options: ChainOptions = {}): Pr
   return node;
 }
 
-async function resolveTop(path: string): Promise<string> {
+/** With every link followed. @throws LonghaulError SOURCE_NOT_FOUND, SOURCE_UNREADABLE */
+export async function resolvePath(path: string): Promise<string> {
   try {
     return await realpath(path);
   } catch (error) {

@@ -9,6 +9,7 @@ import type { TarMember } from '../../archive/members.ts';
 import { listTar } from '../../archive/tar-index.ts';
 import { withFileLock } from '../../host/file-lock.ts';
 import type { StepIo } from '../../host/step-io.ts';
+import { resolvePath } from '../../image/chain.ts';
 import { sourceFileError } from '../../image/errors.ts';
 import { ImageFile } from '../../image/formats/image-file.ts';
 import { openDisk } from '../../image/open-disk.ts';
@@ -45,7 +46,7 @@ export function createArchiveSource(deps: SourceDeps): Source<'archive'> {
         disks = [],
         ...rest
       } = source.url === undefined
-        ? await describeLocal(source, source.path ?? '', limits, io)
+        ? await describeLocal(source, await resolvePath(source.path ?? ''), limits, io)
         : await describeWebArchive(source, source.url, { deps, limits, io });
       return { vm: vmOf(request, vm), disks, ...rest };
     },
@@ -56,7 +57,8 @@ export function createArchiveSource(deps: SourceDeps): Source<'archive'> {
       const lock = join(work.stateDir, 'locks', `${work.run.migrationId}-archive`);
       return withFileLock(lock, io.signal, async () => {
         const options = { work, limits: limitsFor(source), io };
-        if (source.url === undefined) return acquireLocal(source, source.path ?? '', options);
+        if (source.url === undefined)
+          return acquireLocal(source, await resolvePath(source.path ?? ''), options);
         const { path, transfer } = await fetchArchive(request, source.url, options, deps);
         const disks = await acquireLocal(source, path, options).catch(async (error: unknown) => {
           // Somebody may put a better one there before the next try.
@@ -93,6 +95,7 @@ function vmOf({ name, source }: SourceRequest<'archive'>, vm: OvfVm | undefined)
 type Contents =
   { kind: 'package'; files: PackageFiles } | { kind: 'tar'; members: TarMember[] } | { kind: 'packed' };
 
+/** @param path with every link followed: that the file was changed is not to be seen of a link to it */
 async function contentsOf(path: string, limits: ArchiveLimits, io: StepIo): Promise<Contents> {
   io.report(`reading ${path}`);
   if (/\.ovf$/i.test(path) || (await isDirectory(path)))

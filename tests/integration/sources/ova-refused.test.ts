@@ -125,6 +125,19 @@ describe('an OVA that is not to be trusted', () => {
     expect((await refusal(vm.acquire())).code).toBe('ARCHIVE_CHECKSUM');
   });
 
+  it('is compared again when what a link to it leads to was changed in between', async () => {
+    const { ova, directory } = await ovaOf();
+    const link = join(directory, 'latest.ova');
+    await symlink(ova, link);
+    const vm = archiveVm({ path: link });
+    await vm.acquire();
+    const bytes = await readFile(ova);
+    const last = bytes.lastIndexOf(Buffer.from('KDMV')) - 4096;
+    bytes[last] = (bytes[last] ?? 0) ^ 1;
+    await writeFile(ova, bytes);
+    expect((await refusal(vm.acquire())).code).toBe('ARCHIVE_CHECKSUM');
+  });
+
   it('is not compared a second time otherwise', async () => {
     const { ova } = await ovaOf();
     const vm = archiveVm({ path: ova });

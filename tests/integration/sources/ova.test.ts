@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { archiveVm } from '../../support/archive-vm.ts';
@@ -156,5 +156,13 @@ describe('an OVA', () => {
       const [disk] = await vm.acquire();
       expect(await contentOf(disk)).toBe(await sha256(raw));
     }
+  });
+
+  it('may lie behind a link, in a directory too', async () => {
+    const { source, directory } = await prepare();
+    await writePackage({ directory: source, descriptor: oneDiskOvf(vmdk, sizeBytes), files: [vmdk] });
+    const path = join(directory, 'latest');
+    await symlink(source, path);
+    expect(await archiveVm({ path }).acquire()).toMatchObject([{ image: { path: join(source, vmdk) } }]);
   });
 });
