@@ -9,6 +9,7 @@ import { kindOfHead } from '../../archive/kinds.ts';
 import { ArchiveBudget, type ArchiveLimits } from '../../archive/limits.ts';
 import type { OpenMember } from '../../archive/members.ts';
 import { readMembers } from '../../archive/read-members.ts';
+import { resolvePath } from '../../image/chain.ts';
 import { factsOfHead } from '../../image/formats/head.ts';
 import { identify } from '../../image/identity.ts';
 import { openDisk } from '../../image/open-disk.ts';
@@ -88,7 +89,7 @@ export async function acquirePacked(
   options: AcquireOptions,
 ): Promise<AcquiredDisk[]> {
   const { work, limits, io } = options;
-  const job = { path, directory: join(work.scratch, 'archive'), limits, io };
+  const job = { path, directory: join(await resolvePath(work.scratch), 'archive'), limits, io };
   const beginning = await beginningOf(path, { limits, signal: io.signal });
   if (beginning?.descriptor === undefined) {
     const { disks } = await extractDisks(job, source.disks);

@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -113,6 +113,14 @@ describe('an OVF package in a compressed tar', () => {
       remoteDisks: [{ virtualSizeBytes: sizeBytes }],
     });
     const [disk] = await vm.acquire();
+    expect(await contentOf(disk)).toBe(await sha256(raw));
+  });
+
+  it('is unpacked into a state directory behind a link', async () => {
+    const { path, directory, raw } = await packed();
+    const stateDir = join(directory, 'state');
+    await symlink(scratchDirectory(), stateDir);
+    const [disk] = await archiveVm({ path }, { stateDir }).acquire();
     expect(await contentOf(disk)).toBe(await sha256(raw));
   });
 
