@@ -1,10 +1,9 @@
 import { LonghaulError } from '../../../../contracts/errors.ts';
 import { didYouMean } from '../../../../contracts/nearest.ts';
-import { macAddress } from '../../../../contracts/spec-atoms.ts';
 import type { Firmware } from '../../../../contracts/values.ts';
 import { firmwareOf, osTypeOf, wantsSecureBoot, withVboxMacs } from './dialects.ts';
 import { type Envelope, parseEnvelope, systemsOf, type VirtualSystem } from './envelope.ts';
-import { cpusOf, type DiskReference, disksOf, itemsOf, memoryMiBOf, nicsOf } from './hardware.ts';
+import { cpusOf, type DiskReference, disksOf, itemsOf, macOf, memoryMiBOf, nicsOf } from './hardware.ts';
 import { bytesOf } from './units.ts';
 
 /** A VM as a descriptor (Open Virtualization Format, DMTF DSP0243 1.x and 2.0) has it. */
@@ -192,14 +191,6 @@ function dangling(file: string, what: string): LonghaulError {
 
 function wholeNumber(text: string | undefined): number | undefined {
   return text !== undefined && /^[1-9]\d{0,15}$/.test(text) ? Number(text) : undefined;
-}
-
-/** With colons, or undefined for what is no address of one card. */
-function macOf(text: string): string | undefined {
-  const digits = text.trim().replaceAll(/[:-]/g, '');
-  const parsed = macAddress.safeParse(digits.match(/.{1,2}/g)?.join(':') ?? '');
-  const isOneCards = parsed.success && Number.parseInt(digits.slice(0, 2), 16) % 2 === 0;
-  return isOneCards && !/^0+$/.test(digits) ? parsed.data : undefined;
 }
 
 /** Without the keys that have no value. */

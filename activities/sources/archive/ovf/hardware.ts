@@ -1,3 +1,4 @@
+import { macAddress } from '../../../../contracts/spec-atoms.ts';
 import type { HardwareItem, VirtualSystem } from './envelope.ts';
 import { bytesOf } from './units.ts';
 
@@ -59,10 +60,19 @@ export function memoryMiBOf(items: readonly HardwareItem[]): number | undefined 
 /** Cards in the order of their slots, else of the text. */
 export function nicsOf(items: readonly HardwareItem[]): OvfNic[] {
   return sorted(items.filter(isOf('ethernet')), (item) => [addressOf(item.AddressOnParent)]).map((item) => {
-    const mac = item.Address ?? item.MACAddress;
+    // oVirt gives the place on the PCI bus as `Address`.
+    const mac = [item.Address, item.MACAddress].find((text) => macOf(text ?? '') !== undefined);
     const [network = ''] = item.Connection;
     return { ...(mac ? { mac } : {}), ...(network === '' ? {} : { network }) };
   });
+}
+
+/** With colons, or undefined for what is no address of one card. */
+export function macOf(text: string): string | undefined {
+  const digits = text.trim().replaceAll(/[:-]/g, '');
+  const parsed = macAddress.safeParse(digits.match(/.{1,2}/g)?.join(':') ?? '');
+  const isOneCards = parsed.success && Number.parseInt(digits.slice(0, 2), 16) % 2 === 0;
+  return isOneCards && !/^0+$/.test(digits) ? parsed.data : undefined;
 }
 
 /** What a disk of a system is made from: a disk of the disk section, or a file. */
