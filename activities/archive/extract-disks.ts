@@ -14,13 +14,14 @@ export interface ExtractedDisk extends DiskCandidate {
  * The disks of an archive that says nothing of them: what is a disk by its content is extracted, archives inside it are
  * looked into, the rest is left. Resumes as `extract` does; once all is extracted, to name disks costs nothing.
  *
+ * @returns `descriptor` where it turned out to be an OVF package: which disks are meant is said in there
  * @param named names of members, where it is not clear which disks are meant
  * @throws what `extract` throws; LonghaulError ARCHIVE_AMBIGUOUS, ARCHIVE_UNSUPPORTED when it holds no disk
  */
 export async function extractDisks(
   job: Pick<ExtractJob, 'path' | 'directory' | 'limits' | 'io'>,
   named?: readonly string[],
-): Promise<{ disks: ExtractedDisk[]; skipped: SkippedMember[] }> {
+): Promise<{ disks: ExtractedDisk[]; skipped: SkippedMember[]; descriptor?: string }> {
   const { members, skipped } = await extract({
     ...job,
     purpose: 'disks',
@@ -31,13 +32,18 @@ export async function extractDisks(
       return container === 'tar' || compression !== 'none' ? 'unpack' : 'skip';
     },
   });
+  const names = [...members, ...skipped].map(({ name }) => name);
+  const inner = members.filter(({ file }) => file === undefined).map(({ name }) => `${name}/`);
+  const descriptor = names.find(
+    (name) => /\.ovf$/i.test(name) && !inner.some((folder) => name.startsWith(folder)),
+  );
+  if (descriptor !== undefined) return { disks: [], skipped, descriptor };
   const candidates: ExtractedDisk[] = [];
   for (const { name, file } of members) {
     if (file === undefined) continue;
     const disk = diskOf({ name, sizeBytes: file.sizeBytes }, await headOfFile(file.path));
     if (disk !== undefined) candidates.push({ ...disk, path: file.path, sha256: file.sha256 });
   }
-  const names = [...members, ...skipped].map(({ name }) => name);
   return { disks: chooseDisks(job.path, candidates, names, named), skipped };
 }
 

@@ -1,16 +1,19 @@
 import { join } from 'node:path';
 import { info } from '../../../contracts/findings.ts';
 import type { ArchiveSourceSpec } from '../../../contracts/spec.ts';
-import type { AcquiredDisk, RemoteDisk } from '../../../contracts/values.ts';
-import { extract } from '../../archive/extract.ts';
+import type { AcquiredDisk, FileIdentity, RemoteDisk } from '../../../contracts/values.ts';
+import { extract, type ExtractJob } from '../../archive/extract.ts';
 import { extractDisks } from '../../archive/extract-disks.ts';
 import { diskHeadBytes, diskOf } from '../../archive/find-disks.ts';
-import { kindOfHead } from '../../archive/kinds.ts';
+import { kindBytes, kindOfHead } from '../../archive/kinds.ts';
 import { ArchiveBudget, type ArchiveLimits } from '../../archive/limits.ts';
 import type { OpenMember } from '../../archive/members.ts';
 import { readMembers } from '../../archive/read-members.ts';
+import { readIfThere } from '../../host/read-if-there.ts';
+import { replaceFile } from '../../host/replace-file.ts';
 import { resolvePath } from '../../image/chain.ts';
 import { factsOfHead } from '../../image/formats/head.ts';
+import { ImageFile } from '../../image/formats/image-file.ts';
 import { identify } from '../../image/identity.ts';
 import { openDisk } from '../../image/open-disk.ts';
 import type { ArchiveDescription } from './archive-source.ts';
@@ -29,18 +32,23 @@ type Beginning = { descriptor: string; bytes: Buffer } | { disk: RemoteDisk; des
 
 /** @returns undefined when it has neither */
 async function beginningOf(path: string, { limits, signal }: Reading): Promise<Beginning | undefined> {
-  const [identity] = await identify([path]);
-  const archiveBytes = identity?.sizeBytes ?? 0;
+  const { archiveBytes, isStream } = await ImageFile.with(path, async (file) => ({
+    archiveBytes: file.sizeBytes,
+    isStream: kindOfHead(await file.peek(0, kindBytes)).compression !== 'none',
+  }));
   const budget = new ArchiveBudget(path, archiveBytes, limits);
+  let beginning: Beginning | undefined;
   for await (const member of readMembers({ path, budget, signal, onSkipped: () => undefined })) {
     if (/\.ovf$/i.test(member.name)) return { descriptor: member.name, bytes: await startOf(member) };
     const head = await member.head(diskHeadBytes);
     const { compression, container } = kindOfHead(head);
     if (diskOf(member, head) === undefined && compression === 'none' && container === 'none') continue;
     const virtualSizeBytes = factsOfHead(head).virtualSizeBytes ?? member.sizeBytes ?? archiveBytes;
-    return { disk: { index: 0, name: `${path}: ${member.name}`, virtualSizeBytes } };
+    beginning ??= { disk: { index: 0, name: `${path}: ${member.name}`, virtualSizeBytes } };
+    // To look behind a disk is cheap where it need not be unpacked for that.
+    if (isStream) break;
   }
-  return undefined;
+  return beginning;
 }
 
 /** As much as a descriptor may have, and a byte more. */
@@ -73,7 +81,7 @@ export async function describePacked(
   const later = info(
     'known-once-unpacked',
     `${path} has to be unpacked: which disks it holds, and how large they are, is known for sure then`,
-    'CPUs, memory and network cards are taken from the spec.',
+    'CPUs, memory and network cards are taken from the spec, even if a descriptor comes behind the disk. Pack that first.',
   );
   return { remoteDisks: beginning === undefined ? [] : [beginning.disk], findings: [later] };
 }
@@ -90,15 +98,35 @@ export async function acquirePacked(
 ): Promise<AcquiredDisk[]> {
   const { work, limits, io } = options;
   const job = { path, directory: join(await resolvePath(work.scratch), 'archive'), limits, io };
+  const note = join(work.scratch, 'descriptor.json');
+  const subject = await identify([path]);
   const beginning = await beginningOf(path, { limits, signal: io.signal });
-  if (beginning?.descriptor === undefined) {
-    const { disks } = await extractDisks(job, source.disks);
-    return Promise.all(disks.map((disk, index) => openDisk(index, { path: disk.path }, io.signal)));
+  const descriptor = beginning?.descriptor ?? (await notedDescriptor(note, subject));
+  if (descriptor !== undefined) return acquirePackage(descriptor, job, source, options);
+  const found = await extractDisks(job, source.disks);
+  if (found.descriptor !== undefined) {
+    await replaceFile(note, JSON.stringify({ subject, descriptor: found.descriptor }));
+    return acquirePackage(found.descriptor, job, source, options);
   }
+  return Promise.all(found.disks.map((disk, index) => openDisk(index, { path: disk.path }, io.signal)));
+}
+
+/** What was found behind the disks of this archive: when the step is repeated they are not extracted for themselves again. */
+async function notedDescriptor(note: string, subject: FileIdentity[]): Promise<string | undefined> {
+  const noted = JSON.parse((await readIfThere(note)) ?? '{}') as { subject?: unknown; descriptor?: string };
+  return JSON.stringify(noted.subject) === JSON.stringify(subject) ? noted.descriptor : undefined;
+}
+
+async function acquirePackage(
+  descriptor: string,
+  job: Pick<ExtractJob, 'path' | 'directory' | 'limits' | 'io'>,
+  source: ArchiveSourceSpec,
+  options: AcquireOptions,
+): Promise<AcquiredDisk[]> {
   // As they are: the descriptor speaks of its files so.
   const { members } = await extract({ ...job, want: () => 'write', purpose: 'an OVF package' });
   const digests = new Map(members.map(({ file, stored }) => [file?.path, stored.digests]));
-  const descriptor = members.find(({ name }) => name === beginning.descriptor)?.file?.path ?? path;
-  const files = await directoryPackage(descriptor, (each) => digests.get(each));
+  const file = members.find(({ name }) => name === descriptor)?.file?.path ?? job.path;
+  const files = await directoryPackage(file, (each) => digests.get(each));
   return acquireDisks(await openPackage(files, source), options);
 }

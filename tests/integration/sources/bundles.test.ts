@@ -13,6 +13,7 @@ import { writeOva, writePackage } from '../../support/ova.ts';
 import { diskItem, nicItem, oneDiskOvf, ovfText, scsiController } from '../../support/ovf-texts.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 import { makeTar } from '../../support/tar-member.ts';
+import { zip } from '../../support/zip-bytes.ts';
 import { makeDisk, qemuImg, sha256 } from '../image/variants.ts';
 import { contentOf, filesIn, prepare, refusal, sizeBytes, vmdk } from './ova-package.ts';
 
@@ -92,7 +93,10 @@ describe('an archive without a descriptor', () => {
 });
 
 describe('an OVF package in a compressed tar', () => {
-  const packed = async (change: (bytes: Buffer) => Buffer = (bytes) => bytes) => {
+  const packed = async (
+    change: (bytes: Buffer) => Buffer = (bytes) => bytes,
+    order: (names: string[]) => string[] = (names) => names,
+  ) => {
     const made = await prepare();
     const names = await writePackage({
       directory: made.source,
@@ -101,7 +105,7 @@ describe('an OVF package in a compressed tar', () => {
     });
     await writeFile(join(made.source, vmdk), change(await readFile(join(made.source, vmdk))));
     const path = join(made.directory, 'web01.tar.gz');
-    execFileSync('tar', ['-czf', path, '-C', made.source, ...names]);
+    execFileSync('tar', ['-czf', path, '-C', made.source, ...order(names)]);
     return { ...made, path };
   };
 
@@ -116,6 +120,37 @@ describe('an OVF package in a compressed tar', () => {
     expect(await contentOf(disk)).toBe(await sha256(raw));
   });
 
+  const changed = (bytes: Buffer) => Buffer.from(bytes.fill(1, 70_000, 70_001));
+
+  it('is one too when its descriptor comes behind the disk, and is unpacked once', async () => {
+    const { path, raw } = await packed(undefined, (names) => names.toReversed());
+    const vm = archiveVm({ path });
+    expect((await vm.describe()).findings).toMatchObject([{ code: 'known-once-unpacked' }]);
+    const [disk] = await vm.acquire();
+    expect(await contentOf(disk)).toBe(await sha256(raw));
+    expect((await vm.acquire())[0]?.files).toEqual(disk?.files);
+  });
+
+  it('is compared with its manifest although that comes behind the disk', async () => {
+    const { path } = await packed(changed, (names) => names.toReversed());
+    expect((await refusal(archiveVm({ path }).acquire())).code).toBe('ARCHIVE_CHECKSUM');
+  });
+
+  it.each(['', ' whose disk is first'])('may lie in a zip%s', async (first) => {
+    const { directory, source, raw } = await packed();
+    const names = ['web01.ovf', 'web01.mf', vmdk];
+    const path = join(directory, 'web01.zip');
+    const members = (first ? names.reverse() : names).map(async (name) => ({
+      name,
+      data: await readFile(join(source, name)),
+    }));
+    await writeFile(path, zip(await Promise.all(members)));
+    const vm = archiveVm({ path });
+    expect(await vm.describe()).toMatchObject({ vm: { cpus: 2, nics: [{ network: 'VM Network' }] } });
+    const [disk] = await vm.acquire();
+    expect(await contentOf(disk)).toBe(await sha256(raw));
+  });
+
   it('is unpacked into a state directory behind a link', async () => {
     const { path, directory, raw } = await packed();
     const stateDir = join(directory, 'state');
@@ -125,7 +160,7 @@ describe('an OVF package in a compressed tar', () => {
   });
 
   it('is refused when its disk is not what the manifest says', async () => {
-    const { path } = await packed((bytes) => Buffer.from(bytes.fill(1, 70_000, 70_001)));
+    const { path } = await packed(changed);
     expect((await refusal(archiveVm({ path }).acquire())).code).toBe('ARCHIVE_CHECKSUM');
   });
 });
