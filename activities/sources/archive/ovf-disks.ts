@@ -64,8 +64,8 @@ export async function acquireDisks(pack: OvfPackage, options: AcquireOptions): P
   const disks = await sideBySide(pack.disks, options.io, async (disk, io) => {
     const piece = inPlace(disk);
     if (piece !== undefined) {
-      const check = checkFile(piece, disk.index, work, io);
-      const [opened] = await Promise.all([openInPlace(disk, piece, io), check]);
+      const opened = await openInPlace(disk, piece, io);
+      await checkFile(piece, disk.index, work, io);
       return opened;
     }
     if (disk.pieces.length === 0) {

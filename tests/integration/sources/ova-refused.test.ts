@@ -1,8 +1,9 @@
 import { appendFile, copyFile, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { archiveVm } from '../../support/archive-vm.ts';
-import { ovaOf, prepare, refusal, sizeBytes, vmdk } from './ova-package.ts';
+import { filesIn, ovaOf, prepare, refusal, sizeBytes, vmdk } from './ova-package.ts';
 import { writeOva, writePackage } from '../../support/ova.ts';
 import { oneDiskOvf } from '../../support/ovf-texts.ts';
 import { qemuImg } from '../image/variants.ts';
@@ -112,6 +113,18 @@ describe('an OVA that is not to be trusted', () => {
       files: ['top.qcow2', 'base.img'],
     });
     expect((await refusal(archiveVm({ path: ova }).describe())).code).toBe('IMAGE_REFERENCE_OUTSIDE');
+  });
+
+  it('is not read any further once its disk was refused', async () => {
+    const { source, directory } = await prepare();
+    await copyFile(join(directory, 'disk.raw'), join(source, 'base.img'));
+    qemuImg('create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', 'base.img', join(source, 'top.qcow2'), '1M');
+    const descriptor = oneDiskOvf('top.qcow2', sizeBytes);
+    await writePackage({ directory: source, descriptor, files: ['top.qcow2', 'base.img'] });
+    const vm = archiveVm({ path: source });
+    expect((await refusal(vm.acquire())).code).toBe('IMAGE_REFERENCE_OUTSIDE');
+    await sleep(300);
+    expect(await filesIn(vm.work.scratch)).toEqual([]);
   });
 
   it('is compared again when somebody touched it in between', async () => {
