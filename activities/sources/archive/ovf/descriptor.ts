@@ -1,7 +1,7 @@
 import { LonghaulError } from '../../../../contracts/errors.ts';
 import { didYouMean } from '../../../../contracts/nearest.ts';
 import type { Firmware } from '../../../../contracts/values.ts';
-import { firmwareOf, osTypeOf, wantsSecureBoot, withVboxMacs } from './dialects.ts';
+import { bootFirst, firmwareOf, osTypeOf, wantsSecureBoot, withVboxMacs } from './dialects.ts';
 import { type Envelope, parseEnvelope, systemsOf, type VirtualSystem } from './envelope.ts';
 import { cpusOf, type DiskReference, disksOf, itemsOf, macOf, memoryMiBOf, nicsOf } from './hardware.ts';
 import { bytesOf } from './units.ts';
@@ -63,7 +63,7 @@ export function readDescriptor(bytes: Buffer, file: string, wanted?: string): Ov
     name: nameOf(system),
     ...definedOf(facts),
     secureBoot: wantsSecureBoot(system),
-    disks: vmDisks(envelope, disksOf(items), file),
+    disks: vmDisks(envelope, bootFirst(disksOf(items), system), file),
     nics: withVboxMacs(nicsOf(items), system).map(({ mac, network }) => ({
       ...definedOf({ mac: mac === undefined ? undefined : macOf(mac) }),
       network: network ?? 'default',

@@ -1,6 +1,6 @@
 import type { Firmware } from '../../../../contracts/values.ts';
 import type { VirtualSystem } from './envelope.ts';
-import type { OvfNic } from './hardware.ts';
+import type { DiskReference, OvfNic } from './hardware.ts';
 
 /** What VMware, VirtualBox and oVirt say in ways of their own. */
 
@@ -41,6 +41,13 @@ export function osTypeOf(system: VirtualSystem): string | undefined {
   const cim = section?.['@id'];
   const names = [section?.['@vmw:osType'], system.Machine?.['@OSType'], section?.Description];
   return names.find((name) => name) ?? (cim === undefined ? undefined : `CIM ${cim}`);
+}
+
+/** VMware names what the VM starts from, where that is not the first disk. */
+export function bootFirst(disks: readonly DiskReference[], system: VirtualSystem): DiskReference[] {
+  const order = system.BootOrderSection.map((section) => section['@vmw:instanceId']);
+  const boots = order.map((id) => disks.find(({ item }) => item === id)).find((disk) => disk !== undefined);
+  return boots === undefined ? [...disks] : [boots, ...disks.filter((disk) => disk !== boots)];
 }
 
 /** VirtualBox keeps the MAC addresses in its own settings, card by card. */

@@ -81,6 +81,8 @@ const virtualSystem = z.object({
       ExtraConfig: all(config),
     }),
   ),
+  /** VMware's: what the VM starts from, by the instance of its item. */
+  BootOrderSection: all(z.object({ '@vmw:instanceId': z.string().default('') })),
   Machine: first(vboxMachine),
   /** oVirt's kind of firmware. */
   BiosType: first(text),

@@ -77,6 +77,8 @@ export function macOf(text: string): string | undefined {
 
 /** What a disk of a system is made from: a disk of the disk section, or a file. */
 export interface DiskReference {
+  /** Of its item. */
+  item: string;
   kind: 'disk' | 'file';
   id: string;
 }
@@ -99,10 +101,11 @@ export function disksOf(items: readonly HardwareItem[]): DiskReference[] {
     ];
   };
   const disks = items.filter((item) => isOf('disk')(item) || isOf('logicalDisk')(item));
-  return sorted(disks, order).flatMap(({ HostResource: [place = ''] }) => {
+  return sorted(disks, order).flatMap((item) => {
+    const [place = ''] = item.HostResource;
     // `ovf:/disk/ID`, `ovf:disk/ID`, `/disk/ID`: all are in use.
     const [, kind, id = ''] = /^(?:ovf:)?\/{0,2}(disk|file)\/(.+)$/.exec(place) ?? [];
-    return kind === 'disk' || kind === 'file' ? { kind, id } : [];
+    return kind === 'disk' || kind === 'file' ? { item: idOf(item), kind, id } : [];
   });
 }
 

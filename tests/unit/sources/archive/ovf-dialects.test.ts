@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { diskItem, oneDiskOvf, scsiController } from '../../../support/ovf-texts.ts';
 import { readDescriptor } from '../../../../activities/sources/archive/ovf/descriptor.ts';
 
 const read = (text: string, wanted?: string) => readDescriptor(Buffer.from(text), 'web01.ovf', wanted);
@@ -207,6 +208,17 @@ describe('an OVF descriptor', () => {
 
   it('says nothing of firmware where it does not know', () => {
     expect(read(virtualBox.replace('<Firmware type="EFI"/>', ''))).not.toHaveProperty('firmware');
+  });
+
+  it('of VMware puts the disk first that its boot order names', () => {
+    const order = `<vmw:BootOrderSection vmw:instanceId="8" vmw:type="disk"><Info>Boot order</Info></vmw:BootOrderSection>`;
+    const text = oneDiskOvf('a.vmdk', 1, {
+      files: ['a', 'b'].map((id) => ({ id, href: `${id}.vmdk` })),
+      disks: ['a', 'b'].map((id) => ({ id, file: id, capacity: 2 ** 30 })),
+      items: [scsiController(3), diskItem(7, 'a', 3, 0), diskItem(8, 'b', 3, 1)].join('\n'),
+      system: order,
+    });
+    expect(read(text).disks.map(({ id }) => id)).toEqual(['b', 'a']);
   });
 
   it('in UTF-16 reads the same', () => {
