@@ -1,7 +1,7 @@
 import { openSourceFile } from '../image/formats/image-file.ts';
 import { extract, type ExtractJob } from './extract.ts';
 import { FileReader } from './file-reader.ts';
-import { chooseDisks, type DiskCandidate, diskHeadBytes, diskOf } from './find-disks.ts';
+import { chooseDisks, type DiskCandidate, diskHeadBytes, diskOf, isDescriptorName } from './find-disks.ts';
 import type { SkippedMember } from './members.ts';
 
 export interface ExtractedDisk extends DiskCandidate {
@@ -35,7 +35,7 @@ export async function extractDisks(
   const names = [...members, ...skipped].map(({ name }) => name);
   const inner = members.filter(({ file }) => file === undefined).map(({ name }) => `${name}/`);
   const descriptor = names.find(
-    (name) => /\.ovf$/i.test(name) && !inner.some((folder) => name.startsWith(folder)),
+    (name) => isDescriptorName(name) && !inner.some((folder) => name.startsWith(folder)),
   );
   if (descriptor !== undefined) return { disks: [], skipped, descriptor };
   const candidates: ExtractedDisk[] = [];

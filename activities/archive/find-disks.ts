@@ -12,6 +12,9 @@ import type { ArchiveMember } from './members.ts';
 /** How much of a member `diskOf` has to see. */
 export const diskHeadBytes = signatureBytes;
 
+/** An OVF descriptor by its name. macOS puts a `._web01.ovf` beside it, with what its own file system knew. */
+export const isDescriptorName = (name: string): boolean => /(^|\/)(?!\._)[^/]*\.ovf$/i.test(name);
+
 /** A member that is a disk by its content. */
 export interface DiskCandidate extends ArchiveMember {
   /** As its first bytes say; a fixed VHD looks raw. Probe the file before it is used. */

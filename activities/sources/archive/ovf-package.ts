@@ -47,15 +47,13 @@ export async function openPackage(
   const { archive, descriptor } = files;
   const bytes = await readSmall(files, descriptor, maxDescriptorBytes);
   const { manifest, findings } = await readManifest(files, wishes.verify);
-  if (manifest !== undefined) {
-    await requireFiles(files, manifest);
-    requireSame(descriptor, digestIn(manifest, descriptor.name), bytes);
-  }
+  const digests = manifest && (await digestsOf(files, manifest));
+  if (digests !== undefined) requireSame(descriptor, digestIn(digests, descriptor.name), bytes);
   const vm = readDescriptor(bytes, descriptor.name, wishes.system);
   const disks: PackageDisk[] = [];
   for (const [index, disk] of vm.disks.entries()) {
     const pieces = (await piecesOf(files, disk)).map((piece): PackagePiece =>
-      manifest === undefined ? piece : { ...piece, digest: digestIn(manifest, piece.name) },
+      digests === undefined ? piece : { ...piece, digest: digestIn(digests, piece.name) },
     );
     const { capacityBytes, file } = disk;
     const name = file === undefined ? `the blank disk ${disk.id}` : `${archive}: ${file.href}`;
@@ -103,20 +101,28 @@ async function readManifest(
   return { manifest: undefined, findings: [...findings, ignored] };
 }
 
-/** A manifest that speaks of what is not there was not made for this package, or the package is incomplete. */
-async function requireFiles({ archive, find }: PackageFiles, manifest: Manifest): Promise<void> {
-  for (const name of manifest.keys())
-    if ((await find(name)) === undefined)
+/**
+ * The digests by the names that the files really have. A manifest that speaks of what is not there was not made for
+ * this package, or the package is incomplete.
+ */
+async function digestsOf({ archive, find }: PackageFiles, manifest: Manifest): Promise<Manifest> {
+  const digests = new Map<string, Digest>();
+  for (const [name, digest] of manifest) {
+    const file = await find(name);
+    if (file === undefined)
       throw new LonghaulError('ARCHIVE_CHECKSUM', {
         found: `the manifest of ${archive} names ${name}, which is not there`,
         remedy: checkRemedy,
         details: { archive, file: name },
       });
+    // The name as it is goes before one that is merely like it.
+    if (name === file.name || !digests.has(file.name)) digests.set(file.name, digest);
+  }
+  return digests;
 }
 
-function digestIn(manifest: Manifest, name: string): Digest {
-  const alike = [...manifest].find(([known]) => known.toLowerCase() === name.toLowerCase());
-  const digest = manifest.get(name) ?? alike?.[1];
+function digestIn(digests: Manifest, name: string): Digest {
+  const digest = digests.get(name);
   if (digest !== undefined) return digest;
   throw new LonghaulError('ARCHIVE_CHECKSUM', {
     found: `the manifest leaves out ${name}: nobody would notice if it was changed`,
@@ -156,10 +162,9 @@ async function piecesOf({ archive, find }: PackageFiles, { file }: OvfDisk): Pro
     return [found];
   }
   const pieces: PackageFile[] = [];
-  for (;;) {
+  for (let total = 0; ;) {
     const name = `${href}.${String(pieces.length).padStart(9, '0')}`;
     const piece = await find(name);
-    const total = pieces.reduce((sum, { sizeBytes: bytes }) => sum + bytes, 0);
     const isWhole = sizeBytes === undefined ? pieces.length > 0 : total >= sizeBytes;
     if (piece === undefined && isWhole) {
       requireSize(archive, href, total, sizeBytes);
@@ -168,6 +173,7 @@ async function piecesOf({ archive, find }: PackageFiles, { file }: OvfDisk): Pro
     const last = pieces.at(-1);
     if (piece === undefined || (last !== undefined && last.sizeBytes !== chunkBytes)) throw missing(name);
     pieces.push(piece);
+    total += piece.sizeBytes;
   }
 }
 

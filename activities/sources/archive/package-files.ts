@@ -4,6 +4,7 @@ import { basename, dirname, join, posix } from 'node:path';
 import { hasErrno, LonghaulError } from '../../../contracts/errors.ts';
 import type { ImageWindow } from '../../../contracts/values.ts';
 import type { Digests } from '../../archive/digests.ts';
+import { isDescriptorName } from '../../archive/find-disks.ts';
 import type { SkippedMember, TarMember } from '../../archive/members.ts';
 import type { TarIndex } from '../../archive/tar-index.ts';
 import { Enclosure } from '../../image/enclosure.ts';
@@ -54,8 +55,9 @@ export async function tarPackage(
   if (name === undefined) return undefined;
   const directory = posix.dirname(name);
   const files = new Map(members.map((member) => [posix.relative(directory, member.name), member]));
+  const names = new Names(files.keys());
   const find = (wanted: string) => {
-    const found = namesOf(wanted, [...files.keys()]).find((one) => files.has(one));
+    const found = names.meantBy(wanted).find((one) => files.has(one));
     const member = found === undefined ? undefined : files.get(found);
     return Promise.resolve(
       found === undefined || member === undefined ? undefined : inTar(path, found, member),
@@ -91,8 +93,9 @@ export async function directoryPackage(
     const directory = isDirectory ? path : dirname(path);
     const names = await readdir(directory);
     const name = isDirectory ? onlyDescriptor(path, names) : basename(path);
+    const known = new Names(names);
     const find = async (wanted: string) => {
-      const file = await inDirectory(join(directory, name ?? ''), namesOf(wanted, names));
+      const file = await inDirectory(join(directory, name ?? ''), known.meantBy(wanted));
       const digests = file && digestsOf(file.path);
       return digests ? { ...file, digests } : file;
     };
@@ -122,7 +125,7 @@ async function inDirectory(descriptor: string, names: readonly string[]): Promis
 }
 
 function onlyDescriptor(archive: string, names: readonly string[]): string | undefined {
-  const descriptors = names.filter((name) => /\.ovf$/i.test(name));
+  const descriptors = names.filter(isDescriptorName);
   if (descriptors.length < 2) return descriptors[0];
   throw new LonghaulError('ARCHIVE_AMBIGUOUS', {
     found: `${archive} has ${descriptors.length} descriptors: ${descriptors.join(', ')}`,
@@ -131,11 +134,24 @@ function onlyDescriptor(archive: string, names: readonly string[]): string | und
   });
 }
 
-/** What may be meant by a name: itself, what its escapes stand for, and what differs from it in case only. */
-function namesOf(wanted: string, names: readonly string[]): string[] {
-  const plain = [wanted, ...decoded(wanted)].map((name) => posix.normalize(name));
-  const alike = names.filter((name) => plain.some((one) => one.toLowerCase() === name.toLowerCase()));
-  return [...new Set([...plain, ...alike])];
+/** The names of a package's files. */
+class Names {
+  readonly #byLowerCase = new Map<string, string[]>();
+
+  constructor(names: Iterable<string>) {
+    for (const name of names) {
+      const alike = this.#byLowerCase.get(name.toLowerCase());
+      if (alike === undefined) this.#byLowerCase.set(name.toLowerCase(), [name]);
+      else alike.push(name);
+    }
+  }
+
+  /** What may be meant by a name: itself, what its escapes stand for, and what differs from it in case only. */
+  meantBy(wanted: string): string[] {
+    const plain = [wanted, ...decoded(wanted)].map((name) => posix.normalize(name));
+    const alike = plain.flatMap((name) => this.#byLowerCase.get(name.toLowerCase()) ?? []);
+    return [...new Set([...plain, ...alike])];
+  }
 }
 
 function decoded(href: string): string[] {

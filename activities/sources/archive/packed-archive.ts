@@ -4,7 +4,7 @@ import type { ArchiveSourceSpec } from '../../../contracts/spec.ts';
 import type { AcquiredDisk, FileIdentity, RemoteDisk } from '../../../contracts/values.ts';
 import { extract, type ExtractJob } from '../../archive/extract.ts';
 import { extractDisks } from '../../archive/extract-disks.ts';
-import { diskHeadBytes, diskOf } from '../../archive/find-disks.ts';
+import { diskHeadBytes, diskOf, isDescriptorName } from '../../archive/find-disks.ts';
 import { kindBytes, kindOfHead } from '../../archive/kinds.ts';
 import { ArchiveBudget, type ArchiveLimits } from '../../archive/limits.ts';
 import type { OpenMember } from '../../archive/members.ts';
@@ -39,7 +39,7 @@ async function beginningOf(path: string, { limits, signal }: Reading): Promise<B
   const budget = new ArchiveBudget(path, archiveBytes, limits);
   let beginning: Beginning | undefined;
   for await (const member of readMembers({ path, budget, signal, onSkipped: () => undefined })) {
-    if (/\.ovf$/i.test(member.name)) return { descriptor: member.name, bytes: await startOf(member) };
+    if (isDescriptorName(member.name)) return { descriptor: member.name, bytes: await startOf(member) };
     const head = await member.head(diskHeadBytes);
     const { compression, container } = kindOfHead(head);
     if (diskOf(member, head) === undefined && compression === 'none' && container === 'none') continue;

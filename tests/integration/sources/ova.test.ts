@@ -158,6 +158,36 @@ describe('an OVA', () => {
     }
   });
 
+  it('may have what macOS puts beside each file', async () => {
+    const { source, ova } = await prepare();
+    await writeFile(join(source, '._web01.ovf'), 'Mac OS X');
+    const descriptor = oneDiskOvf(vmdk, sizeBytes);
+    await writeOva(ova, { directory: source, descriptor, files: ['._web01.ovf', vmdk] });
+    expect((await archiveVm({ path: ova }).describe()).vm.cpus).toBe(2);
+  });
+
+  it.each([
+    ['./', (name: string) => `./${name}`],
+    ['capitals', (name: string) => name.toUpperCase()],
+    ['escapes', (name: string) => name.replace('-', '%2D')],
+  ])('may have a manifest that writes names with %s', async (_how, written) => {
+    const manifest = (lines: string[]) =>
+      lines.map((line) => line.replace(/\((.*)\)/, (_all, name: string) => `(${written(name)})`));
+    const { ova } = await ovaOf({ manifest });
+    expect(await archiveVm({ path: ova }).acquire()).toHaveLength(1);
+  });
+
+  it('may have thousands of files, each in the manifest', { timeout: 60_000 }, async () => {
+    const { source, ova } = await prepare();
+    const names = Array.from({ length: 8000 }, (_, index) => `notes-${index}.txt`);
+    await Promise.all(names.map((name) => writeFile(join(source, name), '')));
+    const descriptor = oneDiskOvf(vmdk, sizeBytes);
+    await writeOva(ova, { directory: source, descriptor, files: [vmdk, ...names] });
+    const begin = performance.now();
+    await archiveVm({ path: ova }).describe();
+    expect(performance.now() - begin).toBeLessThan(3000);
+  });
+
   it('may lie behind a link, in a directory too', async () => {
     const { source, directory } = await prepare();
     await writePackage({ directory: source, descriptor: oneDiskOvf(vmdk, sizeBytes), files: [vmdk] });
