@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ErrorCode } from '../../../contracts/error-codes.ts';
 import { LonghaulError } from '../../../contracts/errors.ts';
 import type { ArchiveSourceSpec } from '../../../contracts/spec.ts';
 import type { AcquiredDisk, SourceVm } from '../../../contracts/values.ts';
@@ -62,7 +63,7 @@ export function createArchiveSource(deps: SourceDeps): Source<'archive'> {
         const { path, transfer } = await fetchArchive(request, source.url, options, deps);
         const disks = await acquireLocal(source, path, options).catch(async (error: unknown) => {
           // Somebody may put a better one there before the next try.
-          if (!io.signal.aborted) await askAgain(work, 0);
+          if (error instanceof LonghaulError && ofBytes.includes(error.code)) await askAgain(work, 0);
           throw error;
         });
         return disks.map((disk) => (disk.index === 0 ? { ...disk, transfer } : disk));
@@ -70,6 +71,19 @@ export function createArchiveSource(deps: SourceDeps): Source<'archive'> {
     },
   };
 }
+
+/** The bytes that were fetched are to blame. */
+const ofBytes: readonly ErrorCode[] = [
+  'ARCHIVE_CHECKSUM',
+  'ARCHIVE_DAMAGED',
+  'ARCHIVE_HOSTILE',
+  'ARCHIVE_INCOMPLETE',
+  'ARCHIVE_UNSUPPORTED',
+  'IMAGE_CORRUPT',
+  'IMAGE_TRUNCATED',
+  'OVF_INVALID',
+  'OVF_UNSUPPORTED',
+];
 
 function limitsFor({ limits }: ArchiveSourceSpec): ArchiveLimits {
   const given = Object.entries(limits).filter((entry) => typeof entry[1] === 'number');

@@ -10,7 +10,7 @@ import { oneDiskOvf } from '../../support/ovf-texts.ts';
 import { makeTar } from '../../support/tar-member.ts';
 import { WebServer } from '../../support/web-server.ts';
 import { sha256 } from '../image/variants.ts';
-import { contentOf, ovaOf, prepare, sizeBytes, vmdk } from './ova-package.ts';
+import { contentOf, ovaOf, prepare, refusal, sizeBytes, vmdk } from './ova-package.ts';
 
 let directory: string;
 let server: WebServer;
@@ -54,6 +54,16 @@ describe('an OVA on a web server', () => {
     expect(await archiveVm({ url: server.url('late.ova') }, { transfer }).describe()).toMatchObject(
       described,
     );
+  });
+
+  it('is not asked for again when it was only not clear what is meant in it', async () => {
+    const { ova } = await ovaOf();
+    await copyFile(ova, join(server.folder, 'unclear.ova'));
+    const vm = archiveVm({ url: server.url('unclear.ova'), system: 'other' }, { transfer });
+    expect((await refusal(vm.acquire())).code).toBe('ARCHIVE_AMBIGUOUS');
+    const before = (await server.requests()).length;
+    expect((await refusal(vm.acquire())).code).toBe('ARCHIVE_AMBIGUOUS');
+    expect((await server.requests()).length).toBe(before);
   });
 
   it('is fetched, compared with its manifest, and used where it was fetched to', async () => {
