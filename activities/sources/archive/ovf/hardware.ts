@@ -1,3 +1,4 @@
+import { LonghaulError } from '../../../../contracts/errors.ts';
 import { macAddress } from '../../../../contracts/spec-atoms.ts';
 import type { HardwareItem, VirtualSystem } from './envelope.ts';
 import { bytesOf } from './units.ts';
@@ -105,7 +106,17 @@ export function disksOf(items: readonly HardwareItem[]): DiskReference[] {
     const [place = ''] = item.HostResource;
     // `ovf:/disk/ID`, `ovf:disk/ID`, `/disk/ID`: all are in use.
     const [, kind, id = ''] = /^(?:ovf:)?\/{0,2}(disk|file)\/(.+)$/.exec(place) ?? [];
-    return kind === 'disk' || kind === 'file' ? { item: idOf(item), kind, id } : [];
+    return kind === 'disk' || kind === 'file' ? { item: idOf(item), kind, id } : elsewhere(place);
+  });
+}
+
+/** An item that names nothing has no disk in it. */
+function elsewhere(place: string): [] {
+  if (place === '') return [];
+  throw new LonghaulError('OVF_UNSUPPORTED', {
+    found: `the descriptor has a hard disk at ${JSON.stringify(place.slice(0, 200))}, which is no disk or file of its package`,
+    remedy: 'Export the VM again with that disk, or take its item out of the descriptor.',
+    details: { place },
   });
 }
 

@@ -82,6 +82,12 @@ describe('the VMs of a descriptor', () => {
 });
 
 describe('the disks of a descriptor', () => {
+  it('are refused when one is at a place that is not understood', () =>
+    expect(refusal(plain.replace('ovf:/disk/vmdisk1', 'pool/volume7'))).toMatchObject({
+      code: 'OVF_UNSUPPORTED',
+      found: expect.stringContaining('pool/volume7') as string,
+    }));
+
   it('follow their controllers: IDE, SCSI, SATA, NVMe, each by address', () => {
     const controller = (id: number, type: number, address: number, subtype = 'x') =>
       item({ Address: address, InstanceID: id, ResourceSubType: subtype, ResourceType: type });
