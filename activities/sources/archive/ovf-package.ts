@@ -93,12 +93,15 @@ async function readManifest(
     };
   }
   if (verify) return { manifest: parseManifest(bytes.toString('utf8'), file.name), findings };
-  const ignored = warning(
+  return { manifest: undefined, findings: [...findings, manifestIgnored(archive)] };
+}
+
+export function manifestIgnored(archive: string): Finding {
+  return warning(
     'manifest-ignored',
     `the spec says that ${archive} is not to be compared with its manifest`,
     'A disk that was damaged or changed on its way is not noticed. Set source.verify to true where you can.',
   );
-  return { manifest: undefined, findings: [...findings, ignored] };
 }
 
 /**
@@ -186,7 +189,11 @@ function requireSize(archive: string, name: string, actual: number, stated: numb
   });
 }
 
-function vmFindings({ archive, skipped }: PackageFiles, vm: OvfVm): Finding[] {
+/** What is to be told of a VM that a descriptor in `archive` describes. */
+export function vmFindings(
+  { archive, skipped }: Pick<PackageFiles, 'archive' | 'skipped'>,
+  vm: OvfVm,
+): Finding[] {
   const facts = [
     vm.osType,
     vm.cpus === undefined ? undefined : `${vm.cpus} CPU${vm.cpus === 1 ? '' : 's'}`,

@@ -20,7 +20,7 @@ import type { ArchiveDescription } from './archive-source.ts';
 import { readDescriptor } from './ovf/descriptor.ts';
 import { maxDescriptorBytes } from './ovf/xml.ts';
 import { acquireDisks, type AcquireOptions } from './ovf-disks.ts';
-import { openPackage } from './ovf-package.ts';
+import { manifestIgnored, openPackage, vmFindings } from './ovf-package.ts';
 import { directoryPackage } from './package-files.ts';
 
 /** Archives whose members cannot be used where they lie: compressed ones, zips, tars with sparse files. */
@@ -76,7 +76,8 @@ export async function describePacked(
       const name = `${path}: ${file?.href ?? id}`;
       return { index, name, virtualSizeBytes: capacityBytes ?? file?.sizeBytes ?? 0 };
     });
-    return { vm, remoteDisks };
+    const findings = source.verify ? [] : [manifestIgnored(path)];
+    return { vm, remoteDisks, findings: [...findings, ...vmFindings({ archive: path, skipped: [] }, vm)] };
   }
   const later = info(
     'known-once-unpacked',

@@ -122,6 +122,14 @@ describe('an OVF package in a compressed tar', () => {
 
   const changed = (bytes: Buffer) => Buffer.from(bytes.fill(1, 70_000, 70_001));
 
+  it('is described in words before it is unpacked, and that it is not to be compared', async () => {
+    const { path } = await packed();
+    expect((await archiveVm({ path, verify: false }).describe()).findings).toMatchObject([
+      { code: 'manifest-ignored' },
+      { code: 'described' },
+    ]);
+  });
+
   it('is one too when its descriptor comes behind the disk, and is unpacked once', async () => {
     const { path, raw } = await packed(undefined, (names) => names.toReversed());
     const vm = archiveVm({ path });
