@@ -29,7 +29,7 @@ async function ovaOfGuest(): Promise<string> {
 describe('a guest in an OVA', () => {
   afterEach(() => host.remove('e2e-ova'));
 
-  it('is a domain that boots, as its descriptor says', { retry: bootRetries }, async () => {
+  it('is a domain that boots, with the network card of its descriptor', { retry: bootRetries }, async () => {
     const ova = await ovaOfGuest();
     const report = await host.migrate('e2e-ova', [ova], ['--memory', '512', '--cpus', '1']);
     expect(report).toMatchObject({

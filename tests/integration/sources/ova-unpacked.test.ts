@@ -19,9 +19,11 @@ describe('disks of an OVA that have to be unpacked', () => {
     return made;
   };
   const chunkBytes = 300_000;
-  const chunkedOva = async (change: (names: string[]) => string[] = (names) => names, more = '') => {
+  const chunkedOva = async (change: (names: string[]) => string[] = (names) => names, isGzip = false) => {
     const made = await prepare();
-    const whole = await readFile(join(made.source, vmdk));
+    const disk = await readFile(join(made.source, vmdk));
+    const whole = isGzip ? gzipSync(disk) : disk;
+    const more = isGzip ? 'ovf:compression="gzip"' : '';
     const names: string[] = [];
     for (let at = 0; at < whole.length; at += chunkBytes) {
       const name = `${vmdk}.${String(names.length).padStart(9, '0')}`;
@@ -65,6 +67,12 @@ describe('disks of an OVA that have to be unpacked', () => {
     const { ova, raw } = await chunkedOva();
     const vm = archiveVm({ path: ova });
     const [disk] = await vm.acquire();
+    expect(await contentOf(disk)).toBe(await sha256(raw));
+  });
+
+  it('are put together from their pieces, and unpacked', async () => {
+    const { ova, raw } = await chunkedOva(undefined, true);
+    const [disk] = await archiveVm({ path: ova }).acquire();
     expect(await contentOf(disk)).toBe(await sha256(raw));
   });
 
