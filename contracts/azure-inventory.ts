@@ -63,6 +63,8 @@ export interface AzureMachine {
   size: string;
   cpus?: number;
   memoryMiB?: number;
+  /** Whether the size takes Premium SSDs. */
+  premiumStorage?: boolean;
   /** `TrustedLaunch`, `ConfidentialVM`. */
   securityType?: string;
   secureBoot: boolean;
@@ -97,6 +99,8 @@ export interface AzureDisk {
   sharedWith: string[];
   /** Azure's `networkAccessPolicy` and `publicNetworkAccess` together. */
   exportFrom: 'anywhere' | 'private-endpoints' | 'nowhere';
+  /** A signed address is not enough: who reads has to be logged in too. */
+  exportNeedsLogin?: boolean;
 }
 
 export interface AzureNic {

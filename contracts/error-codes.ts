@@ -41,6 +41,7 @@ export const errorCodes = {
   AZURE_DENIED: { retryable: false, summary: 'Azure does not allow the account to do that' },
   AZURE_THROTTLED: { retryable: true, summary: 'Azure keeps asking for fewer requests' },
   AZURE_FAILED: { retryable: true, summary: 'A request to Azure failed' },
+  AZURE_ACCESS_LIMIT: { retryable: true, summary: 'Too many snapshots of the disk are being read' },
   AZURE_VM_UNSUPPORTED: {
     retryable: false,
     summary: 'The VM has something that cannot be taken out of Azure as it is',

@@ -14,7 +14,7 @@ import { convertDisk } from '../activities/image/convert-disk.ts';
 import { preflight } from '../activities/preflight/preflight.ts';
 import { discardWork, finish } from '../activities/report/finish.ts';
 import { listAzureVms, sendable } from '../activities/sources/azure/inventory.ts';
-import { createSources } from '../activities/sources/registry.ts';
+import { createSources, type SourceOf } from '../activities/sources/registry.ts';
 import { sourceRequest, type SourceDeps } from '../activities/sources/source.ts';
 import { LonghaulError } from '../contracts/errors.ts';
 import type { HostActivities, StepContext, StepName, UndoActivities } from '../contracts/steps.ts';
@@ -27,6 +27,7 @@ import type { WorkerOptions } from './options.ts';
 export interface HostPlane {
   steps: HostActivities;
   undo: UndoActivities;
+  sourceOf: SourceOf;
   /** Steps running now in this process, compensations not counted. */
   running: () => number;
   /** Ends what outlives a step, at the end of the worker. */
@@ -151,6 +152,7 @@ export function createHostActivities(
   return {
     steps,
     undo,
+    sourceOf,
     running: () => running,
     close: () => guest.close().finally(() => transfer.close()),
   };

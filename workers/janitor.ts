@@ -4,6 +4,7 @@ import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { undefineAbandoned } from '../activities/domain/define.ts';
 import { listIfThere } from '../activities/host/read-if-there.ts';
 import { WorkDir } from '../activities/host/work-dir.ts';
+import { type SourceOf, sourceKinds } from '../activities/sources/registry.ts';
 import { discardFetched } from '../activities/transfer/fetched-disk.ts';
 import { hasErrno, messageOf } from '../contracts/errors.ts';
 import type { RunRef } from '../contracts/values.ts';
@@ -13,17 +14,22 @@ interface JanitorOptions {
   client: Client;
   stateDir: string;
   libvirtUri: string;
+  sourceOf: SourceOf;
   log: Logger;
 }
 
+/** A worker must not be kept from its start by a source that is away. */
+const releaseLimitMs = 120_000;
+
 /**
- * Removes what dead runs left on this host: overlays, partial files and everything they noted, and the domain
+ * Removes what dead runs left at their sources and on this host: snapshots, overlays, partial files and everything they noted, and the domain
  * of one that was given up without being undone, as when its host was away or it was terminated. A run is
  * dead when the server that it belongs to says so; reports, logs and finished disks stay, those too that
  * were to be purged: only the run knew its operator's last word. Children of dead workers need no care, they
  * died with them.
  */
-export async function removeLeftovers({ client, stateDir, libvirtUri, log }: JanitorOptions): Promise<void> {
+export async function removeLeftovers(options: JanitorOptions): Promise<void> {
+  const { client, stateDir, libvirtUri, log } = options;
   if (!(await knowsThisState(client, stateDir))) {
     log.warn(
       { stateDir },
@@ -36,6 +42,7 @@ export async function removeLeftovers({ client, stateDir, libvirtUri, log }: Jan
       const fate = await fateOf(client, run);
       if (fate === 'alive') continue;
       const workDir = new WorkDir(stateDir, run);
+      await releaseSources(workDir, fate, options);
       if (!(await workDir.hasLeftovers())) continue;
       if (fate === 'given up') await undefineAbandoned(run, { host: { stateDir, libvirtUri } }, log);
       await discardFetched(workDir, { keepWhole: true });
@@ -46,6 +53,27 @@ export async function removeLeftovers({ client, stateDir, libvirtUri, log }: Jan
       log.warn(
         { migration: run.migrationId, reason: messageOf(error) },
         'leftovers could not be removed; tried again at the next start',
+      );
+    }
+  }
+}
+
+/** What the run made at its source, and a VM there that it stopped. What cannot be reached is for the next start. */
+async function releaseSources(
+  work: WorkDir,
+  fate: 'given up' | 'over',
+  { sourceOf, log }: Pick<JanitorOptions, 'sourceOf' | 'log'>,
+): Promise<void> {
+  const migration = work.run.migrationId;
+  const io = { signal: AbortSignal.timeout(releaseLimitMs), report: () => undefined, log };
+  for (const kind of sourceKinds) {
+    try {
+      const released = await sourceOf(kind).releaseAbandoned?.(work, { givenUp: fate === 'given up' }, io);
+      if (released) log.info({ migration, kind }, 'gave back at its source what an ended run had there');
+    } catch (error) {
+      log.warn(
+        { migration, kind, reason: messageOf(error) },
+        'what an ended run made at its source could not be removed; tried again at the next start',
       );
     }
   }

@@ -52,10 +52,10 @@ export async function startWorker(options: WorkerOptions, log: Logger): Promise<
   await mkdir(options.stateDir, { recursive: true, mode: 0o700 });
   const { native, client, close } = await connect(options);
   try {
-    await removeLeftovers({ client, ...options, log });
     const slots = slotsFor(options.configuredSlots, readHostMemory());
     const signal: ProgressSignal = (...progress) => signalProgress(client, ...progress);
     const host = createHostActivities(options, slots, log, signal);
+    await removeLeftovers({ client, ...options, sourceOf: host.sourceOf, log });
     const shared = {
       connection: native,
       namespace: options.temporal.namespace,

@@ -25,3 +25,23 @@ export async function sideBySide<T, R>(
   if (stop.signal.aborted) throw stop.signal.reason;
   return Promise.all(work);
 }
+
+/**
+ * Does the same with all of them at once. One that fails does not keep the others from being done.
+ *
+ * @throws what the first of them failed with
+ */
+export async function eachOfAll<T>(items: readonly T[], each: (item: T) => Promise<void>): Promise<void> {
+  throwFirst(await Promise.allSettled(items.map(each)));
+}
+
+/** Does one after the other, whether or not one before failed. @throws what the first failed with */
+export async function oneByOne(steps: readonly (() => Promise<void>)[]): Promise<void> {
+  const done: PromiseSettledResult<void>[] = [];
+  for (const step of steps) done.push(...(await Promise.allSettled([step()])));
+  throwFirst(done);
+}
+
+function throwFirst(done: readonly PromiseSettledResult<void>[]): void {
+  for (const one of done) if (one.status === 'rejected') throw one.reason;
+}

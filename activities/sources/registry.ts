@@ -6,6 +6,8 @@ import type { Source, SourceDeps } from './source.ts';
 
 export type SourceOf = <K extends SourceKind>(kind: K) => Source<K>;
 
+export const sourceKinds: readonly SourceKind[] = ['image', 'azure'];
+
 /** Every kind of source there is; a new one is a folder and a line here. */
 export function createSources(deps: SourceDeps): SourceOf {
   const sources: { [K in SourceKind]: Source<K> } = {

@@ -83,4 +83,12 @@ export interface Source<K extends SourceKind = SourceKind> {
    * run, when `restart`. Of a source without it nothing is made anywhere. Nothing there is no error.
    */
   release?(request: SourceRequest<K>, work: WorkDir, wishes: { restart: boolean }, io: StepIo): Promise<void>;
+
+  /**
+   * The same as `release` for a run that has ended and is not asked about any more, by what it noted in `work`. A VM
+   * that was stopped for it is started again when the run was given up and its spec did not forbid that.
+   *
+   * @returns whether there was anything to do
+   */
+  releaseAbandoned?(work: WorkDir, end: { givenUp: boolean }, io: StepIo): Promise<boolean>;
 }

@@ -59,13 +59,15 @@ async function reaped(flags: ReapFlags, client: LonghaulClient, terminal: Termin
   const login = await loginOf(flags);
   const subscription = await subscriptionOf(flags.subscription);
   const { connectAzure } = await import('../../activities/sources/azure/connect.ts');
-  const { listLeftovers, removeLeftover } = await import('../../activities/sources/azure/leftovers.ts');
+  const { leftoverKinds, listLeftovers, removeLeftover } =
+    await import('../../activities/sources/azure/leftovers.ts');
   const { deps, io } = await azureAccess(terminal);
   const azure = await connectAzure({ cloud: flags.cloud, login }, deps, io);
   const compute = await azure.compute(subscription);
 
   const rows: LeftoverRow[] = [];
-  for (const leftover of await listLeftovers(azure, compute)) {
+  const lists = await Promise.all(leftoverKinds.map((kind) => listLeftovers(kind, { azure, compute })));
+  for (const leftover of lists.flat()) {
     const state = await client.runState(leftover.run);
     const wanted = state === 'over' || (state === 'unknown' && flags.unknown === true);
     if (!wanted || flags.delete !== true) rows.push({ ...leftover, state, fate: 'kept' });
@@ -75,7 +77,7 @@ async function reaped(flags: ReapFlags, client: LonghaulClient, terminal: Termin
 
   async function removed(leftover: Leftover, state: LeftoverRow['state']): Promise<LeftoverRow> {
     try {
-      await removeLeftover(azure, compute, leftover, io.signal);
+      await removeLeftover(leftover, { azure, compute, io });
       return { ...leftover, state, fate: 'removed' };
     } catch (error) {
       io.signal.throwIfAborted();

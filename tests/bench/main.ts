@@ -6,7 +6,7 @@ import { machineFacts } from '../support/machine-facts.ts';
 import { tableOf, type Figure } from './figure.ts';
 import { conversionFigures } from './figures/conversion.ts';
 import { controlPlaneFigures } from './figures/control-plane.ts';
-import { convertFigures } from './figures/convert.ts';
+import { convertFigures, parallelFigures } from './figures/convert.ts';
 import { extractFigures } from './figures/extract.ts';
 import { inventoryFigures } from './figures/inventory.ts';
 import { memoryFigures } from './figures/memory.ts';
@@ -28,6 +28,7 @@ const groups = {
   extract: extractFigures,
   inventory: (_scratch, say) => inventoryFigures(say),
   memory: memoryFigures,
+  parallel: parallelFigures,
   migration: migrationFigures,
   ova: ovaFigures,
   transfer: transferFigures,

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { WorkDir } from '../../activities/host/work-dir.ts';
 import { removeLeftovers } from '../../workers/janitor.ts';
 import { createLogger } from '../../workers/logging.ts';
+import { testSources } from '../support/sources.ts';
 import { temporalBinary } from '../support/temporal.ts';
 
 let environment: TestWorkflowEnvironment;
@@ -24,7 +25,13 @@ beforeEach(async () => {
 afterEach(() => rm(stateDir, { recursive: true }));
 
 const clean = (libvirtUri = 'test:///default') =>
-  removeLeftovers({ client: environment.client, stateDir, libvirtUri, log: createLogger('silent') });
+  removeLeftovers({
+    client: environment.client,
+    stateDir,
+    libvirtUri,
+    sourceOf: testSources(),
+    log: createLogger('silent'),
+  });
 
 /** A migration that some worker began: a running workflow, an overlay, a partial file on the target, a report. */
 async function begunMigration() {

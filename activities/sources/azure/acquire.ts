@@ -1,4 +1,3 @@
-import { LonghaulError } from '../../../contracts/errors.ts';
 import type { AcquiredDisk } from '../../../contracts/values.ts';
 import { sideBySide } from '../../host/side-by-side.ts';
 import type { StepIo } from '../../host/step-io.ts';
@@ -9,12 +8,10 @@ import { Room } from '../../transfer/room.ts';
 import { limitsOf } from '../../transfer/transfer-plane.ts';
 import type { SourceDeps, SourceRequest } from '../source.ts';
 import { connectAzure } from './connect.ts';
-import { deleteMade } from './release.ts';
+import { freezeDisks } from './freeze.ts';
 import { readMade } from './made.ts';
-import { isRunning, stopVm } from './power.ts';
-import { restorePointDisks } from './restore-point.ts';
 import { openSnapshot } from './snapshot-source.ts';
-import { type FreezeRequest, type FrozenDisk, snapshotDisks } from './snapshots.ts';
+import type { FreezeRequest } from './snapshots.ts';
 
 /** The service gives a digest with a range of at most 4 MiB. */
 const chunkBytes = 4 * 1024 ** 2;
@@ -32,7 +29,7 @@ export async function acquireDisks(
   const here = await allFetched(work);
   if (here) return opened(here, io);
 
-  const frozen = await freeze(await freezeRequest(request, work, deps, io));
+  const frozen = await freezeDisks(await freezeRequest(request, work, deps, io));
   const { dispatcher } = deps.transfer;
   const options = fetchOptions(request, deps);
   const fetched = await sideBySide(frozen, io, (disk, own) =>
@@ -70,37 +67,13 @@ export function fetchOptions({ maxBytesPerSecond }: SourceRequest<'azure'>, { tr
   return { connections: transfer.connections, chunkBytes, limits, room: new Room() };
 }
 
-/** All disks as of one moment, of a VM that runs or does not, as the spec wants it. */
-async function freeze(request: FreezeRequest): Promise<FrozenDisk[]> {
-  const { azure, compute, source, work, io } = request;
-  const { collection } = await readMade(work);
-  const running = await isRunning(azure, compute, source);
-  // A VM that stops in the middle of a migration stays one that was taken while it ran.
-  if (collection !== undefined || (running && source.whenRunning === 'snapshot'))
-    return restorePointDisks(request);
-  if (running && source.whenRunning === 'refuse')
-    throw new LonghaulError('SOURCE_RUNNING', {
-      found: `${source.vm} is running, and source.whenRunning is "refuse"`,
-      remedy:
-        'Stop it, or set source.whenRunning to "stop" (stopped for the migration) or "snapshot" (its disks as of one moment).',
-    });
-  if (running) await stopVm(azure, compute, source, work, io);
-  const frozen = await snapshotDisks(request);
-  if (!(await isRunning(azure, compute, source))) return frozen;
-  // One disk may be older than the other: better none than these.
-  await deleteMade(request);
-  throw new LonghaulError('SOURCE_CHANGED', {
-    found: `${source.vm} was started while snapshots of its disks were taken`,
-    remedy: 'Stop it, or have it stopped (source.whenRunning), then retry.',
-  });
-}
-
+/** All disks, when they are here as they were frozen together. */
 async function allFetched(work: WorkDir): Promise<FetchedDisk[] | undefined> {
-  const { disks } = await readMade(work);
-  if (disks === undefined) return undefined;
-  const found = await Promise.all(Array.from({ length: disks }, (_, index) => fetchedDisk(work, index)));
-  const whole = found.filter((disk) => disk !== undefined);
-  return whole.length === disks ? whole : undefined;
+  const { frozen } = await readMade(work);
+  if (frozen === undefined) return undefined;
+  const found = await Promise.all(frozen.map((_, index) => fetchedDisk(work, index)));
+  const whole = found.filter((disk, index) => disk?.transfer.identity === frozen[index]?.id);
+  return whole.length === frozen.length ? whole.filter((disk) => disk !== undefined) : undefined;
 }
 
 /** What was fetched is raw, whatever a guest wrote into its first sector. */

@@ -4,8 +4,9 @@ import type { WorkDir } from '../../host/work-dir.ts';
 import type { Source, SourceDeps } from '../source.ts';
 import { acquireDisks } from './acquire.ts';
 import { describeVm } from './describe.ts';
+import { isNoted } from './made.ts';
 import { resyncDisks } from './resync.ts';
-import { releaseVm } from './release.ts';
+import { releaseAbandonedVm, releaseVm } from './release.ts';
 
 /** VMs of Azure. Their disks are fetched from snapshots, which are gone afterwards. */
 export function createAzureSource(deps: SourceDeps): Source<'azure'> {
@@ -14,6 +15,8 @@ export function createAzureSource(deps: SourceDeps): Source<'azure'> {
     describe: (request, io) => describeVm(request, deps, io),
     acquire: (request, work, io) => alone(work, io, () => acquireDisks(request, work, deps, io)),
     resync: (request, work, round, io) => alone(work, io, () => resyncDisks(request, work, round, deps, io)),
+    releaseAbandoned: async (work, end, io) =>
+      (await isNoted(work)) && alone(work, io, () => releaseAbandonedVm(work, end, deps, io)),
     release: (request, work, wishes, io) => alone(work, io, () => releaseVm(request, work, wishes, deps, io)),
   };
 }

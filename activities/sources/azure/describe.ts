@@ -1,4 +1,5 @@
 import type { ComputeManagementClient } from '@azure/arm-compute';
+import { z } from 'zod';
 import type { AzureMachine } from '../../../contracts/azure-inventory.ts';
 import { blocker, warning } from '../../../contracts/findings.ts';
 import { LonghaulError } from '../../../contracts/errors.ts';
@@ -7,6 +8,7 @@ import type { Finding, RemoteDisk, SourceVm } from '../../../contracts/values.ts
 import type { StepIo } from '../../host/step-io.ts';
 import { generatedMac } from '../mac.ts';
 import type { Described, SourceDeps, SourceRequest } from '../source.ts';
+import { mostReadOfDisk, revokeOthers } from './access.ts';
 import { connectAzure, type AzureConnection } from './connect.ts';
 import { findingsOfMachine } from './findings.ts';
 import { listAll, parseAnswer } from './listing.ts';
@@ -20,6 +22,7 @@ import {
   nicResource,
   resourceGroupOf,
   snapshotResource,
+  type SnapshotResource,
   vmResource,
   type VmResource,
 } from './resources.ts';
@@ -42,15 +45,15 @@ export async function describeVm(
   io.report(`reading ${source.vm} in Azure`);
   const machine = await readMachine(azure, compute, source);
   io.report('looking at what may be done in Azure');
-  const [permissions, leftovers] = await Promise.all([
+  const [permissions, snapshots] = await Promise.all([
     findingsOfPermissions(azure, source, machine),
-    findingsOfLeftovers(azure, compute, machine, request),
+    findingsOfSnapshots(azure, compute, machine, request),
   ]);
   return {
     vm: sourceVmOf(request.name, machine),
     disks: [],
     remoteDisks: machine.disks.map(remoteDiskOf),
-    findings: [...findingsOfMachine(machine, source), ...permissions, ...leftovers],
+    findings: [...findingsOfMachine(machine, source), ...permissions, ...snapshots],
   };
 }
 
@@ -199,38 +202,55 @@ async function findingOfGroup(
   }
 }
 
-/** Snapshots of the VM's disks that another run left. */
-async function findingsOfLeftovers(
+/** Snapshots of the VM's disks that are not of this run: left by another one, or in use. */
+async function findingsOfSnapshots(
   azure: AzureConnection,
   compute: ComputeManagementClient,
   machine: AzureMachine,
   { source, run }: SourceRequest<'azure'>,
 ): Promise<Finding[]> {
   const own = new Set(machine.disks.flatMap(({ id }) => (id === undefined ? [] : idKey(id))));
+  const doing = `list the snapshots in ${source.resourceGroup}`;
   try {
-    const snapshots = await listAll(
-      azure,
-      `list the snapshots in ${source.resourceGroup}`,
-      snapshotResource,
-      () => compute.snapshots.listByResourceGroup(source.resourceGroup),
+    const all = await listAll(azure, doing, z.unknown(), () =>
+      compute.snapshots.listByResourceGroup(source.resourceGroup),
     );
-    const left = snapshots.filter(
-      ({ tags = {}, creationData }) =>
-        tags[tagNames.migration] !== undefined &&
-        tags[tagNames.run] !== run.runId &&
-        own.has(idKey(creationData?.sourceResourceId ?? '')),
-    );
-    if (left.length === 0) return [];
-    return [
-      warning(
-        'leftover-snapshots',
-        `${left.length} snapshot${left.length === 1 ? '' : 's'} of this VM that Longhaul made for another run ${left.length === 1 ? 'is' : 'are'} there: ${left.map(({ name }) => name).join(', ')}`,
-        'They cost money and count towards the limits of the disk. longhaul reap azure lists and removes those that nothing uses.',
-      ),
-    ];
+    // Those of others are none of ours, whatever they look like.
+    const others = all
+      .flatMap((item) => snapshotResource.safeParse(item).data ?? [])
+      .filter(({ creationData }) => own.has(idKey(creationData?.sourceResourceId ?? '')))
+      .filter(({ tags = {} }) => tags[tagNames.run] !== run.runId);
+    return [...leftBehind(others), ...inUse(others)];
   } catch (error) {
     // That reading snapshots is not allowed is said by the permissions.
     if (isDenied(error)) return [];
     throw error;
   }
+}
+
+function leftBehind(snapshots: readonly SnapshotResource[]): Finding[] {
+  const left = snapshots.filter(({ tags = {} }) => tags[tagNames.migration] !== undefined);
+  if (left.length === 0) return [];
+  return [
+    warning(
+      'leftover-snapshots',
+      `${left.length} snapshot${left.length === 1 ? '' : 's'} of this VM that Longhaul made for another run ${left.length === 1 ? 'is' : 'are'} there: ${left.map(({ name }) => name).join(', ')}`,
+      'They cost money and count towards the limits of the disk. longhaul reap azure lists and removes those that nothing uses.',
+    ),
+  ];
+}
+
+/** As many as Azure gives access to at a time; they may lie in other groups too, where they are not looked for. */
+function inUse(snapshots: readonly SnapshotResource[]): Finding[] {
+  const read = snapshots.filter(({ incremental, diskState }) => incremental && diskState === 'ActiveSAS');
+  const byDisk = Map.groupBy(read, ({ creationData }) => idKey(creationData?.sourceResourceId ?? ''));
+  return [...byDisk]
+    .filter(([, those]) => those.length >= mostReadOfDisk)
+    .map(([disk, those]) =>
+      blocker(
+        'AZURE_ACCESS_LIMIT',
+        `${those.length} snapshots of the disk ${nameOf(disk)} are being read: ${those.map(({ name }) => name).join(', ')}`,
+        revokeOthers,
+      ),
+    );
 }

@@ -149,8 +149,12 @@ function isLoginError(error: Error): boolean {
 function loginError(error: Error, doing: string): LonghaulError {
   const net = networkErrorOf(error);
   if (net !== undefined) return unreachable(net, `log in to ${doing}`, error);
+  const said = `to ${doing}: ${words(withoutNoise(error.message))}`;
+  const status = temporaryStatusOf(error);
+  if (status !== undefined)
+    return loginUnanswered(`the login to Azure was answered with HTTP ${status} ${said}`, safeCause(error));
   return loginFailed(
-    `to ${doing}: ${words(withoutNoise(error.message))}`,
+    said,
     'See that tenant, client and secret or certificate belong together and have not expired, and that the login fits this host. docs/spec.md says which ways to log in there are.',
     safeCause(error),
   );
@@ -158,6 +162,28 @@ function loginError(error: Error, doing: string): LonghaulError {
 
 export function loginFailed(found: string, remedy: string, cause?: unknown): LonghaulError {
   return new LonghaulError('AZURE_LOGIN_FAILED', { found, remedy }, cause);
+}
+
+/** Says nothing about the login itself: another attempt may succeed. */
+export function loginUnanswered(found: string, cause?: unknown): LonghaulError {
+  return new LonghaulError(
+    'AZURE_FAILED',
+    {
+      found,
+      remedy:
+        'It is tried again. See that the login fits this host: managed identities exist on Azure machines only. See that the host reaches the login server, through a proxy where one is needed (HTTPS_PROXY).',
+    },
+    cause,
+  );
+}
+
+/** Of an answer that says nothing about who logs in: MSAL and the SDK keep its status somewhere below. */
+function temporaryStatusOf(error: unknown): number | undefined {
+  for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth += 1) {
+    const { status, statusCode = status } = at as { status?: unknown; statusCode?: unknown };
+    if (statusCode === 408 || statusCode === 429 || Number(statusCode) >= 500) return Number(statusCode);
+  }
+  return undefined;
 }
 
 /** Entra ID adds ids and times in lines of their own; advice of the SDK repeats itself. */

@@ -10,16 +10,17 @@ export function findingsOfMachine(
 ): Finding[] {
   return [
     ...findingsOfState(machine, whenRunning),
+    ...(whenRunning === 'snapshot' && !isOff(machine) ? findingsOfRestorePoint(machine) : []),
     ...findingsOfKind(machine),
     ...machine.disks.flatMap((disk) => findingsOfDisk(disk, machine.os)),
   ];
 }
 
-function findingsOfState(
-  { name, state }: AzureMachine,
-  whenRunning: AzureSourceSpec['whenRunning'],
-): Finding[] {
-  if (state === 'stopped' || state === 'deallocated') return [];
+const isOff = ({ state }: AzureMachine) => state === 'stopped' || state === 'deallocated';
+
+function findingsOfState(machine: AzureMachine, whenRunning: AzureSourceSpec['whenRunning']): Finding[] {
+  if (isOff(machine)) return [];
+  const { name, state } = machine;
   switch (whenRunning) {
     case 'refuse':
       return [
@@ -46,6 +47,42 @@ function findingsOfState(
         ),
       ];
   }
+}
+
+/**
+ * What Azure makes no crash-consistent restore points of;
+ * https://learn.microsoft.com/azure/virtual-machines/concepts-restore-points.
+ */
+function findingsOfRestorePoint(machine: AzureMachine): Finding[] {
+  const { name, size, premiumStorage, securityType, disks } = machine;
+  const without = (what: string) =>
+    unsupported(
+      `Azure takes no crash-consistent restore point of ${what}`,
+      'Set source.whenRunning to stop.',
+    );
+  const findings: Finding[] = disks.flatMap((disk) => {
+    if (slowSnapshots.has(disk.sku ?? '')) return [without(`the disk ${disk.name} of kind ${disk.sku}`)];
+    return disk.maxShares > 1 ? [without(`the disk ${disk.name}, which may be shared`)] : [];
+  });
+  if (premiumStorage === false)
+    findings.push(without(`a VM of the size ${size}, which has no Premium storage`));
+  if (securityType === 'ConfidentialVM') findings.push(without(`the confidential VM ${name}`));
+  const dataDisks = disks.filter(({ lun }) => lun !== undefined);
+  if (dataDisks.length > 1 && mayTearDisks(size))
+    findings.push(
+      warning(
+        'disks-inconsistent',
+        `Azure does not promise for the size ${size} that the ${disks.length} disks of ${name} are of one moment`,
+        'Set source.whenRunning to stop where data spans disks (LVM, striped volumes, logs apart from their data).',
+      ),
+    );
+  return findings;
+}
+
+/** Sizes from v6 on, of AMD from v7 on, such as Standard_D4s_v6 and Standard_D4as_v7. */
+function mayTearDisks(size: string): boolean {
+  const [, features = '', version] = /^[A-Za-z]+_[A-Z]+\d+(?:-\d+)?([a-z]*)_(?:.+_)?v(\d+)$/.exec(size) ?? [];
+  return Number(version) >= (features.includes('a') ? 7 : 6);
 }
 
 function findingsOfKind({
@@ -123,7 +160,14 @@ function findingsOfDisk(disk: AzureDisk, os: AzureMachine['os']): Finding[] {
   return findings;
 }
 
-function findingsOfExport({ name, ephemeral, id, sectorBytes, exportFrom }: AzureDisk): Finding[] {
+function findingsOfExport({
+  name,
+  ephemeral,
+  id,
+  sectorBytes,
+  exportFrom,
+  exportNeedsLogin,
+}: AzureDisk): Finding[] {
   if (ephemeral)
     return [
       unsupported(
@@ -144,6 +188,13 @@ function findingsOfExport({ name, ephemeral, id, sectorBytes, exportFrom }: Azur
       unsupported(
         `the disk ${name} has logical sectors of ${sectorBytes} bytes: Azure exports it as VHDX only`,
         'Copy its data to a disk with sectors of 512 bytes first.',
+      ),
+    );
+  if (exportNeedsLogin)
+    findings.push(
+      unsupported(
+        `the disk ${name} may be exported by who is logged in only (dataAccessAuthMode AzureActiveDirectory)`,
+        'Allow it for the time of the migration: az disk update --data-access-auth-mode None.',
       ),
     );
   if (exportFrom !== 'anywhere')

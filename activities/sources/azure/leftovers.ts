@@ -4,11 +4,13 @@ import type { AzureConnection } from './connect.ts';
 import { tags } from './made.ts';
 import { resourceGroupOf } from './resources.ts';
 import { deleteCollection } from './restore-point.ts';
-import { deleteSnapshot } from './snapshots.ts';
+import { deleteSnapshot, type SnapshotPlace } from './snapshots.ts';
+
+export const leftoverKinds = ['snapshot', 'restore point collection'] as const;
 
 /** Something with our tags in Azure: it belongs to a migration that is under way, or was forgotten. */
 export interface Leftover {
-  kind: 'snapshot' | 'restore point collection';
+  kind: (typeof leftoverKinds)[number];
   name: string;
   resourceGroup: string;
   /** ISO 8601, where Azure tells. */
@@ -20,48 +22,49 @@ interface Tagged {
   id?: string;
   name?: string;
   tags?: Record<string, string>;
+  timeCreated?: Date;
 }
 
-/** All that migrations made in a subscription, or a group of it, and that is still there: the pages of two listings. */
+/** Where migrations are looked for: a resource group, or the whole subscription. */
+interface Where {
+  azure: AzureConnection;
+  compute: ComputeManagementClient;
+  group?: string;
+}
+
+/** All of a kind that migrations made and that is still there: the pages of a listing. */
 export async function listLeftovers(
-  azure: AzureConnection,
-  compute: ComputeManagementClient,
-  group?: string,
+  kind: Leftover['kind'],
+  { azure, compute, group }: Where,
 ): Promise<Leftover[]> {
-  const where = group === undefined ? 'the subscription' : group;
-  const found: Leftover[] = [];
-  const note = (kind: Leftover['kind'], resource: Tagged, createdAt?: Date) => {
-    const migrationId = resource.tags?.[tags.migration];
-    const runId = resource.tags?.[tags.run];
-    const resourceGroup = resourceGroupOf(resource.id ?? '');
-    const { name } = resource;
-    if (migrationId === undefined || runId === undefined || resourceGroup === undefined) return;
-    if (name === undefined) return;
-    const run = { migrationId, runId };
-    found.push({
-      ...{ kind, name, resourceGroup, run },
-      ...(createdAt === undefined ? {} : { createdAt: createdAt.toISOString() }),
-    });
-  };
   const { snapshots, restorePointCollections: collections } = compute;
-  await azure.ask(`list the snapshots of ${where}`, async () => {
-    const all = group === undefined ? snapshots.list() : snapshots.listByResourceGroup(group);
-    for await (const snapshot of all) note('snapshot', snapshot, snapshot.timeCreated);
+  const list = {
+    snapshot: () => (group === undefined ? snapshots.list() : snapshots.listByResourceGroup(group)),
+    'restore point collection': () => (group === undefined ? collections.listAll() : collections.list(group)),
+  }[kind];
+  return azure.ask(`list the ${kind}s of ${group ?? 'the subscription'}`, async () => {
+    const found: Leftover[] = [];
+    for await (const one of list()) found.push(...leftoverOf(kind, one));
+    return found;
   });
-  await azure.ask(`list the restore point collections of ${where}`, async () => {
-    const all = group === undefined ? collections.listAll() : collections.list(group);
-    for await (const collection of all) note('restore point collection', collection);
-  });
-  return found;
+}
+
+/** None, when it lacks our tags. */
+function leftoverOf(kind: Leftover['kind'], { id, name, tags: its, timeCreated }: Tagged): Leftover[] {
+  const migrationId = its?.[tags.migration];
+  const runId = its?.[tags.run];
+  const resourceGroup = resourceGroupOf(id ?? '');
+  if (migrationId === undefined || runId === undefined) return [];
+  if (name === undefined || resourceGroup === undefined) return [];
+  const createdAt = timeCreated === undefined ? {} : { createdAt: timeCreated.toISOString() };
+  return [{ kind, name, resourceGroup, run: { migrationId, runId }, ...createdAt }];
 }
 
 /** Removes one, all access to it first. One that is gone meanwhile is no error. */
 export async function removeLeftover(
-  azure: AzureConnection,
-  compute: ComputeManagementClient,
   { kind, resourceGroup, name }: Pick<Leftover, 'kind' | 'resourceGroup' | 'name'>,
-  signal: AbortSignal,
+  through: Pick<SnapshotPlace, 'azure' | 'compute' | 'io'>,
 ): Promise<void> {
   const remove = kind === 'snapshot' ? deleteSnapshot : deleteCollection;
-  await remove(azure, compute, resourceGroup, name, signal);
+  await remove({ ...through, source: { resourceGroup } }, name);
 }

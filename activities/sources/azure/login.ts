@@ -12,7 +12,7 @@ import {
 import type { AzureLogin, SecretRef } from '../../../contracts/spec.ts';
 import type { ResolveSecret } from '../../host/secrets.ts';
 import type { AzureEndpoints } from './clouds.ts';
-import { loginFailed } from './errors.ts';
+import { loginFailed, loginUnanswered } from './errors.ts';
 
 /** A login that nobody answers, such as a managed identity where there is none, is given up after this. */
 const loginLimitMs = 60_000;
@@ -29,6 +29,7 @@ export async function credentialOf(
   endpoints: AzureEndpoints,
   resolveSecret: ResolveSecret,
   signal: AbortSignal,
+  limitMs = loginLimitMs,
 ): Promise<TokenCredential> {
   const last = new LastAnswer(endpoints.authorityHost);
   const options = {
@@ -36,7 +37,7 @@ export async function credentialOf(
     disableInstanceDiscovery: endpoints.privateAuthority,
     additionalPolicies: [{ policy: last.policy(), position: 'perRetry' as const }],
   };
-  return bounded(await bareCredentialOf(login, options, resolveSecret), last, signal);
+  return bounded(await bareCredentialOf(login, options, resolveSecret), last, { signal, limitMs });
 }
 
 async function bareCredentialOf(
@@ -82,15 +83,19 @@ async function textOf(reference: SecretRef, resolveSecret: ResolveSecret): Promi
 }
 
 /** MSAL knows neither a time limit nor a signal. */
-function bounded(credential: TokenCredential, last: LastAnswer, signal: AbortSignal): TokenCredential {
+function bounded(
+  credential: TokenCredential,
+  last: LastAnswer,
+  { signal, limitMs }: { signal: AbortSignal; limitMs: number },
+): TokenCredential {
   return {
     getToken: async (scopes, options) => {
       signal.throwIfAborted();
-      const limit = AbortSignal.timeout(loginLimitMs);
+      const limit = AbortSignal.timeout(limitMs);
       const ended = AbortSignal.any([signal, limit]);
       const { promise, reject } = Promise.withResolvers<never>();
       const end = () => {
-        reject(signal.aborted ? signal.reason : timedOut());
+        reject(signal.aborted ? signal.reason : timedOut(limitMs));
       };
       ended.addEventListener('abort', end, { once: true });
       try {
@@ -104,11 +109,8 @@ function bounded(credential: TokenCredential, last: LastAnswer, signal: AbortSig
   };
 }
 
-function timedOut() {
-  return loginFailed(
-    `nobody answered the login within ${loginLimitMs / 1000} s`,
-    'See that the login fits this host: managed identities exist on Azure machines only. See that the host reaches the login server, through a proxy where one is needed (HTTPS_PROXY).',
-  );
+function timedOut(limitMs: number) {
+  return loginUnanswered(`nobody answered the login to Azure within ${limitMs / 1000} s`);
 }
 
 /** What the login server answered last: MSAL says `endpoints_resolution_error` of a wrong tenant and of no network. */

@@ -47,6 +47,7 @@ export function machineOf(vm: VmResource, around: Surroundings): AzureMachine {
       architecture: osResource?.supportedCapabilities?.architecture ?? facts?.architecture,
       cpus,
       memoryMiB: facts?.memoryMiB,
+      premiumStorage: facts?.premiumStorage,
       securityType: securityProfile?.securityType,
     }),
     size,
@@ -95,6 +96,7 @@ function diskOf(
     maxShares: resource?.maxShares ?? 1,
     sharedWith: (resource?.managedByExtended ?? []).filter((other) => idKey(other) !== idKey(vm.id)),
     exportFrom: exportFrom(resource),
+    ...(resource?.dataAccessAuthMode === 'AzureActiveDirectory' ? { exportNeedsLogin: true } : {}),
   };
 }
 

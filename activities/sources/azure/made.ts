@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { azureSource } from '../../../contracts/spec-sources.ts';
 import type { RunRef } from '../../../contracts/values.ts';
 import { readIfThere } from '../../host/read-if-there.ts';
 import { replaceFile } from '../../host/replace-file.ts';
@@ -27,11 +28,19 @@ export function nameFor(run: RunRef, vm: string, what: string): string {
 }
 
 const made = z.object({
+  /** Where all that is, and who may remove it: with that it can be when nothing else is known of the run. */
+  source: azureSource.optional(),
   /** Names in the VM's resource group. */
   snapshots: z.array(z.string()).default([]),
   collection: z.string().optional(),
-  /** Disks of the VM, once they are known. */
-  disks: z.int().min(1).optional(),
+  /**
+   * The disks as of one moment, in the guest's order, once all of them are: for snapshots that is when the VM was
+   * seen switched off after they were taken.
+   */
+  frozen: z
+    .array(z.object({ name: z.string(), id: z.string() }))
+    .min(1)
+    .optional(),
   /** The VM ran and this run stopped it. */
   stopped: z.boolean().default(false),
 });

@@ -1,15 +1,16 @@
+import { eachOfAll, oneByOne } from '../../host/side-by-side.ts';
 import type { StepIo } from '../../host/step-io.ts';
 import type { WorkDir } from '../../host/work-dir.ts';
 import type { SourceDeps, SourceRequest } from '../source.ts';
 import { connectAzure } from './connect.ts';
-import { listLeftovers, removeLeftover } from './leftovers.ts';
+import { type Leftover, leftoverKinds, listLeftovers, removeLeftover } from './leftovers.ts';
 import { isNoted, noteMade, readMade } from './made.ts';
 import { startAgain } from './power.ts';
-import type { FreezeRequest } from './snapshots.ts';
+import type { ReleaseRequest } from './snapshots.ts';
 
 /**
- * Takes all access back and removes what the run made, found by what was noted and by its tags: a call that was
- * cut off may have made something all the same. Then starts the VM again, when `restart` and this run stopped it.
+ * Starts the VM again, when `restart` and this run stopped it: access to snapshots does not stand in the way. And
+ * takes all access back and removes what the run made. Whatever of that fails, the rest is done.
  */
 export async function releaseVm(
   request: SourceRequest<'azure'>,
@@ -22,23 +23,56 @@ export async function releaseVm(
   if (!(await isNoted(work))) return;
   const azure = await connectAzure(source, deps, io);
   const compute = await azure.compute(source.subscription);
-  await deleteMade({ azure, compute, source, run, work, io });
-  if (restart) await startAgain(azure, compute, source, work, io);
+  await oneByOne([
+    async () => {
+      if (restart) await startAgain({ azure, compute, source, io }, work);
+    },
+    () => deleteMade({ azure, compute, source, run, work, io }),
+  ]);
 }
 
-/** Removes snapshots and restore points of the run. */
-export async function deleteMade(request: Omit<FreezeRequest, 'vm'>): Promise<void> {
+/**
+ * The same for a run that has ended and did not do it, by what it noted.
+ *
+ * @returns whether there was anything to do
+ */
+export async function releaseAbandonedVm(
+  work: WorkDir,
+  { givenUp }: { givenUp: boolean },
+  deps: SourceDeps,
+  io: StepIo,
+): Promise<boolean> {
+  const { source, snapshots, collection, stopped } = await readMade(work);
+  if (source === undefined) return false;
+  const restart = stopped && givenUp && source.restart !== 'never';
+  if (snapshots.length === 0 && collection === undefined && !restart) return false;
+  await releaseVm({ name: source.vm, source, run: work.run }, work, { restart }, deps, io);
+  return true;
+}
+
+/**
+ * Removes snapshots and restore points of the run: what was noted, then what is found by its tags, since a call that
+ * was cut off may have made something all the same.
+ */
+export async function deleteMade(request: ReleaseRequest): Promise<void> {
   const { azure, compute, source, run, work, io } = request;
   const { resourceGroup } = source;
   io.report('removing the snapshots');
   const { snapshots, collection } = await readMade(work);
-  const names = { snapshot: new Set(snapshots), 'restore point collection': new Set<string>() };
-  if (collection !== undefined) names['restore point collection'].add(collection);
-  for (const { kind, name, run: owner } of await listLeftovers(azure, compute, resourceGroup))
-    if (owner.runId === run.runId) names[kind].add(name);
-  const all = (['snapshot', 'restore point collection'] as const).flatMap((kind) =>
-    [...names[kind]].map((name) => ({ kind, name, resourceGroup })),
-  );
-  await Promise.all(all.map((made) => removeLeftover(azure, compute, made, io.signal)));
+  const noted: Pick<Leftover, 'kind' | 'name'>[] = [
+    ...snapshots.map((name) => ({ kind: 'snapshot' as const, name })),
+    ...(collection === undefined ? [] : [{ kind: 'restore point collection' as const, name: collection }]),
+  ];
+  const remove = (made: Pick<Leftover, 'kind' | 'name'>) =>
+    removeLeftover({ ...made, resourceGroup }, { azure, compute, io });
+  await oneByOne([
+    () => eachOfAll(noted, remove),
+    () =>
+      eachOfAll(leftoverKinds, async (kind) => {
+        const found = await listLeftovers(kind, { azure, compute, group: resourceGroup });
+        const own = found.filter(({ run: owner }) => owner.runId === run.runId);
+        await eachOfAll(own, remove);
+      }),
+  ]);
   await noteMade(work, { snapshots: [], collection: undefined });
 }

@@ -100,6 +100,7 @@ export const diskResource = z.object({
   maxShares: optional(z.int().positive()),
   networkAccessPolicy: optional(name),
   publicNetworkAccess: optional(name),
+  dataAccessAuthMode: optional(name),
   securityProfile: optional(z.object({ securityType: optional(name) })),
 });
 export type DiskResource = z.output<typeof diskResource>;
@@ -128,7 +129,12 @@ export const snapshotResource = z.object({
   name,
   tags,
   creationData: optional(z.object({ sourceResourceId: optional(resourceId) })),
+  incremental: optional(z.boolean()),
+  /** `ActiveSAS` while somebody has access. */
+  diskState: optional(name),
 });
+
+export type SnapshotResource = z.output<typeof snapshotResource>;
 
 export const skuResource = z.object({
   resourceType: optional(name),

@@ -1,7 +1,7 @@
 import { LonghaulError } from '../../../contracts/errors.ts';
 import type { AcquiredDisk } from '../../../contracts/values.ts';
 import type { StepIo } from '../../host/step-io.ts';
-import { sideBySide } from '../../host/side-by-side.ts';
+import { eachOfAll, sideBySide } from '../../host/side-by-side.ts';
 import type { WorkDir } from '../../host/work-dir.ts';
 import { fetchedDisk } from '../../transfer/fetched-disk.ts';
 import { patchDisk, stateOf } from '../../transfer/patched-disk.ts';
@@ -9,14 +9,7 @@ import type { SourceDeps, SourceRequest } from '../source.ts';
 import { fetchOptions, freezeRequest, opened } from './acquire.ts';
 import { noteMade, readMade } from './made.ts';
 import { openDifference } from './snapshot-source.ts';
-import {
-  deleteSnapshot,
-  type FreezeRequest,
-  type FrozenDisk,
-  frozenDisk,
-  snapshotDisks,
-  snapshotNames,
-} from './snapshots.ts';
+import { deleteSnapshot, frozenDisk, readSnapshot, snapshotDisks, snapshotNames } from './snapshots.ts';
 
 /**
  * Brings disks that were fetched up to date: new snapshots, and of those only what is different from the ones
@@ -34,18 +27,20 @@ export async function resyncDisks(
   io: StepIo,
 ): Promise<AcquiredDisk[]> {
   const frozen = await freezeRequest(request, work, deps, io);
-  const { azure, compute, source } = frozen;
+  const { source } = frozen;
   const now = await snapshotDisks(frozen, round);
   const before = snapshotNames(frozen, round - 1);
   const options = fetchOptions(request, deps);
   const disks = await sideBySide(now, io, async (disk, own) => {
-    const earlier = earlierOf(frozen, disk, before[disk.index] ?? '');
     const known = await fetchedDisk(work, disk.index);
     if (known && known.transfer.identity === disk.id) return known;
+    const name = before[disk.index] ?? '';
+    const snapshot = await readSnapshot({ ...frozen, io: own }, name);
+    const earlier = snapshot && frozenDisk(frozen, disk.index, snapshot);
     const state = await stateOf(work, disk.index);
-    if (state !== earlier.id)
+    if (earlier === undefined || state !== earlier.id)
       throw new LonghaulError('SOURCE_CHANGED', {
-        found: `disk ${disk.index + 1} of ${source.vm} is not here as of ${earlier.name}`,
+        found: `disk ${disk.index + 1} of ${source.vm} is not here as of the snapshot ${name}`,
         remedy: 'Fetch the disks whole: start the migration again.',
       });
     return patchDisk({
@@ -58,15 +53,10 @@ export async function resyncDisks(
       io: own,
     });
   });
-  await Promise.all(
-    before.map((name) => deleteSnapshot(azure, compute, source.resourceGroup, name, io.signal)),
-  );
   const { snapshots } = await readMade(work);
+  const names = snapshotNames(frozen, round);
+  await noteMade(work, { frozen: now.map(({ id, index }) => ({ name: names[index] ?? '', id })) });
+  await eachOfAll(before, (name) => deleteSnapshot(frozen, name));
   await noteMade(work, { snapshots: snapshots.filter((name) => !before.includes(name)) });
   return opened(disks, io);
-}
-
-/** The snapshot of the same disk of the round before; they lie in one resource group. */
-function earlierOf(request: FreezeRequest, { id, index }: FrozenDisk, name: string): FrozenDisk {
-  return frozenDisk(request, index, { id: `${id.slice(0, id.lastIndexOf('/') + 1)}${name}`, location: '' });
 }

@@ -9,6 +9,8 @@ export interface AzureSize {
   memoryMiB?: number;
   /** `x64` or `Arm64`. */
   architecture?: string;
+  /** Whether it takes Premium SSDs. */
+  premiumStorage?: boolean;
 }
 
 /** Sizes of one location by their name in lower case. */
@@ -35,10 +37,12 @@ export async function listSizes(
     const cpus = positive(said.get('vCPUsAvailable') ?? said.get('vCPUs'));
     const memoryGiB = positive(said.get('MemoryGB'));
     const architecture = said.get('CpuArchitectureType');
+    const premium = said.get('PremiumIO');
     table.set(name.toLowerCase(), {
       ...(cpus === undefined ? {} : { cpus: Math.floor(cpus) }),
       ...(memoryGiB === undefined ? {} : { memoryMiB: Math.round(memoryGiB * 1024) }),
       ...(architecture === undefined ? {} : { architecture }),
+      ...(premium === undefined ? {} : { premiumStorage: premium.toLowerCase() === 'true' }),
     });
   }
   return table;

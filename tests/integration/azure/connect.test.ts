@@ -8,6 +8,8 @@ import {
   type AzureConnection,
   type AzureTarget,
 } from '../../../activities/sources/azure/connect.ts';
+import { endpointsOf } from '../../../activities/sources/azure/clouds.ts';
+import { credentialOf } from '../../../activities/sources/azure/login.ts';
 import type { StepIo } from '../../../activities/host/step-io.ts';
 import { LonghaulError } from '../../../contracts/errors.ts';
 import type { Azure } from '../../simulators/azure/azure.ts';
@@ -120,6 +122,44 @@ describe('a login', () => {
     const error = await failureOf(readVm(await connect({ login })));
     expect(error).toMatchObject({ code: 'AZURE_LOGIN_FAILED', retryable: false });
     expect(error.found).toContain(`AADSTS90002: Tenant '${tenant}' not found`);
+  });
+
+  it.each([
+    [503, /\/token$/],
+    [429, /\/token$/],
+    [500, /openid-configuration$/],
+  ])(
+    'that meets a passing trouble of the login server is worth another try (%i)',
+    async (status, path) => {
+      azure.faults.add({ service: 'entra', path, times: 20, effect: { kind: 'status', status } });
+      const error = await failureOf(readVm(await connect()));
+      expect(error).toMatchObject({ code: 'AZURE_FAILED', retryable: true });
+      expect(error.found).toContain(`answered with HTTP ${status}`);
+    },
+    60_000,
+  );
+
+  it('by a managed identity that may not be asked for just now is worth another try', async () => {
+    vi.stubEnv('AZURE_POD_IDENTITY_AUTHORITY_HOST', azure.metadataHost);
+    azure.faults.add({ service: 'metadata', times: 50, effect: { kind: 'status', status: 429 } });
+    // One that nobody else asked for: tokens of managed identities are kept by the process.
+    const login = { managedIdentity: true, client: azure.clientId } as const;
+    const error = await failureOf(readVm(await connect({ login })));
+    expect(error).toMatchObject({ code: 'AZURE_FAILED', retryable: true });
+    expect(error.found).toContain('answered with HTTP 429');
+  }, 60_000);
+
+  it('that nobody answers is worth another try', async () => {
+    azure.faults.add({ service: 'entra', times: 20, effect: { kind: 'hang' } });
+    const { resolveSecret } = azureDeps(azure);
+    const { login } = azureSpec(azure, { vm: 'web01' });
+    const endpoints = endpointsOf('public', optionsOf(azure));
+    const credential = await credentialOf(login, endpoints, resolveSecret, testIo().signal, 500);
+    expect(await failureOf(credential.getToken(endpoints.scope))).toMatchObject({
+      code: 'AZURE_FAILED',
+      retryable: true,
+      found: expect.stringContaining('within 0.5 s') as string,
+    });
   });
 
   it('with a token that ended is worth another try', async () => {

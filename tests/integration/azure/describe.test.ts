@@ -113,6 +113,51 @@ describe('a VM that runs', () => {
     expect((await look(name)).vm.running).toBe(true);
   });
 
+  const system = { sizeBytes: 4 * GiB };
+  const dataDisks = [0, 1].map((lun) => ({ lun, sizeBytes: GiB }));
+  it.each<[string, Partial<VmInput>, RegExp]>([
+    ['Ultra disks', { disks: [system, { lun: 0, sizeBytes: GiB, sku: 'UltraSSD_LRS' }] }, /UltraSSD_LRS/],
+    ['Premium v2 disks', { disks: [system, { lun: 0, sizeBytes: GiB, sku: 'PremiumV2_LRS' }] }, /PremiumV2/],
+    ['disks that may be shared', { disks: [system, { lun: 0, sizeBytes: GiB, maxShares: 2 }] }, /shared/],
+    ['sizes without Premium storage', { size: 'Standard_D2_v3' }, /the size Standard_D2_v3/],
+    [
+      'confidential VMs',
+      { size: 'Standard_DC2as_v5', securityProfile: { securityType: 'ConfidentialVM' } },
+      /confidential/,
+    ],
+  ])(
+    'is not taken as of one moment with what Azure has no restore points of: %s',
+    async (_what, input, found) => {
+      const name = await vm({ powerState: 'running', ...input });
+      const blockersOf = async (whenRunning: string) =>
+        ((await look(name, { whenRunning })).findings ?? []).filter(({ severity }) => severity === 'blocker');
+      expect(await blockersOf('snapshot')).toMatchObject([
+        { code: 'AZURE_VM_UNSUPPORTED', remedy: 'Set source.whenRunning to stop.' },
+      ]);
+      expect((await blockersOf('snapshot'))[0]?.found).toMatch(found);
+      expect(await blockersOf('stop')).toEqual([]);
+
+      const connection = await connectAzure(azureSpec(azure, { vm: name }), azureDeps(azure), testIo());
+      const { restorePoints, restorePointCollections } = await connection.compute(azure.subscription);
+      const id = azure.world.vms.list().find((one) => one.name === name)?.id;
+      await restorePointCollections.createOrUpdate('Prod', name, { location: 'westeurope', source: { id } });
+      await expect(
+        connection.ask('take it', () =>
+          restorePoints.create('Prod', name, 'one', { consistencyMode: 'CrashConsistent' }).pollUntilDone(),
+        ),
+      ).rejects.toMatchObject({ details: { azureCode: 'VMRestorePointClientError' } });
+    },
+  );
+
+  it.each([
+    ['Standard_D4s_v6', ['warning crash-consistent', 'warning disks-inconsistent']],
+    ['Standard_D4as_v6', ['warning crash-consistent']],
+    ['Standard_D4s_v5', ['warning crash-consistent']],
+  ])('of the size %s is warned of disks that may not be of one moment', async (size, findings) => {
+    const name = await vm({ powerState: 'running', size, disks: [system, ...dataDisks] });
+    expect(await codes(name, { whenRunning: 'snapshot' })).toEqual(findings);
+  });
+
   it('is no matter when it was stopped in the guest', async () => {
     expect(await codes(await vm({ powerState: 'stopped' }))).toEqual([]);
   });
@@ -165,6 +210,11 @@ describe('what Azure does not hand over blocks the migration', () => {
       'a disk behind private endpoints',
       { disks: [{ ...system, networkAccessPolicy: 'AllowPrivate' }] },
       /private endpoints only/,
+    ],
+    [
+      'a disk that is exported to who is logged in only',
+      { disks: [{ ...system, dataAccessAuthMode: 'AzureActiveDirectory' }] },
+      /logged in only/,
     ],
     ['a processor of another kind', { disks: [{ ...system, architecture: 'Arm64' }] }, /of kind Arm64/],
   ])('%s', async (_what, input, found) => {
@@ -284,6 +334,31 @@ describe('snapshots that an earlier run left', () => {
     expect(findings).toMatchObject([{ severity: 'warning', code: 'leftover-snapshots' }]);
     expect(findings?.[0]?.found).toMatch(/^1 snapshot .*: old$/);
   });
+});
+
+it('snapshots of a disk that others read are counted: Azure gives access to five', async () => {
+  const name = await vm();
+  const disk = azure.world.vms.list().find((one) => one.name === name)?.osDisk.id;
+  const read = async (snapshot: string) => {
+    await makeSnapshot(snapshot, disk, {});
+    const compute = await (
+      await connectAzure(azureSpec(azure, { vm: 'any' }), azureDeps(azure), testIo())
+    ).compute(azure.subscription);
+    await compute.snapshots.grantAccess('Prod', snapshot, { access: 'Read', durationInSeconds: 600 });
+  };
+  for (const which of ['a', 'b', 'c', 'd']) await read(`read-${which}`);
+  expect(await codes(name)).toEqual([]);
+  await read('read-e');
+  expect(await codes(name)).toEqual(['blocker AZURE_ACCESS_LIMIT']);
+});
+
+it('snapshots of others do not matter, whatever they look like', async () => {
+  const name = await vm();
+  const disk = azure.world.vms.list().find((one) => one.name === name)?.osDisk.id;
+  await makeSnapshot('strange', disk, {});
+  for (const snapshot of azure.world.snapshots.list())
+    if (snapshot.name === 'strange') snapshot.tags = { long: 'x'.repeat(5_000) };
+  expect(await codes(name)).toEqual([]);
 });
 
 async function makeSnapshot(name: string, disk: string | undefined, tags: Record<string, string>) {

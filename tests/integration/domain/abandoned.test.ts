@@ -6,6 +6,7 @@ import { defineDomain } from '../../../activities/domain/define.ts';
 import { WorkDir } from '../../../activities/host/work-dir.ts';
 import { removeLeftovers } from '../../../workers/janitor.ts';
 import { createLogger } from '../../../workers/logging.ts';
+import { testSources } from '../../support/sources.ts';
 import { temporalBinary } from '../../support/temporal.ts';
 import { DomainBench, virsh } from './bench.ts';
 import { writeBootSectorDisk } from './boot-sector.ts';
@@ -42,7 +43,12 @@ async function migrationWithDomain(): Promise<WorkflowHandleWithFirstExecutionRu
 }
 
 const startWorker = () =>
-  removeLeftovers({ client: environment.client, ...bench.host, log: createLogger('silent') });
+  removeLeftovers({
+    client: environment.client,
+    ...bench.host,
+    sourceOf: testSources(),
+    log: createLogger('silent'),
+  });
 const isDefined = async () => (await virsh('list', '--all', '--name')).split('\n').includes(bench.name);
 
 describe('the domain of a migration, when a worker starts', () => {

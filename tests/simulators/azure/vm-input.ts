@@ -42,6 +42,8 @@ export interface DiskInput {
   sharedWith?: readonly string[];
   /** `AllowAll` unless given. */
   networkAccessPolicy?: 'AllowAll' | 'AllowPrivate' | 'DenyAll';
+  /** Who may use a SAS of it: anybody who has it unless given. */
+  dataAccessAuthMode?: 'AzureActiveDirectory' | 'None';
   /** `x64` unless given; of OS disks. */
   architecture?: 'x64' | 'Arm64';
   tags?: Record<string, string>;
@@ -113,6 +115,7 @@ function newDisk(
     maxShares: disk.maxShares ?? 1,
     sharedWithIds: (disk.sharedWith ?? []).map((other) => world.idOf(group.name, world.vms.type, other)),
     networkAccessPolicy: disk.networkAccessPolicy ?? 'AllowAll',
+    dataAccessAuthMode: disk.dataAccessAuthMode,
     architecture: isOs ? (disk.architecture ?? 'x64') : undefined,
     encryption: disk.encryption ?? { type: 'EncryptionAtRestWithPlatformKey' },
     encryptionSettings: disk.encryptionSettings,

@@ -3,11 +3,11 @@ import type { Disk, Resource } from './model.ts';
 import type { World } from './world.ts';
 
 /** Snapshots of these disks are there at once but can be used only when their background copy has ended. */
-const copiedSkus = ['PremiumV2_LRS', 'UltraSSD_LRS'];
+export const isCopied = (sku: string): boolean => ['PremiumV2_LRS', 'UltraSSD_LRS'].includes(sku);
 
 /** When the background copy of a snapshot made now ends; undefined for disks that have none. */
 export const copyOf = (world: World, disk: Disk): number | undefined =>
-  copiedSkus.includes(disk.sku) ? Date.now() + world.settings.backgroundCopyMs : undefined;
+  isCopied(disk.sku) ? Date.now() + world.settings.backgroundCopyMs : undefined;
 
 /** Grows to 100 as the copy goes on. */
 export function completionPercent(

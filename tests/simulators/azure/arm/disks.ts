@@ -74,6 +74,7 @@ function renderDisk(world: World, disk: Disk) {
       ...(disk.architecture ? { supportedCapabilities: { architecture: disk.architecture } } : {}),
       networkAccessPolicy: disk.networkAccessPolicy,
       publicNetworkAccess: 'Enabled',
+      ...(disk.dataAccessAuthMode ? { dataAccessAuthMode: disk.dataAccessAuthMode } : {}),
       timeCreated: disk.createdAt.toISOString(),
       provisioningState: 'Succeeded',
       diskState: stateOf(world, disk),

@@ -47,6 +47,7 @@ export interface Disk extends Resource {
   /** Other VMs that have it too. */
   sharedWithIds: string[];
   networkAccessPolicy: string;
+  dataAccessAuthMode?: 'AzureActiveDirectory' | 'None' | undefined;
   architecture?: string | undefined;
   encryption: { type: string; diskEncryptionSetId?: string };
   /** `encryptionSettingsCollection`: Azure Disk Encryption. */
@@ -74,7 +75,9 @@ export interface Snapshot extends Resource {
   disk: Disk;
   /** Undefined while the operation that makes it is under way, or when that failed. */
   content?: FrozenContent | undefined;
-  provisioningState: 'Updating' | 'Succeeded' | 'Failed';
+  provisioningState: 'Updating' | 'Succeeded' | 'Failed' | 'Canceled';
+  /** Why the background copy broke off. */
+  copyError?: { errorCode: string; errorMessage: string } | undefined;
   /** End of the background copy, of disks that have one. */
   copiedAtMs?: number | undefined;
   grants: Grant[];

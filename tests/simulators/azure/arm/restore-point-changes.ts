@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import type { Reply } from '../server.ts';
-import { copyOf } from './background-copy.ts';
+import { copyOf, isCopied } from './background-copy.ts';
 import { badRequest, conflict, notFound } from './errors.ts';
 import { hasActiveGrant } from './grants.ts';
-import type { Disk, DiskRestorePoint, RestorePoint, RestorePointCollection } from './model.ts';
+import type { Disk, DiskRestorePoint, RestorePoint, RestorePointCollection, Vm } from './model.ts';
 import { renderCollection, renderRestorePoint } from './restore-point-view.ts';
 import type { ArmRequest } from './router.ts';
+import { hasPremiumStorage } from './sizes.ts';
 import { parseBody, tagsSchema } from './tags.ts';
 import type { World } from './world.ts';
 
@@ -93,12 +94,7 @@ export async function createPoint(
   const disks = [vm.osDisk, ...vm.dataDisks.map(({ disk }) => disk)].filter(
     ({ id }) => !excluded.has(id.toLowerCase()),
   );
-  const shared = disks.find(({ maxShares }) => maxShares > 1);
-  if (shared)
-    throw badRequest(
-      'VMRestorePointClientError',
-      `Creation of Restore Point for shared disks is not supported: ${shared.name}.`,
-    );
+  refuseUnsupported(vm, disks, properties.consistencyMode);
 
   const group = world.group(collection.resourceGroup);
   const id = `${collection.id}/restorePoints/${name}`;
@@ -134,6 +130,19 @@ export async function createPoint(
     renderRestorePoint(world, point, false),
   );
   return { ...accepted, status: 201 };
+}
+
+/** "Support matrix for VM restore points" says what there are none of; the words are not documented. */
+function refuseUnsupported(vm: Vm, disks: readonly Disk[], consistencyMode: string | undefined): void {
+  const refuse = (what: string) =>
+    badRequest('VMRestorePointClientError', `Creation of Restore Point for ${what} is not supported.`);
+  const shared = disks.find(({ maxShares }) => maxShares > 1);
+  if (shared) throw refuse(`the shared disk ${shared.name}`);
+  if (consistencyMode !== 'CrashConsistent') return;
+  const special = disks.find(({ sku }) => isCopied(sku));
+  if (special) throw refuse(`the ${special.sku} disk ${special.name} in crash consistent mode`);
+  if (!hasPremiumStorage(vm.size)) throw refuse(`the size ${vm.size} in crash consistent mode`);
+  if (vm.securityProfile?.['securityType'] === 'ConfidentialVM') throw refuse('a confidential VM');
 }
 
 function newDiskPoint(

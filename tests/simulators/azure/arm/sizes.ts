@@ -26,6 +26,9 @@ const sizes: readonly Size[] = [
   size('Standard_B1s', 'standardBSFamily', [1, 1, 2]),
   size('Standard_B2s', 'standardBSFamily', [2, 4, 4]),
   size('Standard_B2ms', 'standardBSFamily', [2, 8, 4]),
+  size('Standard_D2_v3', 'standardDv3Family', [2, 8, 4]),
+  size('Standard_D4s_v6', 'standardDSv6Family', [4, 16, 12]),
+  size('Standard_D4as_v6', 'standardDASv6Family', [4, 16, 12]),
   size('Standard_D2s_v3', 'standardDSv3Family', [2, 8, 4]),
   size('Standard_D4s_v3', 'standardDSv3Family', [4, 16, 8]),
   size('Standard_D2s_v5', 'standardDSv5Family', [2, 8, 4]),
@@ -36,6 +39,9 @@ const sizes: readonly Size[] = [
   size('Standard_M128s', 'standardMSFamily', [128, 2048, 64]),
   { ...size('Standard_DC2as_v5', 'standardDCASv5Family', [2, 8, 4], 'V2'), confidential: true },
 ];
+
+/** Sizes with an `s` after the number of processors. */
+export const hasPremiumStorage = (name: string): boolean => /_[A-Z]+\d+[a-z-\d]*s/.test(name);
 
 /** What a size can do and how big it is: `skus` of the provider, and the older `vmSizes`. */
 export const sizeRoutes = (world: World): Route[] => [
@@ -77,7 +83,7 @@ function renderSku(
     MemoryGB: String(memoryGiB),
     MaxDataDiskCount: String(maxDataDisks),
     CpuArchitectureType: 'x64',
-    PremiumIO: name.includes('s') ? 'True' : 'False',
+    PremiumIO: hasPremiumStorage(name) ? 'True' : 'False',
     vCPUsAvailable: String(cores),
     vCPUsPerCore: '2',
     MaxNetworkInterfaces: '2',

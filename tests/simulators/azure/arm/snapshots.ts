@@ -231,6 +231,7 @@ function renderSnapshot(world: World, snapshot: Snapshot) {
       incremental: snapshot.incremental,
       ...(snapshot.incremental ? { incrementalSnapshotFamilyId: disk.familyId } : {}),
       ...(percent === undefined ? {} : { completionPercent: percent }),
+      ...(snapshot.copyError ? { copyCompletionError: snapshot.copyError } : {}),
       networkAccessPolicy: 'AllowAll',
       publicNetworkAccess: 'Enabled',
       timeCreated: snapshot.createdAt.toISOString(),
