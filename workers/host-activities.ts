@@ -56,7 +56,6 @@ export function createHostActivities(
   const transfer = createTransferPlane(options.transfer);
   const sourceDeps: SourceDeps = {
     resolveSecret,
-    environment: options.secrets.environment,
     transfer,
     azure: options.azure,
   };

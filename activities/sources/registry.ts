@@ -6,9 +6,10 @@ import type { Source, SourceDeps } from './source.ts';
 
 export type SourceOf = <K extends SourceKind>(kind: K) => Source<K>;
 
-export const sourceKinds: readonly SourceKind[] = ['image', 'azure'];
+const kinds: Record<SourceKind, true> = { image: true, archive: true, azure: true };
+export const sourceKinds = Object.keys(kinds) as readonly SourceKind[];
 
-/** Every kind of source there is; a new one is a folder and a line here. */
+/** Every kind of source there is; a new one is a folder and a line here and above. */
 export function createSources(deps: SourceDeps): SourceOf {
   const sources: { [K in SourceKind]: Source<K> } = {
     image: createImageSource(deps),

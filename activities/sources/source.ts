@@ -35,8 +35,6 @@ export function sourceRequest({ run, spec }: StepContext): SourceRequest {
 /** What sources need of the worker. */
 export interface SourceDeps {
   resolveSecret: ResolveSecret;
-  /** The worker's; settings of clouds are read from it. */
-  environment: Readonly<Record<string, string | undefined>>;
   transfer: TransferPlane;
   azure: AzureOptions;
 }

@@ -28,12 +28,14 @@ export interface DiskChange {
 export interface PatchJob extends Omit<FetchJob, 'open'> {
   /** The state that the file must be in. */
   before: string;
-  /** Asks for what is different; see `DownloadJob.open`. Its identity is the state that the file is in afterwards. */
+  /** The state that it is in afterwards: the identity of what is different. */
+  identity: string;
+  /** Asks for what is different; see `DownloadJob.open`. */
   open: () => Promise<DiskChange>;
 }
 
 /** While a file is between two states. */
-const mark = z.object({ before: z.string() });
+const mark = z.object({ before: z.string(), after: z.string() });
 
 /**
  * Brings a disk that was fetched up to date. Until that is done the file is in no state at all: it does not count
@@ -56,12 +58,15 @@ export async function patchDisk(job: PatchJob): Promise<FetchedDisk> {
     const known = await fetchedDisk(work, index);
     if (known && known.transfer.identity !== job.before) throw notThatState(job, known.transfer.identity);
     if (known) {
-      await replaceFile(place.patch, JSON.stringify({ before: job.before }));
+      await replaceFile(place.patch, JSON.stringify({ before: job.before, after: job.identity }));
       for (const path of [place.record, place.journal]) await rm(path, { force: true });
       // A power cut must not bring them back beside a file that is changed.
       await syncPath(work.fetched);
-    } else if ((await markOf(place.patch)) !== job.before) {
-      throw notThatState(job, undefined);
+    } else {
+      // What was patched on the way to another state may be neither's.
+      const between = await markOf(place.patch);
+      if (between?.before !== job.before || between.after !== job.identity)
+        throw notThatState(job, undefined);
     }
     const done = await fetchInto(fetchJob, { journalPath: place.patchJournal, ontoEarlier: true });
     for (const path of [place.patchJournal, place.patch]) await rm(path, { force: true });
@@ -72,7 +77,7 @@ export async function patchDisk(job: PatchJob): Promise<FetchedDisk> {
 /** The state that a disk is in, or was in before a patch that is not done. @returns its identity */
 export async function stateOf(work: WorkDir, index: number): Promise<string | undefined> {
   const fetched = await fetchedDisk(work, index);
-  return fetched?.transfer.identity ?? markOf(placeOf(work, index).patch);
+  return fetched?.transfer.identity ?? (await markOf(placeOf(work, index).patch))?.before;
 }
 
 async function clear(path: string, cleared: readonly Extent[], sizeBytes: number): Promise<void> {
@@ -88,9 +93,9 @@ async function clear(path: string, cleared: readonly Extent[], sizeBytes: number
   }
 }
 
-async function markOf(path: string): Promise<string | undefined> {
+async function markOf(path: string): Promise<z.infer<typeof mark> | undefined> {
   const text = await readIfThere(path);
-  return text === undefined ? undefined : mark.parse(JSON.parse(text)).before;
+  return text === undefined ? undefined : mark.parse(JSON.parse(text));
 }
 
 function notThatState({ name, before }: PatchJob, found: string | undefined): LonghaulError {

@@ -20,7 +20,7 @@ export function archiveVm(source: object, options: ArchiveVmOptions = {}) {
   const work = new WorkDir(options.stateDir ?? scratchDirectory(), testRun);
   const environment = {};
   const resolveSecret = createSecretResolver({ environment });
-  const sourceOf = createArchiveSource({ environment, resolveSecret, transfer, azure: {} });
+  const sourceOf = createArchiveSource({ resolveSecret, transfer, azure: {} });
   const request = { name: spec.name, source: spec.source, run: testRun };
   return {
     work,

@@ -10,7 +10,6 @@ export function testSources(
   transfer: TransferPlane = createTransferPlane({ connections: 4 }),
 ): SourceOf {
   return createSources({
-    environment,
     azure,
     resolveSecret: createSecretResolver({ environment }),
     transfer,

@@ -21,7 +21,7 @@ export function webVm(disks: unknown, options: WebVmOptions = {}) {
   const spec = migrationSpec.parse({ name: 'web01', source: { kind: 'image', disks } });
   const work = new WorkDir(options.stateDir ?? scratchDirectory(), testRun);
   const resolveSecret = createSecretResolver({ environment });
-  const sourceOf = createImageSource({ environment, resolveSecret, transfer, azure: {} });
+  const sourceOf = createImageSource({ resolveSecret, transfer, azure: {} });
   if (spec.source.kind !== 'image') throw new Error('another source');
   const request = { name: spec.name, source: spec.source, run: testRun };
   return {

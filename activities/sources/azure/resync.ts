@@ -48,6 +48,7 @@ export async function resyncDisks(
       work,
       index: disk.index,
       name: disk.name,
+      identity: disk.id,
       before: state,
       open: () => openDifference(disk, earlier, deps.transfer.dispatcher, own.signal),
       io: own,

@@ -9,7 +9,7 @@ import { testIo } from '../../support/io.ts';
 import { type Figure, rounded } from '../figure.ts';
 import { inRounds, ratio } from '../rounds.ts';
 
-const rounds = 5;
+const rounds = 3;
 /** 0.9 times the speed. */
 const timeBound = 1.11;
 const memoryBound = 150;

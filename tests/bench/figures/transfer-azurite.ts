@@ -80,7 +80,7 @@ async function measured(azure: Azure, vm: string, disk: ScatteredDisk, scratch: 
 /** Of a snapshot of the VM's disk. */
 async function signedAddress(azure: Azure, vm: string, stateDir: string): Promise<string> {
   const { request, work } = migrationOf(azure, vm, {}, { stateDir });
-  const deps = { ...azureDeps(azure), transfer: createTransferPlane({ connections }), environment: {} };
+  const deps = { ...azureDeps(azure), transfer: createTransferPlane({ connections }) };
   const io = testIo();
   const [frozen] = await snapshotDisks(await freezeRequest(request, work, deps, io));
   if (!frozen) throw new Error('the VM has no disk');

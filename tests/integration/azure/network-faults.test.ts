@@ -28,7 +28,7 @@ async function behindProxy() {
   const { request, work } = migrationOf(azure, vm.name);
   const transfer = createTransferPlane({ connections: 4, stallMs: 1_000 });
   onTestFinished(() => transfer.close());
-  const deps = { ...azureDeps(azure), transfer, environment: {} };
+  const deps = { ...azureDeps(azure), transfer };
   const [frozen] = await snapshotDisks(await freezeRequest(request, work, deps, testIo()));
   if (!frozen) throw new Error('the VM has no disk');
   const direct = await frozen.grant(3600, testIo().signal);

@@ -89,6 +89,22 @@ describe('disks that were fetched', () => {
     await migration.release(testIo());
   });
 
+  it('that are on their way to a snapshot which is gone are refused', async () => {
+    const { vm } = await addShop(azure);
+    const migration = migrationOf(azure, vm.name);
+    const [first] = await migration.acquire(testIo());
+    await goOn(vm, first?.image.path ?? '');
+    const stop = new AbortController();
+    const report = (_doing: string, disk?: { doneBytes: number }) => {
+      if (disk && disk.doneBytes > 0) stop.abort(new Error('stopped'));
+    };
+    await expect(migration.resync(1, { ...testIo(stop.signal), report })).rejects.toThrow('stopped');
+    for (const snapshot of azure.world.snapshots.list())
+      if (snapshot.name.endsWith('-disk0-1')) azure.world.snapshots.remove(snapshot.id);
+    await expect(migration.resync(1, testIo())).rejects.toMatchObject({ code: 'SOURCE_CHANGED' });
+    await migration.release(testIo());
+  });
+
   it('of another state than the changes begin from are refused', async () => {
     const { vm } = await addShop(azure);
     const migration = migrationOf(azure, vm.name);
