@@ -185,7 +185,7 @@ describe('an OVA', () => {
     await writeOva(ova, { directory: source, descriptor, files: [vmdk, ...names] });
     const begin = performance.now();
     await archiveVm({ path: ova }).describe();
-    expect(performance.now() - begin).toBeLessThan(3000);
+    expect(performance.now() - begin).toBeLessThan(20_000);
   });
 
   it('may lie behind a link, in a directory too', async () => {
