@@ -51,15 +51,46 @@ export async function* decompressFile(
   if (await tail.skipZeros()) throw new MalformedArchive(behindTheEnd);
 }
 
-/** As `decompressFile`, of what comes from within another archive. */
+/** The same of what comes from within another archive. What comes is read to its end, whatever it is. */
 export function decompressStream(
   compression: Compression,
   source: AsyncIterable<Buffer>,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
-  return compression === 'gzip'
-    ? throughZlib(createGunzip({ chunkSize: pieceBytes }), source, signal)
-    : throughFilter(compression, source, signal);
+  return compression === 'gzip' ? gunzipped(source, signal) : throughFilter(compression, source, signal);
+}
+
+/** zlib stops at a zero behind the end, and whoever compares digests of the source has to see all of it. */
+async function* gunzipped(source: AsyncIterable<Buffer>, signal: AbortSignal): AsyncGenerator<Buffer> {
+  const gunzip = createGunzip({ chunkSize: pieceBytes });
+  const pieces = source[Symbol.asyncIterator]();
+  let asked = Promise.resolve<IteratorResult<Buffer, unknown>>({ done: false, value: Buffer.alloc(0) });
+  let [fedBytes, isFed] = [0, false];
+  /** What zlib may not have taken yet. */
+  let held: { at: number; piece: Buffer }[] = [];
+  const next = async () => {
+    asked = pieces.next();
+    const { done, value } = await asked;
+    if (done === true) return undefined;
+    held = held.filter(({ at, piece }) => at + piece.length > gunzip.bytesWritten);
+    held.push({ at: fedBytes, piece: value });
+    fedBytes += value.length;
+    return value;
+  };
+  async function* feed() {
+    for (let piece = await next(); piece && !isFed; piece = await next()) yield piece;
+  }
+  try {
+    yield* throughZlib(gunzip, feed(), signal);
+    isFed = true;
+    await asked;
+    while (await next()) signal.throwIfAborted();
+    for (const { at, piece } of held)
+      if (piece.subarray(Math.max(0, gunzip.bytesWritten - at)).some((byte) => byte !== 0))
+        throw new MalformedArchive(behindTheEnd);
+  } finally {
+    await pieces.return?.();
+  }
 }
 
 /** Bare deflate of so many bytes, as zip has it. @throws MalformedArchive; on abort, the signal's reason */

@@ -4,18 +4,24 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { archiveVm } from '../../support/archive-vm.ts';
 import { contentOf, filesIn, prepare, refusal, sizeBytes, vmdk } from './ova-package.ts';
-import { writeOva } from '../../support/ova.ts';
+import { type OvaOptions, writeOva } from '../../support/ova.ts';
 import { oneDiskOvf } from '../../support/ovf-texts.ts';
 import { sha256 } from '../image/variants.ts';
 
 describe('disks of an OVA that have to be unpacked', () => {
-  const gzOva = async (broken: (packed: Buffer) => Buffer = (packed) => packed) => {
+  const gzOva = async (
+    broken: (packed: Buffer) => Buffer = (packed) => packed,
+    manifest?: OvaOptions['manifest'],
+  ) => {
     const made = await prepare();
     const packed = broken(gzipSync(await readFile(join(made.source, vmdk))));
     await writeFile(join(made.source, `${vmdk}.gz`), packed);
     const files = [{ id: 'file1', href: `${vmdk}.gz`, more: 'ovf:compression="gzip"' }];
     const descriptor = oneDiskOvf('', sizeBytes, { files });
-    await writeOva(made.ova, { directory: made.source, descriptor, files: [`${vmdk}.gz`] });
+    await writeOva(made.ova, {
+      ...{ directory: made.source, descriptor, files: [`${vmdk}.gz`] },
+      ...(manifest && { manifest }),
+    });
     return made;
   };
   const chunkBytes = 300_000;
@@ -85,6 +91,23 @@ describe('disks of an OVA that have to be unpacked', () => {
     const error = await refusal(archiveVm({ path: ova }).describe());
     expect(error.code).toBe('ARCHIVE_INCOMPLETE');
     expect(error.found).toMatch(/\.0000000\d\d/);
+  });
+
+  it.each([
+    ['hides behind zeros', Buffer.concat([Buffer.alloc(4096), Buffer.from('hidden')])],
+    ['hides far behind zeros', Buffer.concat([Buffer.alloc(5_000_000), Buffer.from('hidden')])],
+  ])('are refused when something %s', async (_what, more) => {
+    const { ova } = await gzOva((packed) => Buffer.concat([packed, more]));
+    expect((await refusal(archiveVm({ path: ova }).acquire())).code).toBe('ARCHIVE_DAMAGED');
+  });
+
+  it('are compared with their manifest to the end, also when zeros follow', async () => {
+    const padded = (packed: Buffer) => Buffer.concat([packed, Buffer.alloc(200_000)]);
+    await archiveVm({ path: (await gzOva(padded)).ova }).acquire();
+    const wrong = (lines: string[]) =>
+      lines.map((line) => (line.includes('.gz') ? line.replace(/= .*/, `= ${'0'.repeat(64)}`) : line));
+    const { ova } = await gzOva(padded, wrong);
+    expect((await refusal(archiveVm({ path: ova }).acquire())).code).toBe('ARCHIVE_CHECKSUM');
   });
 
   it('leave nothing under their name when they are damaged', async () => {
