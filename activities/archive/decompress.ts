@@ -43,12 +43,7 @@ export async function* decompressFile(
     return;
   }
   const { size } = await file.stat();
-  const gunzip = createGunzip({ chunkSize: pieceBytes });
-  yield* throughZlib(gunzip, new FileReader(file, size).rest(), signal);
-  // Tapes were padded with zeros. Once zlib has seen one behind the end it says nothing of what follows.
-  const tail = new FileReader(file, size);
-  await tail.skip(gunzip.bytesWritten);
-  if (await tail.skipZeros()) throw new MalformedArchive(behindTheEnd);
+  yield* gunzipped(new FileReader(file, size).rest(), signal);
 }
 
 /** The same of what comes from within another archive. What comes is read to its end, whatever it is. */
@@ -60,34 +55,28 @@ export function decompressStream(
   return compression === 'gzip' ? gunzipped(source, signal) : throughFilter(compression, source, signal);
 }
 
-/** zlib stops at a zero behind the end, and whoever compares digests of the source has to see all of it. */
+/**
+ * Tapes were padded with zeros. Once zlib has seen one behind the end it says nothing of what follows, and whoever
+ * compares digests of the source has to see all of it.
+ */
 async function* gunzipped(source: AsyncIterable<Buffer>, signal: AbortSignal): AsyncGenerator<Buffer> {
   const gunzip = createGunzip({ chunkSize: pieceBytes });
   const pieces = source[Symbol.asyncIterator]();
-  let asked = Promise.resolve<IteratorResult<Buffer, unknown>>({ done: false, value: Buffer.alloc(0) });
-  let [fedBytes, isFed] = [0, false];
-  /** What zlib may not have taken yet. */
-  let held: { at: number; piece: Buffer }[] = [];
+  /** Bytes that came, and those of them up to the last that is not zero. */
+  let [cameBytes, dataBytes] = [0, 0];
   const next = async () => {
-    asked = pieces.next();
-    const { done, value } = await asked;
-    if (done === true) return undefined;
-    held = held.filter(({ at, piece }) => at + piece.length > gunzip.bytesWritten);
-    held.push({ at: fedBytes, piece: value });
-    fedBytes += value.length;
-    return value;
+    const result = await pieces.next();
+    if (result.done === true) return result;
+    const last = result.value.findLastIndex((byte) => byte !== 0);
+    if (last >= 0) dataBytes = cameBytes + last + 1;
+    cameBytes += result.value.length;
+    return result;
   };
-  async function* feed() {
-    for (let piece = await next(); piece && !isFed; piece = await next()) yield piece;
-  }
   try {
-    yield* throughZlib(gunzip, feed(), signal);
-    isFed = true;
-    await asked;
-    while (await next()) signal.throwIfAborted();
-    for (const { at, piece } of held)
-      if (piece.subarray(Math.max(0, gunzip.bytesWritten - at)).some((byte) => byte !== 0))
-        throw new MalformedArchive(behindTheEnd);
+    // Without `return`: that zlib stops does not end the source.
+    yield* throughZlib(gunzip, { [Symbol.asyncIterator]: () => ({ next }) }, signal);
+    while ((await next()).done !== true) signal.throwIfAborted();
+    if (dataBytes > gunzip.bytesWritten) throw new MalformedArchive(behindTheEnd);
   } finally {
     await pieces.return?.();
   }
