@@ -14,7 +14,7 @@ import { ArchiveBudget, type ArchiveLimits } from './limits.ts';
 import { makeFolder, MemberFile } from './member-file.ts';
 import type { ArchiveMember, OpenMember, SkippedMember } from './members.ts';
 import { readMembers } from './read-members.ts';
-import { Room } from './room.ts';
+import { FreeSpaceGuard } from './free-space-guard.ts';
 
 /**
  * What is to become of a member:
@@ -103,7 +103,7 @@ class Extraction {
   readonly #place: { files: string; partial: string };
   readonly #record: ExtractRecord;
   readonly #budget: ArchiveBudget;
-  readonly #room: Room;
+  readonly #room: FreeSpaceGuard;
   readonly #extracted: Extracted = { members: [], skipped: [] };
 
   constructor(
@@ -116,7 +116,7 @@ class Extraction {
     this.#place = place;
     this.#record = record;
     this.#budget = new ArchiveBudget(job.path, archiveBytes, job.limits);
-    this.#room = new Room(job.path, place.files, job.limits.reserveBytes);
+    this.#room = new FreeSpaceGuard(job.path, place.files, job.limits.reserveBytes);
   }
 
   get skipped(): readonly SkippedMember[] {

@@ -3,7 +3,7 @@ import type { SkippedMember, TarMember } from './members.ts';
 import { FileReader } from './file-reader.ts';
 import { openSourceFile } from '../image/formats/image-file.ts';
 import { damageToldOf } from './errors.ts';
-import { tarMembers } from './tar-members.ts';
+import { type TarInput, tarMembers } from './tar-members.ts';
 
 export interface TarIndex {
   members: TarMember[];
@@ -19,20 +19,25 @@ export interface TarIndex {
  */
 export async function listTar(path: string, budget: ArchiveBudget, signal: AbortSignal): Promise<TarIndex> {
   const { handle, sizeBytes } = await openSourceFile(path);
-  const index: TarIndex = { members: [], skipped: [] };
-  const job = {
-    archive: path,
-    input: new FileReader(handle, sizeBytes),
-    budget,
-    onSkipped: (skipped: SkippedMember) => index.skipped.push(skipped),
-  };
   try {
-    for await (const member of damageToldOf(path, tarMembers(job))) {
-      signal.throwIfAborted();
-      index.members.push(member);
-    }
-    return index;
+    return await indexOf(path, new FileReader(handle, sizeBytes), budget, signal);
   } finally {
     await handle.close();
   }
+}
+
+/** The same of a tar wherever it is. @param archive its name, for people */
+export async function indexOf(
+  archive: string,
+  input: TarInput,
+  budget: ArchiveBudget,
+  signal: AbortSignal,
+): Promise<TarIndex> {
+  const index: TarIndex = { members: [], skipped: [] };
+  const onSkipped = (skipped: SkippedMember) => index.skipped.push(skipped);
+  for await (const member of damageToldOf(archive, tarMembers({ archive, input, budget, onSkipped }))) {
+    signal.throwIfAborted();
+    index.members.push(member);
+  }
+  return index;
 }

@@ -1,5 +1,4 @@
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { ErrorCode } from '../../../contracts/error-codes.ts';
 import { LonghaulError } from '../../../contracts/errors.ts';
 import type { ArchiveSourceSpec } from '../../../contracts/spec.ts';
@@ -55,8 +54,7 @@ export function createArchiveSource(deps: SourceDeps): Source<'archive'> {
     async acquire(request, work, io) {
       const { source } = request;
       await work.create();
-      const lock = join(work.stateDir, 'locks', `${work.run.migrationId}-archive`);
-      return withFileLock(lock, io.signal, async () => {
+      return withFileLock(work.lock('archive'), io.signal, async () => {
         const options = { work, limits: limitsFor(source), io };
         if (source.url === undefined)
           return acquireLocal(source, await resolvePath(source.path ?? ''), options);

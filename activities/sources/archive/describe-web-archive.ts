@@ -2,6 +2,7 @@ import { info } from '../../../contracts/findings.ts';
 import type { ArchiveSourceSpec } from '../../../contracts/spec.ts';
 import { kindBytes, kindOfHead } from '../../archive/kinds.ts';
 import { ArchiveBudget, type ArchiveLimits } from '../../archive/limits.ts';
+import { indexOf } from '../../archive/tar-index.ts';
 import type { StepIo } from '../../host/step-io.ts';
 import type { SourceDeps } from '../source.ts';
 import { WebDisk } from '../web-disk.ts';
@@ -10,7 +11,7 @@ import { looseDisks } from './loose-disks.ts';
 import { toUnpack } from './ovf-disks.ts';
 import { openPackage } from './ovf-package.ts';
 import { tarPackage } from './package-files.ts';
-import { listRemoteTar, RangeInput } from './web-archive.ts';
+import { RangeInput } from './web-archive.ts';
 
 /**
  * What can be known of an archive on a web server by reading here and there in it: all that a descriptor says, the
@@ -30,7 +31,7 @@ export async function describeWebArchive(
   const { name, sizeBytes } = remote;
   const { findings } = archive;
   if (kindOfHead(await input.peek(kindBytes)).container === 'tar') {
-    const index = await listRemoteTar(name, input, new ArchiveBudget(name, sizeBytes, limits));
+    const index = await indexOf(name, input, new ArchiveBudget(name, sizeBytes, limits), io.signal);
     const files = await tarPackage(name, index, (file, count) =>
       input.at(file.window?.offset ?? 0, Math.min(count, file.sizeBytes)),
     );

@@ -5,8 +5,8 @@ import { decompressStream } from '../../archive/decompress.ts';
 import { damageToldOf } from '../../archive/errors.ts';
 import { ArchiveBudget, type ArchiveLimits } from '../../archive/limits.ts';
 import { MemberFile } from '../../archive/member-file.ts';
-import { Room } from '../../archive/room.ts';
-import { ProgressMeter } from '../../host/progress-meter.ts';
+import { FreeSpaceGuard } from '../../archive/free-space-guard.ts';
+import { DiskTeller } from '../../host/disk-teller.ts';
 import { readIfThere } from '../../host/read-if-there.ts';
 import { replaceFile } from '../../host/replace-file.ts';
 import type { StepIo } from '../../host/step-io.ts';
@@ -22,8 +22,6 @@ export interface UnpackJob {
   work: WorkDir;
   io: StepIo;
 }
-
-const tellEveryMs = 500;
 
 /**
  * Puts a disk that lies in pieces or compressed into one file of the work directory, and compares the pieces with
@@ -42,7 +40,7 @@ export async function unpackDisk(job: UnpackJob): Promise<string> {
   const subject = JSON.stringify([sources, disk]);
   if ((await readIfThere(record)) === subject) return path;
   await rm(record, { force: true });
-  const room = new Room(job.archive, work.scratch, job.limits.reserveBytes);
+  const room = new FreeSpaceGuard(job.archive, work.scratch, job.limits.reserveBytes);
   const file = await MemberFile.begin(`${path}.partial`);
   try {
     for await (const piece of contentOf(job)) {
@@ -74,18 +72,12 @@ async function* contentOf({ archive, disk, limits, io }: UnpackJob): AsyncGenera
 
 /** The bytes of all pieces; each is compared when it was read. */
 async function* storedOf(disk: PackageDisk, totalBytes: number, io: StepIo): AsyncGenerator<Buffer> {
-  const meter = new ProgressMeter(disk.index, totalBytes, performance.now());
-  let [doneBytes, toldAt] = [0, -Infinity];
+  const teller = new DiskTeller(disk.index, totalBytes, io);
   for (const piece of disk.pieces) {
     const hash = piece.digest && createHash(piece.digest.algorithm);
     for await (const bytes of bytesOf(piece, io.signal)) {
       hash?.update(bytes);
-      doneBytes += bytes.length;
-      const now = performance.now();
-      if (now - toldAt >= tellEveryMs) {
-        toldAt = now;
-        io.report(`unpacking ${piece.name}`, meter.at(doneBytes / totalBytes, now));
-      }
+      teller.passed(bytes.length, `unpacking ${piece.name}`);
       yield bytes;
     }
     const hex = hash?.digest('hex');

@@ -1,8 +1,4 @@
-import { damageToldOf } from '../../archive/errors.ts';
-import type { ArchiveBudget } from '../../archive/limits.ts';
-import type { SkippedMember } from '../../archive/members.ts';
-import type { TarIndex } from '../../archive/tar-index.ts';
-import { type TarInput, tarMembers } from '../../archive/tar-members.ts';
+import type { TarInput } from '../../archive/tar-members.ts';
 import { type RangeSource, TransferFault } from '../../transfer/range-source.ts';
 import { afterFailure } from '../../transfer/server-errors.ts';
 
@@ -72,17 +68,4 @@ export class RangeInput implements TarInput {
     if (bytes.length === length) return bytes;
     throw afterFailure(this.#source.name, new Error('the answer ended early'));
   }
-}
-
-/** As `listTar`, of a tar that is elsewhere. */
-export async function listRemoteTar(
-  name: string,
-  input: RangeInput,
-  budget: ArchiveBudget,
-): Promise<TarIndex> {
-  const index: TarIndex = { members: [], skipped: [] };
-  const onSkipped = (skipped: SkippedMember) => index.skipped.push(skipped);
-  for await (const member of damageToldOf(name, tarMembers({ archive: name, input, budget, onSkipped })))
-    index.members.push(member);
-  return index;
 }

@@ -6,7 +6,7 @@ import { freeSpace } from '../host/space.ts';
 const lookEveryBytes = 64 * 1024 ** 2;
 
 /** Watches that what must stay free on a host stays free while something is written. */
-export class Room {
+export class FreeSpaceGuard {
   readonly #directory: string;
   readonly #archive: string;
   readonly #reserveBytes: number;
