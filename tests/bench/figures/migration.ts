@@ -45,7 +45,9 @@ export async function ovaMigrationFigures(scratch: string, say: Say): Promise<Fi
 async function wholeMigration(subject: Subject, scratch: string, say: Say): Promise<Figure[]> {
   const host = await LonghaulHost.start(join(scratch, 'host'));
   const migrated = async (options: string[]) => {
-    await host.migrate(name, [subject.path], ['--memory', '1G', ...options]);
+    const wishes = ['--memory', '1G', ...options];
+    const { status, failure } = await host.migrate(name, [subject.path], wishes, [1, 4]);
+    if (status !== 'completed') throw new Error(`${name} ${status}: ${failure?.message ?? 'without a word'}`);
   };
   try {
     // Once for nothing, on both sides: the appliance of libguestfs is built at its first use.
