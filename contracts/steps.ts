@@ -152,6 +152,12 @@ export interface PlacementActivities {
   placeVm(ctx: StepContext): Promise<Placement>;
 }
 
+/** Activities that need no disk: any host takes them, from the placement queue. */
+export interface FleetActivities {
+  /** Those of some workflows that run no more, whoever ended them. */
+  findEnded(workflowIds: string[]): Promise<string[]>;
+}
+
 /** Activities polled from a host's own queue. All are idempotent for one `RunRef`. */
 export interface HostActivities {
   /** Everything cheap that could stop the migration later. Creates nothing. */

@@ -1,6 +1,11 @@
 import { Worker, type WorkerOptions } from '@temporalio/worker';
 import { hostTaskQueue, placementTaskQueue, undoTaskQueue, workerIdentity } from '../contracts/queues.ts';
-import type { HostActivities, PlacementActivities, UndoActivities } from '../contracts/steps.ts';
+import type {
+  FleetActivities,
+  HostActivities,
+  PlacementActivities,
+  UndoActivities,
+} from '../contracts/steps.ts';
 
 /** Compensations at once. They are short, and wait for nothing that a step holds. */
 const undoSlots = 4;
@@ -12,6 +17,7 @@ export interface HostQueues {
   steps: HostActivities;
   undo: UndoActivities;
   placement: PlacementActivities;
+  fleet: FleetActivities;
 }
 
 /**
@@ -20,7 +26,7 @@ export interface HostQueues {
  */
 export async function createHostWorkers(
   shared: Omit<WorkerOptions, 'taskQueue'>,
-  { hostId, slots, steps, undo, placement }: HostQueues,
+  { hostId, slots, steps, undo, placement, fleet }: HostQueues,
 ): Promise<Worker[]> {
   const options = { ...shared, identity: workerIdentity(hostId, process.pid) };
   return [
@@ -39,7 +45,7 @@ export async function createHostWorkers(
     await Worker.create({
       ...options,
       taskQueue: placementTaskQueue,
-      activities: placement,
+      activities: { ...placement, ...fleet },
       maxConcurrentActivityTaskExecutions: 1,
     }),
   ];

@@ -5,6 +5,7 @@ import { LonghaulError, messageOf } from '../contracts/errors.ts';
 import { workerIdentity, workflowTaskQueue } from '../contracts/queues.ts';
 import type { StepProgress } from '../contracts/steps.ts';
 import type { ProgressSignal } from './activity-io.ts';
+import { createFleetActivities } from './fleet-activities.ts';
 import { createHostActivities } from './host-activities.ts';
 import { createHostWorkers } from './host-queues.ts';
 import { removeLeftovers } from './janitor.ts';
@@ -79,6 +80,7 @@ export async function startWorker(options: WorkerOptions, log: Logger): Promise<
           { hostId: options.hostId, slots, running: host.running },
           signal,
         ),
+        fleet: createFleetActivities(client),
       })),
     ];
     const ended = Promise.all(workers.map((worker) => worker.run())).then(() => undefined);

@@ -6,7 +6,13 @@ import {
 } from '@temporalio/workflow';
 import type { ErrorCode } from '../contracts/error-codes.ts';
 import { hostTaskQueue, placementTaskQueue, undoTaskQueue } from '../contracts/queues.ts';
-import type { HostActivities, PlacementActivities, Tuning, UndoActivities } from '../contracts/steps.ts';
+import type {
+  FleetActivities,
+  HostActivities,
+  PlacementActivities,
+  Tuning,
+  UndoActivities,
+} from '../contracts/steps.ts';
 
 /** How long a step may take at most; a step that hangs is caught earlier, by its missing heartbeats. */
 export type StepLength = 'short' | 'long';
@@ -76,6 +82,16 @@ export function compensationActivities(hostId: string, tuning: Tuning): Activity
     scheduleToCloseTimeout: '15 minutes',
     heartbeatTimeout: (tuning.heartbeatTimeoutSeconds ?? 30) * 1000,
     retry: { ...retryPolicy(tuning), maximumAttempts: Infinity },
+  });
+}
+
+/** What any host can do for the fleet. It goes on until it was done: a batch must not end for want of a worker. */
+export function fleetActivities(summary: string): ActivityInterfaceFor<FleetActivities> {
+  return proxyActivities<FleetActivities>({
+    taskQueue: placementTaskQueue,
+    summary,
+    startToCloseTimeout: '1 minute',
+    retry: { ...retryPolicy({}), maximumAttempts: Infinity, maximumInterval: '1 minute' },
   });
 }
 

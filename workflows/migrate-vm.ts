@@ -1,6 +1,7 @@
 import {
   ApplicationFailure,
   CancellationScope,
+  getExternalWorkflowHandle,
   isCancellation,
   setCurrentDetails,
   setHandler,
@@ -8,7 +9,8 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { searchAttributes } from '../contracts/search-attributes.ts';
-import type { MigrationInput, MigrationReport, Resolution } from '../contracts/steps.ts';
+import type { MigrationInput, MigrationReport, Resolution, StepFailure } from '../contracts/steps.ts';
+import { parkedSignal } from './batch/messages.ts';
 import { Compensations } from './compensations.ts';
 import { currentDetails } from './details.ts';
 import { migrationFailure, stepFailureOf } from './failures.ts';
@@ -31,7 +33,12 @@ import { MigrationEnded, StepRunner } from './step-runner.ts';
 export async function migrateVm(input: MigrationInput): Promise<MigrationReport> {
   const { workflowId, firstExecutionRunId } = workflowInfo();
   const state = new MigrationState(workflowId, input.spec, () => new Date().toISOString());
-  const publish = publisher(state);
+  const tellPage = parkedTeller(state);
+  const show = publisher(state);
+  const publish = () => {
+    show();
+    tellPage();
+  };
   const steps = new StepRunner(state, publish);
   const undo = new Compensations();
 
@@ -75,6 +82,25 @@ function endState(state: MigrationState, error: unknown): ApplicationFailure {
   state.failure = error instanceof MigrationEnded ? error.failure : stepFailureOf(error);
   return migrationFailure(state.failure, error instanceof MigrationEnded ? error.cause : error);
 }
+
+/** Tells the page of a batch when it parks, so that its place goes to another VM, and when it goes on. */
+function parkedTeller(state: MigrationState): () => void {
+  const { parent, workflowId } = workflowInfo();
+  let told = false;
+  return () => {
+    const isParked = state.status === 'parked';
+    if (parent === undefined || isParked === told) return;
+    told = isParked;
+    const { failure } = state;
+    const word = { migrationId: workflowId, ...(isParked && failure ? { failure: wordsOf(failure) } : {}) };
+    // A page that is gone need not know.
+    void getExternalWorkflowHandle(parent.workflowId)
+      .signal(parkedSignal, word)
+      .catch(() => undefined);
+  };
+}
+
+const wordsOf = ({ code, found, remedy }: StepFailure) => ({ code, found, remedy });
 
 /** Shows the state to people: current details, and search attributes when they changed. */
 function publisher(state: MigrationState): () => void {

@@ -7,6 +7,7 @@ import { workflowTaskQueue } from '../../contracts/queues.ts';
 import { migrationSpec, type MigrationSpec, type MigrationSpecInput } from '../../contracts/spec.ts';
 import type { MigrationView, Resolution, Tuning } from '../../contracts/steps.ts';
 import { resolveEmbeddedOptions } from '../../workers/options.ts';
+import { createFleetActivities } from '../../workers/fleet-activities.ts';
 import { createHostWorkers } from '../../workers/host-queues.ts';
 import { findTemporalBinary } from '../../workers/embedded/temporal-binary.ts';
 import { ensureSearchAttributes } from '../../workers/search-attributes.ts';
@@ -95,7 +96,8 @@ export async function runScriptedHost(
     // A step hears of its cancellation with its next heartbeat.
     maxHeartbeatThrottleInterval: 200,
   };
-  const queues = { hostId, slots, steps: activities, undo: activities, placement };
+  const fleet = createFleetActivities(environment.client);
+  const queues = { hostId, slots, steps: activities, undo: activities, placement, fleet };
   const stopWorkers = runWorkers(await createHostWorkers(shared, queues));
   return async () => {
     await stopWorkers();

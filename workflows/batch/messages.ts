@@ -1,0 +1,26 @@
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { BatchView, PageRef, PageReport, PageView, ParkedWord } from '../../contracts/batch.ts';
+
+export const batchQuery = defineQuery<BatchView>('batch');
+/** Makes a page known. The same page again is no other one; rejected once its wave is over. */
+export const registerUpdate = defineUpdate<null, [PageRef]>('register');
+/** All VMs are there: it may begin. */
+export const sealUpdate = defineUpdate<null>('seal');
+export const approveUpdate = defineUpdate<null, [string]>('approve');
+/** Begins nothing more; what can stop without loss does. */
+export const pauseBatchSignal = defineSignal('pause');
+export const resumeBatchSignal = defineSignal('resume');
+/** From a page to its batch. */
+export const pageReportSignal = defineSignal<[PageReport]>('page-report');
+
+export const pageQuery = defineQuery<PageView>('page');
+/** From a batch to its page: it may run so many at once. */
+export const allotSignal = defineSignal<[number]>('allot');
+export const pausePageSignal = defineSignal('pause');
+export const resumePageSignal = defineSignal('resume');
+/** Begins nothing more, and ends when what runs has ended. */
+export const stopPageSignal = defineSignal('stop');
+/** Takes a VM that was not begun out of the batch; rejected for others. */
+export const dropUpdate = defineUpdate<null, [string]>('drop');
+/** From a migration to its page. */
+export const parkedSignal = defineSignal<[ParkedWord]>('parked');

@@ -1,0 +1,208 @@
+import {
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  continueAsNew,
+  getExternalWorkflowHandle,
+  isCancellation,
+  setCurrentDetails,
+  setHandler,
+  type SignalDefinition,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { pageIdOf, type BatchInput, type BatchPage, type BatchView } from '../../contracts/batch.ts';
+import { searchAttributes } from '../../contracts/search-attributes.ts';
+import { fleetActivities } from '../host-activities.ts';
+import { batchDetails } from './batch-details.ts';
+import { BatchState } from './batch-state.ts';
+import {
+  allotSignal,
+  approveUpdate,
+  batchQuery,
+  pageReportSignal,
+  pauseBatchSignal,
+  pausePageSignal,
+  registerUpdate,
+  resumeBatchSignal,
+  resumePageSignal,
+  sealUpdate,
+  stopPageSignal,
+} from './messages.ts';
+
+const defaultWatchSeconds = 300;
+const defaultHistoryEvents = 4000;
+
+/**
+ * Migrates a batch, wave by wave, with so many VMs at once. It knows pages, not VMs, and continues as new when its
+ * history has grown: it costs the same whether it has ten VMs or a hundred thousand.
+ */
+export async function migrateBatch(input: BatchInput): Promise<BatchView> {
+  const state = new BatchState(input, () => new Date());
+  const batch = new Batch(state);
+  try {
+    await batch.run();
+  } catch (error) {
+    if (!isCancellation(error)) throw error;
+    await CancellationScope.nonCancellable(() => batch.cancel());
+    throw error;
+  }
+  return state.view(workflowInfo().workflowId);
+}
+
+class Batch {
+  private readonly state: BatchState;
+  private changes = 0;
+  private shown = '';
+
+  constructor(state: BatchState) {
+    this.state = state;
+    setHandler(batchQuery, () => state.view(workflowInfo().workflowId));
+    setHandler(registerUpdate, (ref) => this.after(() => state.register(ref)), {
+      validator: (ref) => refuseIf(state.refusalToRegister(ref)),
+    });
+    setHandler(sealUpdate, () => this.after(() => (state.carried.sealed = true)));
+    setHandler(approveUpdate, (wave) => this.after(() => state.approve(wave)), {
+      validator: (wave) => refuseIf(state.refusalToApprove(wave)),
+    });
+    setHandler(pauseBatchSignal, () => void this.after(() => (state.carried.paused = true)));
+    setHandler(resumeBatchSignal, () => void this.after(() => (state.carried.paused = false)));
+    setHandler(pageReportSignal, (report) => void this.after(() => state.noteReport(report)));
+  }
+
+  async run(): Promise<void> {
+    const { state } = this;
+    while (state.wave !== undefined) {
+      this.publish();
+      const seen = this.changes;
+      await this.turn();
+      if (state.ended !== undefined) return;
+      if (seen !== this.changes) continue;
+      this.publish();
+      await this.untilChange(seen);
+      await this.continueIfLong();
+    }
+    state.ended = state.carried.stopped === 'batch' ? 'stopped' : 'completed';
+    this.publish();
+  }
+
+  /** Does what is to be done now. */
+  private async turn(): Promise<void> {
+    const { state } = this;
+    if (!state.carried.sealed) return;
+    const { pages } = state;
+    const stop = state.carried.stopped ?? state.mustStop;
+    if (stop !== undefined && state.carried.stopped === undefined) {
+      state.carried.stopped = stop;
+      await this.tell(stop === 'batch' ? state.carried.pages : pages, stopPageSignal);
+    }
+    if (pages.length === 0) {
+      this.nextWave();
+      return;
+    }
+    if (stop !== undefined) return;
+    if (state.needsApproval) return;
+    if (state.isHeld !== state.carried.held) {
+      state.carried.held = state.isHeld;
+      await this.tell(state.active, state.carried.held ? pausePageSignal : resumePageSignal);
+    }
+    if (state.isHeld) return;
+    await Promise.all(state.share().map((page) => this.send(page, allotSignal, page.allotted)));
+  }
+
+  private nextWave(): void {
+    const { carried } = this.state;
+    // A stopped batch has no pages in later waves: they ended as they were told.
+    if (carried.stopped === 'wave') delete carried.stopped;
+    carried.wave += 1;
+    this.changes += 1;
+  }
+
+  private async untilChange(seen: number): Promise<void> {
+    const { state } = this;
+    const watch = state.active.length > 0 ? this.watchMs : Infinity;
+    const ms = Math.min(watch, state.msToEdge ?? Infinity);
+    const changed = () => this.changes !== seen;
+    if (ms === Infinity) return condition(changed);
+    if (!(await condition(changed, ms)) && ms === watch) await this.findLost(state.active);
+  }
+
+  private get watchMs(): number {
+    return (this.state.input.tuning?.watchSeconds ?? defaultWatchSeconds) * 1000;
+  }
+
+  /** A page that was ended from outside tells nobody. */
+  private async findLost(among: readonly BatchPage[]): Promise<void> {
+    const { workflowId } = workflowInfo();
+    const pages = among.map(({ page }) => page);
+    const lost = await fleetActivities('look after the pages').findEnded(
+      pages.map((page) => pageIdOf(workflowId, page)),
+    );
+    for (const page of pages) if (lost.includes(pageIdOf(workflowId, page))) this.state.noteLost(page);
+    this.changes += lost.length;
+  }
+
+  private async continueIfLong(): Promise<void> {
+    const { state } = this;
+    const { historyLength, continueAsNewSuggested } = workflowInfo();
+    const limit = state.input.tuning?.historyEvents ?? defaultHistoryEvents;
+    if (historyLength < limit && !continueAsNewSuggested) return;
+    await continueAsNew<typeof migrateBatch>({ ...state.input, carried: state.carried });
+  }
+
+  /** Its pages are cancelled, and end when their migrations have undone what they did. */
+  async cancel(): Promise<void> {
+    const { state } = this;
+    state.ended = 'cancelled';
+    this.publish();
+    const { workflowId } = workflowInfo();
+    for (const { page } of [...state.carried.pages])
+      await getExternalWorkflowHandle(pageIdOf(workflowId, page))
+        .cancel()
+        .catch(() => state.noteLost(page));
+    while (state.carried.pages.length > 0) {
+      const seen = this.changes;
+      if (!(await condition(() => this.changes !== seen, this.watchMs)))
+        await this.findLost(state.carried.pages);
+    }
+    this.publish();
+  }
+
+  private async tell(pages: readonly BatchPage[], signal: SignalDefinition): Promise<void> {
+    await Promise.all(pages.map((page) => this.send(page, signal)));
+  }
+
+  private async send<Args extends unknown[]>(
+    page: BatchPage,
+    signal: SignalDefinition<Args>,
+    ...args: Args
+  ): Promise<void> {
+    try {
+      await getExternalWorkflowHandle(pageIdOf(workflowInfo().workflowId, page.page)).signal(signal, ...args);
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      this.state.noteLost(page.page);
+      this.changes += 1;
+    }
+  }
+
+  /** A message changes something, and the loop looks what is to be done now. */
+  private after(change: () => unknown): null {
+    change();
+    this.changes += 1;
+    return null;
+  }
+
+  /** Shows it to people; in lists only when its status changed. */
+  private publish(): void {
+    const view = this.state.view(workflowInfo().workflowId);
+    setCurrentDetails(batchDetails(view));
+    if (view.status === this.shown) return;
+    this.shown = view.status;
+    upsertSearchAttributes([{ key: searchAttributes.state, value: view.status }]);
+  }
+}
+
+function refuseIf(refusal: string | undefined): void {
+  if (refusal !== undefined) throw ApplicationFailure.nonRetryable(refusal, 'BATCH_EDIT_REFUSED');
+}

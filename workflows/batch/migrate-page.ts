@@ -1,0 +1,183 @@
+import {
+  ApplicationFailure,
+  CancellationScope,
+  ChildWorkflowFailure,
+  condition,
+  executeChild,
+  getExternalWorkflowHandle,
+  isCancellation,
+  setHandler,
+  type SignalDefinition,
+} from '@temporalio/workflow';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import type { BatchVm, PageInput, PageView } from '../../contracts/batch.ts';
+import { searchAttributes } from '../../contracts/search-attributes.ts';
+import type { StepFailure } from '../../contracts/steps.ts';
+import { isErrorCode, stepFailureOf } from '../failures.ts';
+import { pauseSignal, resumeSignal } from '../messages.ts';
+import { migrateVm } from '../migrate-vm.ts';
+import {
+  allotSignal,
+  dropUpdate,
+  pageQuery,
+  pageReportSignal,
+  parkedSignal,
+  pausePageSignal,
+  resumePageSignal,
+  stopPageSignal,
+} from './messages.ts';
+import { PageState } from './page-state.ts';
+
+/**
+ * Migrates the VMs of one page of a batch, each as a child, as many at once as the batch allots. Its children end with it:
+ * they are cancelled, and undo what they did, however it ends.
+ */
+export async function migratePage(input: PageInput): Promise<PageView> {
+  const state = new PageState(input, () => new Date().toISOString());
+  let changes = 0;
+  const changed = () => (changes += 1);
+  const toRunning = (signal: SignalDefinition) => {
+    // One that has ended meanwhile cannot be told, and need not be.
+    for (const id of state.running)
+      void getExternalWorkflowHandle(id)
+        .signal(signal)
+        .catch(() => undefined);
+  };
+
+  setHandler(pageQuery, () => state.view());
+  setHandler(allotSignal, (count) => {
+    state.allotted = count;
+    changed();
+  });
+  setHandler(pausePageSignal, () => {
+    state.paused = true;
+    toRunning(pauseSignal);
+  });
+  setHandler(resumePageSignal, () => {
+    state.paused = false;
+    toRunning(resumeSignal);
+    changed();
+  });
+  setHandler(stopPageSignal, () => {
+    state.stop();
+    changed();
+  });
+  setHandler(parkedSignal, (word) => {
+    state.noteParked(word);
+    changed();
+  });
+  setHandler(dropUpdate, drop(state, changed), {
+    validator: (name: string) => {
+      const refusal = state.refusalToDrop(name);
+      if (refusal !== undefined) throw ApplicationFailure.nonRetryable(refusal, 'BATCH_EDIT_REFUSED');
+    },
+  });
+
+  const teller = new Teller(input, state);
+  try {
+    while (!state.isOver) {
+      const seen = changes;
+      for (let vm = state.next(); vm !== undefined; vm = state.next())
+        void migrate(input, vm, state).finally(changed);
+      await teller.tellIfDue();
+      await condition(() => changes !== seen);
+    }
+  } catch (error) {
+    if (!isCancellation(error)) throw error;
+    // The children were cancelled with it, and undo what they did.
+    await CancellationScope.nonCancellable(async () => {
+      state.stop();
+      await condition(() => state.isOver);
+    });
+  }
+  await CancellationScope.nonCancellable(() => teller.tell(true));
+  return state.view();
+}
+
+const drop = (state: PageState, changed: () => void) => (name: string) => {
+  state.drop(name);
+  changed();
+  return null;
+};
+
+/** Never rejects: how it ends is in the state. */
+async function migrate(input: PageInput, vm: BatchVm, state: PageState): Promise<void> {
+  const { migrationId, spec } = vm;
+  try {
+    const report = await executeChild(migrateVm, {
+      workflowId: migrationId,
+      args: [{ spec, ...(input.tuning ? { tuning: input.tuning } : {}) }],
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+      parentClosePolicy: 'REQUEST_CANCEL',
+      cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+      staticSummary: `${spec.name} from ${spec.source.kind} to ${spec.target.host}`.slice(0, 200),
+      typedSearchAttributes: [
+        { key: searchAttributes.vm, value: spec.name },
+        { key: searchAttributes.source, value: spec.source.kind },
+        { key: searchAttributes.state, value: 'running' },
+        { key: searchAttributes.batch, value: input.batchId },
+      ],
+    });
+    state.noteEnd(migrationId, report);
+  } catch (error) {
+    if (error instanceof WorkflowExecutionAlreadyStartedError) state.noteRefused(migrationId);
+    else if (isCancellation(error)) state.noteFailure(migrationId, 'cancelled', cancelled);
+    else state.noteFailure(migrationId, ...ending(error));
+  }
+}
+
+const cancelled: StepFailure = {
+  code: 'MIGRATION_CANCELLED',
+  message: 'The migration was cancelled.',
+  found: 'it was cancelled',
+  remedy: 'Start it again with `longhaul batch retry`.',
+};
+
+function ending(error: unknown): ['failed' | 'aborted', StepFailure] {
+  const cause = error instanceof ChildWorkflowFailure ? error.cause : error;
+  const failure = stepFailureOf(cause);
+  if (cause instanceof ApplicationFailure && isErrorCode(cause.type))
+    return [cause.type === 'MIGRATION_ABORTED' ? 'aborted' : 'failed', failure];
+  // Terminated, or timed out: nobody undid anything.
+  return ['failed', { ...failure, code: 'MIGRATION_LOST', remedy: lostRemedy }];
+}
+
+const lostRemedy =
+  'Somebody terminated it. What it left on its host is removed when the worker starts again; then `longhaul batch retry`.';
+
+/** So many more are completed before it is told for that alone. */
+const doneEvery = 10;
+
+/** Tells the batch how far the page is: rarely as long as it is busy, and as places become free at its end. */
+class Teller {
+  private readonly input: PageInput;
+  private readonly state: PageState;
+  private told = { running: 0, failed: 0, done: 0 };
+  private orphaned = false;
+
+  constructor(input: PageInput, state: PageState) {
+    this.input = input;
+    this.state = state;
+  }
+
+  async tellIfDue(): Promise<void> {
+    const { running, failed, completed } = this.state.counts();
+    const { tellEvery } = this.input;
+    const moved = Math.abs(this.told.running - running) >= tellEvery;
+    const advanced = completed - this.told.done >= Math.max(tellEvery, doneEvery);
+    if (moved || advanced || failed > this.told.failed) await this.tell(false);
+  }
+
+  async tell(ended: boolean): Promise<void> {
+    const { running, failed, completed } = this.state.counts();
+    this.told = { running, failed, done: completed };
+    if (this.orphaned) return;
+    try {
+      await getExternalWorkflowHandle(this.input.batchId).signal(pageReportSignal, this.state.report(ended));
+    } catch {
+      // The batch is gone: what runs ends well, and nothing else is begun.
+      this.orphaned = true;
+      this.state.stop();
+    }
+  }
+}
