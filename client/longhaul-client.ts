@@ -17,6 +17,7 @@ import type {
 import type { RunRef } from '../contracts/values.ts';
 import type { TemporalOptions } from '../workers/options.ts';
 import { pauseSignal, reportQuery, resolveUpdate, resumeSignal } from '../workflows/messages.ts';
+import { Batches } from './batch/batches.ts';
 import { connectTemporal, unreachable, type TemporalLink } from './connect.ts';
 import { findMigration, type MigrationRow } from './find-migration.ts';
 import type { LiveView } from './live-view.ts';
@@ -46,6 +47,11 @@ export class LonghaulClient {
 
   static async connect(options: TemporalOptions): Promise<LonghaulClient> {
     return new LonghaulClient(await connectTemporal(options));
+  }
+
+  /** Batches over the same connection. */
+  get batches(): Batches {
+    return new Batches(this.link.client, (work) => this.call(undefined, work));
   }
 
   async close(): Promise<void> {

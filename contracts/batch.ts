@@ -39,6 +39,8 @@ export interface BatchInput {
   atOnce: number;
   onFailure: FailurePolicy;
   waves: Wave[];
+  /** Number of the last page of runs before, when it begins some of their VMs once more. */
+  pagesBefore?: number;
   tuning?: BatchTuning;
   /** How far it is, when it continues as new. */
   carried?: BatchCarried;
@@ -131,6 +133,7 @@ export interface BatchView {
   status: BatchStatus;
   startedAt: string;
   atOnce: number;
+  onFailure: FailurePolicy;
   /** Index of the wave that is on. */
   wave: number;
   waves: WaveView[];
@@ -169,6 +172,8 @@ export interface VmOutcome {
   endedAt?: string;
   /** Bytes of data in its disks. */
   dataBytes?: number;
+  /** Sizes of its disks. */
+  virtualBytes?: number;
   /** Of one that failed or is parked. */
   code?: ErrorCode;
   found?: string;

@@ -20,7 +20,15 @@ export type SpecCheck = { ok: true; spec: MigrationSpec } | { ok: false; problem
 export function checkSpec(value: unknown): SpecCheck {
   const result = migrationSpec.safeParse(value);
   if (result.success) return { ok: true, spec: result.data };
-  return { ok: false, problems: result.error.issues.flatMap((issue) => problemsOf(issue, value, [])) };
+  return { ok: false, problems: problemsIn(result.error.issues, value, unknownKey) };
+}
+
+/** Says what is wrong with a key that is not known at a place. */
+type SayUnknown = (key: string, path: readonly PropertyKey[], root: unknown) => string;
+
+/** What zod found wrong with a value, in our words. */
+export function problemsIn(issues: readonly Issue[], value: unknown, sayUnknown: SayUnknown): SpecProblem[] {
+  return issues.flatMap((issue) => problemsOf(issue, value, [], sayUnknown));
 }
 
 /** `source.disks[0].path`; `the spec` for the top. */
@@ -31,18 +39,19 @@ export function placeName(path: readonly PropertyKey[]): string {
     .join('');
 }
 
-function problemsOf(issue: Issue, root: unknown, base: PropertyKey[]): SpecProblem[] {
+function problemsOf(issue: Issue, root: unknown, base: PropertyKey[], sayUnknown: SayUnknown): SpecProblem[] {
   const path = [...base, ...issue.path];
   if (issue.code === 'unrecognized_keys')
     return issue.keys.map((key) => ({
       path: [...path, key],
       atKey: true,
-      message: unknownKey(key, path, root),
+      message: sayUnknown(key, path, root),
     }));
   if (issue.code === 'invalid_union' && issue.errors.length > 0) {
     const value = valueAt(root, path);
     const branch = likeliest(issue.errors);
-    if (branch !== undefined) return onePerPlace(branch.flatMap((inner) => problemsOf(inner, root, path)));
+    if (branch !== undefined)
+      return onePerPlace(branch.flatMap((inner) => problemsOf(inner, root, path, sayUnknown)));
     const shapes = issue.errors.flatMap((issues) => issues.filter(isWrongShape).map(shapeOf));
     return [
       {

@@ -1,4 +1,5 @@
 import type { Client } from '@temporalio/client';
+import type { BatchPlan } from '../../contracts/batch-file.ts';
 import {
   batchIdOf,
   pageIdOf,
@@ -16,12 +17,6 @@ const maxPageVms = 50;
 const maxPageBytes = 48 * 1024;
 /** Pages that are handed over at once. */
 const pagesAtOnce = 8;
-
-export interface BatchPlan {
-  input: BatchInput;
-  /** The VMs of each wave, in the order in which they are begun. */
-  vms: BatchVm[][];
-}
 
 /** Cuts VMs into pages. */
 export function pagesOf(vms: readonly BatchVm[]): BatchVm[][] {
@@ -52,7 +47,7 @@ export async function fillBatch(client: Client, plan: BatchPlan, tuning?: Tuning
   const { input, vms } = plan;
   const batchId = batchIdOf(input.name);
   const batch = client.workflow.getHandle(batchId);
-  let page = 0;
+  let page = input.pagesBefore ?? 0;
   for (const [wave, ofWave] of vms.entries())
     page = await addPages(client, input, { wave, after: page, vms: ofWave, ...(tuning ? { tuning } : {}) });
   await batch.executeUpdate('seal');

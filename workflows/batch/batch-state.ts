@@ -35,7 +35,7 @@ export class BatchState {
       wave: 0,
       approved: [],
       pages: [],
-      lastPage: 0,
+      lastPage: input.pagesBefore ?? 0,
       ended: input.waves.map(() => ({ counts: emptyCounts(), dataBytes: 0, lostPages: 0 })),
     };
   }
@@ -192,7 +192,7 @@ export class BatchState {
   }
 
   view(batchId: string): BatchView {
-    const { waves, name, atOnce } = this.input;
+    const { waves, name, atOnce, onFailure } = this.input;
     const { carried, msToEdge: ms } = this;
     const all = [...carried.ended, ...carried.pages];
     return {
@@ -201,6 +201,7 @@ export class BatchState {
       status: this.status,
       startedAt: carried.startedAt,
       atOnce,
+      onFailure,
       wave: carried.wave,
       waves: waves.map((wave, index) => ({
         ...wave,

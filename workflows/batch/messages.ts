@@ -1,5 +1,5 @@
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
-import type { BatchView, PageRef, PageReport, PageView, ParkedWord } from '../../contracts/batch.ts';
+import type { BatchView, BatchVm, PageRef, PageReport, PageView, ParkedWord } from '../../contracts/batch.ts';
 
 export const batchQuery = defineQuery<BatchView>('batch');
 /** Makes a page known. The same page again is no other one; rejected once its wave is over. */
@@ -20,7 +20,9 @@ export const pausePageSignal = defineSignal('pause');
 export const resumePageSignal = defineSignal('resume');
 /** Begins nothing more, and ends when what runs has ended. */
 export const stopPageSignal = defineSignal('stop');
-/** Takes a VM that was not begun out of the batch; rejected for others. */
-export const dropUpdate = defineUpdate<null, [string]>('drop');
+/** Takes a VM that was not begun out of the batch, and gives it back; rejected for others. */
+export const dropUpdate = defineUpdate<BatchVm, [string]>('drop');
+/** VMs of the page by their migrations, to begin them once more. */
+export const vmsQuery = defineQuery<BatchVm[], [string[]]>('vms');
 /** From a migration to its page. */
 export const parkedSignal = defineSignal<[ParkedWord]>('parked');

@@ -11,7 +11,13 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
-import { pageIdOf, type BatchInput, type BatchPage, type BatchView } from '../../contracts/batch.ts';
+import {
+  pageIdOf,
+  type BatchInput,
+  type BatchPage,
+  type PageRef,
+  type BatchView,
+} from '../../contracts/batch.ts';
 import { searchAttributes } from '../../contracts/search-attributes.ts';
 import { fleetActivities } from '../host-activities.ts';
 import { batchDetails } from './batch-details.ts';
@@ -59,11 +65,11 @@ class Batch {
     this.state = state;
     setHandler(batchQuery, () => state.view(workflowInfo().workflowId));
     setHandler(registerUpdate, (ref) => this.after(() => state.register(ref)), {
-      validator: (ref) => refuseIf(state.refusalToRegister(ref)),
+      validator: (ref: PageRef) => refuseIf(state.refusalToRegister(ref)),
     });
     setHandler(sealUpdate, () => this.after(() => (state.carried.sealed = true)));
     setHandler(approveUpdate, (wave) => this.after(() => state.approve(wave)), {
-      validator: (wave) => refuseIf(state.refusalToApprove(wave)),
+      validator: (wave: string) => refuseIf(state.refusalToApprove(wave)),
     });
     setHandler(pauseBatchSignal, () => void this.after(() => (state.carried.paused = true)));
     setHandler(resumeBatchSignal, () => void this.after(() => (state.carried.paused = false)));

@@ -25,6 +25,7 @@ import {
   pausePageSignal,
   resumePageSignal,
   stopPageSignal,
+  vmsQuery,
 } from './messages.ts';
 import { PageState } from './page-state.ts';
 
@@ -45,6 +46,7 @@ export async function migratePage(input: PageInput): Promise<PageView> {
   };
 
   setHandler(pageQuery, () => state.view());
+  setHandler(vmsQuery, (ids) => input.vms.filter(({ migrationId }) => ids.includes(migrationId)));
   setHandler(allotSignal, (count) => {
     state.allotted = count;
     changed();
@@ -95,9 +97,9 @@ export async function migratePage(input: PageInput): Promise<PageView> {
 }
 
 const drop = (state: PageState, changed: () => void) => (name: string) => {
-  state.drop(name);
+  const vm = state.drop(name);
   changed();
-  return null;
+  return vm;
 };
 
 /** Never rejects: how it ends is in the state. */

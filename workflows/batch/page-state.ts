@@ -9,6 +9,7 @@ import type {
 } from '../../contracts/batch.ts';
 import { emptyCounts } from '../../contracts/batch.ts';
 import type { MigrationReport, StepFailure } from '../../contracts/steps.ts';
+import type { TargetDisk } from '../../contracts/values.ts';
 
 /** The longest text of an error that a page keeps for each VM: all of them have to fit into one answer. */
 const maxTextLength = 300;
@@ -59,10 +60,15 @@ export class PageState {
     return `${name} is not among those that wait`;
   }
 
-  drop(name: string): void {
-    const at = this.waiting.findIndex(({ spec }) => spec.name === name);
-    const [vm] = at < 0 ? [] : this.waiting.splice(at, 1);
-    if (vm) this.change(vm.migrationId, { status: 'dropped' });
+  /** To be asked after `refusalToDrop`. */
+  drop(name: string): BatchVm {
+    const [vm] = this.waiting.splice(
+      this.waiting.findIndex(({ spec }) => spec.name === name),
+      1,
+    );
+    if (vm === undefined) throw new TypeError(`${name} does not wait`);
+    this.change(vm.migrationId, { status: 'dropped' });
+    return vm;
   }
 
   /** A migration parked, or goes on. */
@@ -77,9 +83,15 @@ export class PageState {
   }
 
   noteEnd(migrationId: string, report: Pick<MigrationReport, 'status' | 'hostId' | 'disks'>): void {
-    const dataBytes = report.disks.reduce((sum, disk) => sum + disk.dataBytes, 0);
+    const sum = (of: (disk: TargetDisk) => number) => report.disks.reduce((all, disk) => all + of(disk), 0);
     const { status, hostId } = report;
-    this.change(migrationId, { status, hostId, dataBytes, endedAt: this.now() });
+    this.change(migrationId, {
+      status,
+      hostId,
+      dataBytes: sum(({ dataBytes }) => dataBytes),
+      virtualBytes: sum(({ virtualSizeBytes }) => virtualSizeBytes),
+      endedAt: this.now(),
+    });
   }
 
   noteFailure(migrationId: string, status: VmStatus, failure: StepFailure): void {
@@ -115,8 +127,8 @@ export class PageState {
   }
 
   private change(migrationId: string, news: Partial<Record<keyof VmOutcome, unknown>>): void {
-    const { code: _code, found: _found, remedy: _remedy, ...known } = this.outcomes.get(migrationId) ?? {};
-    this.outcomes.set(migrationId, { ...known, ...news } as VmOutcome);
+    const none = { code: undefined, found: undefined, remedy: undefined };
+    this.outcomes.set(migrationId, { ...this.outcomes.get(migrationId), ...none, ...news } as VmOutcome);
   }
 }
 

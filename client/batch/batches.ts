@@ -1,0 +1,241 @@
+import {
+  type Client,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+} from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import type { BatchPlan } from '../../contracts/batch-file.ts';
+import { batchIdOf, type BatchView, pageIdOf, type VmOutcome, type VmStatus } from '../../contracts/batch.ts';
+import { LonghaulError } from '../../contracts/errors.ts';
+import { rowFacts } from '../progress.ts';
+import {
+  approveUpdate,
+  batchQuery,
+  dropUpdate,
+  pageQuery,
+  pauseBatchSignal,
+  resumeBatchSignal,
+  vmsQuery,
+} from '../../workflows/batch/messages.ts';
+import { addPages, fillBatch, startBatch } from './fill-batch.ts';
+
+/** Pages that are asked at once. */
+const askedAtOnce = 8;
+/** How a VM can have fared that is begun once more. */
+const unlucky: readonly VmStatus[] = ['failed', 'aborted', 'cancelled', 'not begun'];
+
+export interface BatchRow {
+  name: string;
+  status: string;
+  startedAt: string;
+  endedAt?: string;
+}
+
+/** Makes one call to the server, within a time limit and with its errors translated. */
+type Call = <T>(work: () => Promise<T>) => Promise<T>;
+
+/** Batches by name. Every method throws LonghaulError only: BATCH_NOT_FOUND, and the codes named at each. */
+export class Batches {
+  readonly #client: Client;
+  readonly #call: Call;
+
+  constructor(client: Client, call: Call) {
+    this.#client = client;
+    this.#call = call;
+  }
+
+  /**
+   * Starts a batch and hands its VMs over; one that was cut off while it did so is handed the rest.
+   *
+   * @throws LonghaulError BATCH_EXISTS
+   */
+  async start(plan: BatchPlan): Promise<void> {
+    const { name } = plan.input;
+    await this.#of(name, async () => {
+      try {
+        await startBatch(this.#client, plan.input);
+      } catch (error) {
+        if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+        const { status } = await this.#handle(name).query(batchQuery);
+        if (status !== 'filling') throw exists(name, error);
+      }
+    });
+    await this.#of(name, () => fillBatch(this.#client, plan), 'unlimited');
+  }
+
+  async view(name: string): Promise<BatchView> {
+    return this.#of(name, () => this.#handle(name).query(batchQuery));
+  }
+
+  /** How its VMs fared, those that were begun once more with their last try. @param pages all when left out */
+  async outcomes(name: string, pages?: readonly number[]): Promise<VmOutcome[]> {
+    const wanted = pages ?? upTo((await this.view(name)).lastPage);
+    const outcomes = new Map<string, VmOutcome>();
+    for (let at = 0; at < wanted.length; at += askedAtOnce) {
+      const some = wanted.slice(at, at + askedAtOnce).map((page) => this.#page(name, page));
+      for (const { vms } of await Promise.all(
+        some.map((page) => this.#of(name, () => page.query(pageQuery))),
+      ))
+        for (const vm of vms) if (vm.status !== 'dropped' || !outcomes.has(vm.vm)) outcomes.set(vm.vm, vm);
+    }
+    return [...outcomes.values()];
+  }
+
+  async list(): Promise<BatchRow[]> {
+    const rows = new Map<string, BatchRow>();
+    await this.#call(async () => {
+      for await (const info of this.#client.workflow.list({ query: "WorkflowType = 'migrateBatch'" })) {
+        const name = info.workflowId.replace(/^batch-/, '');
+        const startedAt = info.startTime.toISOString();
+        if ((rows.get(name)?.startedAt ?? '') >= startedAt) continue;
+        const endedAt = info.closeTime?.toISOString();
+        rows.set(name, { name, status: rowFacts(info).status, startedAt, ...(endedAt ? { endedAt } : {}) });
+      }
+    });
+    return [...rows.values()].toSorted((a, b) => b.startedAt.localeCompare(a.startedAt));
+  }
+
+  async pause(name: string): Promise<void> {
+    await this.#of(name, () => this.#handle(name).signal(pauseBatchSignal));
+  }
+
+  async resume(name: string): Promise<void> {
+    await this.#of(name, () => this.#handle(name).signal(resumeBatchSignal));
+  }
+
+  async cancel(name: string): Promise<void> {
+    await this.#of(name, () => this.#handle(name).cancel());
+  }
+
+  /** Lets a wave begin. @throws LonghaulError BATCH_EDIT_REFUSED */
+  async approve(name: string, wave: string): Promise<void> {
+    await this.#of(name, () => this.#handle(name).executeUpdate(approveUpdate, { args: [wave] }));
+  }
+
+  /** Takes a VM out that was not begun. @throws LonghaulError BATCH_EDIT_REFUSED */
+  async drop(name: string, vm: string): Promise<void> {
+    const page = await this.#pageWith(name, vm);
+    await this.#of(name, () => this.#page(name, page).executeUpdate(dropUpdate, { args: [vm] }));
+  }
+
+  /** Puts a VM that waits before all others of the wave that is on. @throws LonghaulError BATCH_EDIT_REFUSED */
+  async first(name: string, vm: string): Promise<void> {
+    const page = await this.#pageWith(name, vm);
+    const view = await this.view(name);
+    await this.#of(name, async () => {
+      const taken = await this.#page(name, page).executeUpdate(dropUpdate, { args: [vm] });
+      await addPages(this.#client, view, {
+        wave: view.wave,
+        after: view.lastPage,
+        vms: [taken],
+        first: true,
+      });
+    });
+  }
+
+  /**
+   * Begins those once more that did not succeed: in the wave that is on, or when the batch has ended, in a new run of it.
+   *
+   * @returns how many
+   */
+  async retry(name: string): Promise<number> {
+    const view = await this.view(name);
+    const unluckyOnes = (await this.outcomes(name)).filter(({ status }) => unlucky.includes(status));
+    if (unluckyOnes.length === 0) return 0;
+    const ids = unluckyOnes.map(({ migrationId }) => migrationId);
+    const vms = await this.#vms(name, view.lastPage, ids);
+    if (await this.#isOver(name)) {
+      const input = { name, atOnce: view.atOnce, onFailure: view.onFailure };
+      const waves = [{ name: 'retry', approval: false }];
+      await this.start({ input: { ...input, waves, pagesBefore: view.lastPage }, vms: [vms] });
+    } else {
+      const more = { wave: view.wave, after: view.lastPage, vms };
+      await this.#of(name, () => addPages(this.#client, view, more), 'unlimited');
+    }
+    return vms.length;
+  }
+
+  async #vms(name: string, lastPage: number, ids: readonly string[]) {
+    const found = new Map(
+      ids.map((id) => [id, undefined as Awaited<ReturnType<typeof ask>>[number] | undefined]),
+    );
+    const ask = (page: number) => this.#of(name, () => this.#page(name, page).query(vmsQuery, [...ids]));
+    for (const page of upTo(lastPage)) for (const vm of await ask(page)) found.set(vm.migrationId, vm);
+    return [...found.values()].filter((vm) => vm !== undefined);
+  }
+
+  async #isOver(name: string): Promise<boolean> {
+    const { status } = await this.#of(name, () => this.#handle(name).describe());
+    return status.name !== 'RUNNING' && status.name !== 'PAUSED';
+  }
+
+  /** The page that a VM waits in. */
+  async #pageWith(name: string, vm: string): Promise<number> {
+    const { lastPage } = await this.view(name);
+    for (const page of upTo(lastPage).toReversed()) {
+      const { vms } = await this.#of(name, () => this.#page(name, page).query(pageQuery));
+      if (vms.some((one) => one.vm === vm && one.status === 'waiting')) return page;
+    }
+    throw new LonghaulError('BATCH_EDIT_REFUSED', {
+      found: `no VM ${vm} waits in the batch ${name}`,
+      remedy: `See \`longhaul batch status ${name}\`; one that runs is a migration of its own: \`longhaul cancel ${vm}\`.`,
+    });
+  }
+
+  #handle(name: string) {
+    return this.#client.workflow.getHandle(batchIdOf(name));
+  }
+
+  #page(name: string, page: number) {
+    return this.#client.workflow.getHandle(pageIdOf(batchIdOf(name), page));
+  }
+
+  /** @param limit `unlimited` for what consists of many calls */
+  async #of<T>(name: string, work: () => Promise<T>, limit: 'limited' | 'unlimited' = 'limited'): Promise<T> {
+    const translated = async () => {
+      try {
+        return await work();
+      } catch (error) {
+        throw batchError(name, error);
+      }
+    };
+    return limit === 'limited' ? this.#call(translated) : translated();
+  }
+}
+
+const upTo = (last: number): number[] => Array.from({ length: last }, (_one, index) => index + 1);
+
+const exists = (name: string, cause: unknown) =>
+  new LonghaulError(
+    'BATCH_EXISTS',
+    {
+      found: `a batch ${name} is under way`,
+      remedy: `Look at it with \`longhaul batch status ${name}\`, or give the new one another name.`,
+    },
+    cause,
+  );
+
+/** What of Temporal's errors means something else for a batch than for a migration. */
+function batchError(name: string, error: unknown): unknown {
+  const cause = error instanceof WorkflowUpdateFailedError ? error.cause : undefined;
+  if (cause instanceof ApplicationFailure && cause.type === 'BATCH_EDIT_REFUSED')
+    return new LonghaulError(
+      'BATCH_EDIT_REFUSED',
+      { found: cause.message, remedy: `See \`longhaul batch status ${name}\`.` },
+      error,
+    );
+  if (error instanceof WorkflowNotFoundError)
+    return /already completed/.test(error.message)
+      ? new LonghaulError(
+          'BATCH_EDIT_REFUSED',
+          { found: `the batch ${name} has ended`, remedy: `See how: \`longhaul batch report ${name}\`.` },
+          error,
+        )
+      : new LonghaulError(
+          'BATCH_NOT_FOUND',
+          { found: `there is no batch ${name}`, remedy: '`longhaul batch list` shows what there is.' },
+          error,
+        );
+  return error;
+}
