@@ -37,7 +37,8 @@ export async function indexOf(
   const onSkipped = (skipped: SkippedMember) => index.skipped.push(skipped);
   for await (const member of damageToldOf(archive, tarMembers({ archive, input, budget, onSkipped }))) {
     signal.throwIfAborted();
-    index.members.push(member);
+    const { name, sizeBytes, dataOffset, isSparse } = member;
+    index.members.push({ name, sizeBytes, dataOffset, isSparse });
   }
   return index;
 }

@@ -23,7 +23,7 @@ export async function looseDisks(
   named: readonly string[] | undefined,
   headOf: (member: TarMember, count: number) => Promise<Buffer>,
 ): Promise<LooseDisk[] | undefined> {
-  if (members.some(({ dataExtents }) => dataExtents !== undefined)) return undefined;
+  if (members.some(({ isSparse }) => isSparse)) return undefined;
   const candidates: Omit<LooseDisk, 'index'>[] = [];
   for (const member of members) {
     const head = await headOf(member, diskHeadBytes);

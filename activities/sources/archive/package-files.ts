@@ -68,8 +68,8 @@ export async function tarPackage(
   return { archive: path, descriptor, names: [...files.keys()], find, read, skipped };
 }
 
-function inTar(path: string, name: string, { sizeBytes, dataOffset, dataExtents }: TarMember): PackageFile {
-  if (dataExtents !== undefined)
+function inTar(path: string, name: string, { sizeBytes, dataOffset, isSparse }: TarMember): PackageFile {
+  if (isSparse)
     throw new LonghaulError('ARCHIVE_UNSUPPORTED', {
       found: `${name} is stored in ${path} as a sparse file, which other programs do not take in an OVA either`,
       remedy: 'Pack it without --sparse: tar --format=ustar -cf.',
