@@ -1,6 +1,6 @@
 import { openSourceFile } from '../image/formats/image-file.ts';
 import { extract, type ExtractJob } from './extract.ts';
-import { FileReader } from './file-reader.ts';
+import { fileBytes, RandomReader } from './random-reader.ts';
 import { chooseDisks, type DiskCandidate, diskHeadBytes, diskOf, isDescriptorName } from './find-disks.ts';
 import type { SkippedMember } from './members.ts';
 
@@ -50,7 +50,7 @@ export async function extractDisks(
 async function headOfFile(path: string): Promise<Buffer> {
   const { handle, sizeBytes } = await openSourceFile(path);
   try {
-    return await new FileReader(handle, sizeBytes).peek(diskHeadBytes);
+    return await new RandomReader(fileBytes(handle, sizeBytes)).peek(diskHeadBytes);
   } finally {
     await handle.close();
   }

@@ -4,7 +4,7 @@ import { ByteReader } from '../host/byte-reader.ts';
 import { openSourceFile } from '../image/formats/image-file.ts';
 import { decompressFile, decompressStream } from './decompress.ts';
 import { archiveError, damageToldOf, told } from './errors.ts';
-import { FileReader } from './file-reader.ts';
+import { fileBytes, RandomReader } from './random-reader.ts';
 import { type Compression, kindBytes, kindOfHead } from './kinds.ts';
 import type { ArchiveBudget } from './limits.ts';
 import type { OpenMember, SkippedMember } from './members.ts';
@@ -40,7 +40,7 @@ export async function* readMembers(job: ReadJob): AsyncGenerator<OpenMember> {
     decompressed: false,
   };
   try {
-    const input = new FileReader(handle, sizeBytes, (bytes) => budget.countBytes(bytes));
+    const input = new RandomReader(fileBytes(handle, sizeBytes), (bytes) => budget.countBytes(bytes));
     const { container, compression } = kindOfHead(await input.peek(kindBytes));
     if (compression !== 'none')
       yield* membersOfStream(

@@ -24,7 +24,7 @@ import {
   storedBytes,
 } from './tar-sparse.ts';
 
-/** Where a tar is read from: a stream (`ByteReader`) or a file (`FileReader`). */
+/** Where a tar is read from: a stream (`ByteReader`) or from any place (`RandomReader`). */
 export interface TarInput {
   readonly position: number;
   /** Where it ends, when that is known. */

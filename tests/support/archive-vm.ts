@@ -8,17 +8,18 @@ import { scratchDirectory } from './scratch.ts';
 import { testRun } from './sources.ts';
 
 interface ArchiveVmOptions {
+  /** Of the worker: secrets that a spec names. */
+  environment?: Readonly<Record<string, string>>;
   transfer?: TransferPlane;
   stateDir?: string;
 }
 
 /** A VM in an archive on a host of its own, and what its source says and does. */
 export function archiveVm(source: object, options: ArchiveVmOptions = {}) {
-  const { transfer = createTransferPlane({ connections: 4 }) } = options;
+  const { environment = {}, transfer = createTransferPlane({ connections: 4 }) } = options;
   const spec = migrationSpec.parse({ name: 'web01', source: { kind: 'archive', ...source } });
   if (spec.source.kind !== 'archive') throw new Error('another source');
   const work = new WorkDir(options.stateDir ?? scratchDirectory(), testRun);
-  const environment = {};
   const resolveSecret = createSecretResolver({ environment });
   const sourceOf = createArchiveSource({ resolveSecret, transfer, azure: {} });
   const request = { name: spec.name, source: spec.source, run: testRun };
