@@ -25,11 +25,12 @@ export async function extractDisks(
   const { members, skipped } = await extract({
     ...job,
     purpose: 'disks',
+    joinParts: true,
     want: (member) => {
       // Pieces of a split VMDK, which its descriptor names, need not look like anything.
       if (diskOf(member, member.head) !== undefined || /\.vmdk$/i.test(member.name)) return 'write';
       const { container, compression } = member.kind;
-      return container === 'tar' || compression !== 'none' ? 'unpack' : 'skip';
+      return container !== 'none' || compression !== 'none' ? 'unpack' : 'skip';
     },
   });
   const names = [...members, ...skipped].map(({ name }) => name);

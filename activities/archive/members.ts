@@ -30,10 +30,9 @@ export interface OpenMember extends ArchiveMember {
   /** All of its bytes, once. What is not read is passed over. */
   body: () => AsyncGenerator<Buffer>;
   /**
-   * Its own members, in place of `body`, when it is an archive; when it is compressed, its content under its own
-   * name. `onStored` is given the bytes of the member itself.
+   * The members of its body when it is an archive; when it is compressed, its content under its own name.
    */
-  unpack: (onStored: (piece: Buffer) => void) => AsyncGenerator<OpenMember>;
+  unpack: (body: AsyncGenerator<Buffer>) => AsyncGenerator<OpenMember>;
 }
 
 /** A member that is left out, such as a link or a device. */

@@ -1,4 +1,5 @@
 import { chooseDisks, type DiskCandidate, diskHeadBytes, diskOf } from '../../archive/find-disks.ts';
+import { goOn } from '../../archive/joined-parts.ts';
 import type { TarMember } from '../../archive/members.ts';
 import { factsOfHead } from '../../image/formats/head.ts';
 
@@ -31,8 +32,10 @@ export async function looseDisks(
     const virtualSizeBytes = factsOfHead(head).virtualSizeBytes ?? member.sizeBytes;
     if (disk !== undefined) candidates.push({ ...disk, member, virtualSizeBytes });
   }
-  if (candidates.length === 0) return undefined;
   const names = members.map(({ name }) => name);
+  const disks = new Set(candidates.map(({ name }) => name));
+  const others = names.filter((name) => !disks.has(name));
+  if (candidates.length === 0 || goOn([...disks], others)) return undefined;
   const chosen = chooseDisks(archive, candidates, names, named);
   if (chosen.some(({ extents }) => extents.length > 0)) return undefined;
   return chosen.map((disk, index) => ({ ...disk, index }));
