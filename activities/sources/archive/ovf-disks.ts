@@ -6,15 +6,20 @@ import type { ArchiveLimits } from '../../archive/limits.ts';
 import { sideBySide } from '../../host/side-by-side.ts';
 import type { StepIo } from '../../host/step-io.ts';
 import type { WorkDir } from '../../host/work-dir.ts';
+import { compareContent, requireDigest } from '../../image/content-digest.ts';
 import { assertUnchanged, identify } from '../../image/identity.ts';
 import { openDisk } from '../../image/open-disk.ts';
-import { checkFile } from './checked-file.ts';
 import type { OvfPackage, PackageDisk, PackagePiece } from './ovf-package.ts';
 import { makeBlankDisk, unpackDisk } from './unpacked-disk.ts';
 
 export interface AcquireOptions {
   work: WorkDir;
   limits: ArchiveLimits;
+  /**
+   * Compares all there is with its digests now. Else what is used where it lies is compared as it is copied, which
+   * spares a read of it.
+   */
+  compareNow?: boolean;
   io: StepIo;
 }
 
@@ -52,9 +57,9 @@ export function toUnpack(disk: PackageDisk): RemoteDisk {
 
 /**
  * Brings the disks of a package about: those that can be are opened where they lie, the others are unpacked. What has
- * a digest is compared with it.
+ * a digest is compared with it, or brings it along; see AcquireOptions.
  *
- * @throws LonghaulError as `checkFile`, `unpackDisk` and `openDisk` do; SOURCE_CHANGED
+ * @throws LonghaulError as `compareContent`, `unpackDisk` and `openDisk` do; SOURCE_CHANGED
  */
 export async function acquireDisks(pack: OvfPackage, options: AcquireOptions): Promise<AcquiredDisk[]> {
   const { work, limits } = options;
@@ -65,8 +70,7 @@ export async function acquireDisks(pack: OvfPackage, options: AcquireOptions): P
     const piece = inPlace(disk);
     if (piece !== undefined) {
       const opened = await openInPlace(disk, piece, io);
-      await checkFile(piece, disk.index, work, io);
-      return opened;
+      return compared(opened, piece, options);
     }
     if (disk.pieces.length === 0) {
       const path = await makeBlankDisk(disk, blankBytes(disk), work);
@@ -77,6 +81,20 @@ export async function acquireDisks(pack: OvfPackage, options: AcquireOptions): P
   });
   await assertUnchanged(before);
   return disks;
+}
+
+/** A disk that is used where it lies, compared with its digest or to be. */
+async function compared(
+  disk: AcquiredDisk,
+  { digest, digests, ...piece }: PackagePiece,
+  { compareNow = false, io }: AcquireOptions,
+): Promise<AcquiredDisk> {
+  if (digest === undefined) return disk;
+  const known = digests?.[digest.algorithm];
+  if (known !== undefined) requireDigest(piece, digest, known);
+  else if (!compareNow) return { ...disk, digest };
+  else await compareContent(piece, digest, disk.index, io);
+  return disk;
 }
 
 function openInPlace(disk: PackageDisk, { path, window }: PackagePiece, io: StepIo): Promise<AcquiredDisk> {

@@ -11,9 +11,9 @@ import { readIfThere } from '../../host/read-if-there.ts';
 import { replaceFile } from '../../host/replace-file.ts';
 import type { StepIo } from '../../host/step-io.ts';
 import type { WorkDir } from '../../host/work-dir.ts';
+import { contentBytes, requireDigest } from '../../image/content-digest.ts';
 import { identify } from '../../image/identity.ts';
-import { differs, type PackageDisk } from './ovf-package.ts';
-import { bytesOf } from './package-files.ts';
+import type { PackageDisk } from './ovf-package.ts';
 
 export interface UnpackJob {
   archive: string;
@@ -75,14 +75,13 @@ async function* storedOf(disk: PackageDisk, totalBytes: number, io: StepIo): Asy
   const teller = new DiskTeller(disk.index, totalBytes, io);
   for (const piece of disk.pieces) {
     const hash = piece.digest && createHash(piece.digest.algorithm);
-    for await (const bytes of bytesOf(piece, io.signal)) {
+    for await (const bytes of contentBytes(piece, io.signal)) {
       hash?.update(bytes);
       teller.passed(bytes.length, `unpacking ${piece.name}`);
       yield bytes;
     }
     const hex = hash?.digest('hex');
-    if (piece.digest !== undefined && hex !== undefined && hex !== piece.digest.hex)
-      throw differs(piece, piece.digest, hex);
+    if (piece.digest !== undefined && hex !== undefined) requireDigest(piece, piece.digest, hex);
   }
 }
 
