@@ -1,3 +1,5 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { createSecretResolver } from '../../activities/host/secrets.ts';
 import { WorkDir } from '../../activities/host/work-dir.ts';
 import { convertDisk } from '../../activities/image/convert-disk.ts';
@@ -26,12 +28,13 @@ export function archiveVm(source: object, options: ArchiveVmOptions = {}) {
   const sourceOf = createArchiveSource({ resolveSecret, transfer, azure: {} });
   const request = { name: spec.name, source: spec.source, run: testRun };
   const ctx = { run: testRun, spec };
-  const target = scratchDirectory();
+  const target = join(work.stateDir, 'target');
   return {
     work,
     ctx,
     /** Copies acquired disks to where they are to be, as the step after next does. */
     convert: async (disks: readonly AcquiredDisk[]) => {
+      await mkdir(target, { recursive: true });
       for (const disk of disks)
         await convertDisk(ctx, disk, target, { host: { stateDir: work.stateDir }, io: testIo() });
       return target;
