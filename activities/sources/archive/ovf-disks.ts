@@ -2,14 +2,14 @@ import { LonghaulError } from '../../../contracts/errors.ts';
 import { warning } from '../../../contracts/findings.ts';
 import { formatBytes } from '../../../contracts/units.ts';
 import type { AcquiredDisk, Finding, RemoteDisk } from '../../../contracts/values.ts';
-import type { ArchiveLimits } from '../../archive/limits.ts';
+import { ArchiveBudget, type ArchiveLimits } from '../../archive/limits.ts';
 import { sideBySide } from '../../host/side-by-side.ts';
 import type { StepIo } from '../../host/step-io.ts';
 import type { WorkDir } from '../../host/work-dir.ts';
 import { assertUnchanged, identify } from '../../image/identity.ts';
 import { openDisk } from '../../image/open-disk.ts';
 import { checkFile } from './checked-file.ts';
-import type { OvfPackage, PackageDisk, PackagePiece } from './ovf-package.ts';
+import { type OvfPackage, type PackageDisk, type PackagePiece, storedBytesOf } from './ovf-package.ts';
 import { makeBlankDisk, unpackDisk } from './unpacked-disk.ts';
 
 export interface AcquireOptions {
@@ -46,13 +46,12 @@ export async function describeDisks(
 export function toUnpack(disk: PackageDisk): RemoteDisk {
   const { index, name, pieces, capacityBytes } = disk;
   if (pieces.length === 0) return { index, name, virtualSizeBytes: blankBytes(disk), dataBytes: 0 };
-  const storedBytes = pieces.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  return { index, name, virtualSizeBytes: capacityBytes ?? storedBytes };
+  return { index, name, virtualSizeBytes: capacityBytes ?? storedBytesOf(disk) };
 }
 
 /**
- * Brings the disks of a package about: those that can be are opened where they lie, the others are unpacked. What has
- * a digest is compared with it.
+ * Brings the disks of a package about: those that can be are opened where they lie, the others are unpacked, within
+ * limits that hold for all of them together. What has a digest is compared with it.
  *
  * @throws LonghaulError as `checkFile`, `unpackDisk` and `openDisk` do; SOURCE_CHANGED
  */
@@ -61,6 +60,8 @@ export async function acquireDisks(pack: OvfPackage, options: AcquireOptions): P
   const before = await identify([
     ...new Set(pack.disks.flatMap(({ pieces }) => pieces.map(({ path }) => path))),
   ]);
+  const storedBytes = storedBytesOf({ pieces: pack.disks.flatMap(({ pieces }) => pieces) });
+  const budget = new ArchiveBudget(pack.archive, storedBytes, limits);
   const disks = await sideBySide(pack.disks, options.io, async (disk, io) => {
     const piece = inPlace(disk);
     if (piece !== undefined) {
@@ -72,7 +73,7 @@ export async function acquireDisks(pack: OvfPackage, options: AcquireOptions): P
       const path = await makeBlankDisk(disk, blankBytes(disk), work);
       return openDisk(disk.index, { path, format: 'raw' }, io.signal);
     }
-    const path = await unpackDisk({ archive: pack.archive, disk, limits, work, io });
+    const path = await unpackDisk({ archive: pack.archive, disk, budget, work, io });
     return openDisk(disk.index, { path, alone: true }, io.signal);
   });
   await assertUnchanged(before);

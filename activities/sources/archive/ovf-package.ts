@@ -33,12 +33,18 @@ export interface PackagePiece extends PackageFile {
   digest?: Digest;
 }
 
+/** Of its pieces, as they lie in the package. */
+export function storedBytesOf({ pieces }: Pick<PackageDisk, 'pieces'>): number {
+  return pieces.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+}
+
 /**
  * Looks into a package; of its disks only whether they are there.
  *
  * @param wishes.system see `readDescriptor`
  * @param wishes.verify whether what is read has to be what a manifest says
- * @throws LonghaulError as `readDescriptor` and `parseManifest` do; ARCHIVE_INCOMPLETE, ARCHIVE_CHECKSUM
+ * @throws LonghaulError as `readDescriptor` and `parseManifest` do; ARCHIVE_INCOMPLETE, ARCHIVE_CHECKSUM; OVF_INVALID
+ *   when one file is to be two disks
  */
 export async function openPackage(
   files: PackageFiles,
@@ -65,6 +71,7 @@ export async function openPackage(
       ...(capacityBytes === undefined ? {} : { capacityBytes }),
     });
   }
+  requireOnce(disks, descriptor.name);
   return { archive, vm, disks, findings: [...findings, ...vmFindings(files, vm)] };
 }
 
@@ -177,6 +184,21 @@ async function piecesOf({ archive, find }: PackageFiles, { file }: OvfDisk): Pro
     if (piece === undefined || (last !== undefined && last.sizeBytes !== chunkBytes)) throw missing(name);
     pieces.push(piece);
     total += piece.sizeBytes;
+  }
+}
+
+/** The same bytes twice would be a disk more than there is, and unpack to more than the package's size tells. */
+function requireOnce(disks: readonly PackageDisk[], descriptor: string): void {
+  const places = new Set<string>();
+  for (const { path, window, name } of disks.flatMap(({ pieces }) => pieces)) {
+    const place = `${window?.offset ?? 0} ${path}`;
+    if (places.has(place))
+      throw new LonghaulError('OVF_INVALID', {
+        found: `${descriptor} makes disks of ${name} more than once`,
+        remedy: 'Export the VM again, so that each disk has a file of its own.',
+        details: { file: name },
+      });
+    places.add(place);
   }
 }
 

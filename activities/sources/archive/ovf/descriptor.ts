@@ -102,7 +102,16 @@ function optionOf({ DeploymentOptionSection }: Envelope): string | undefined {
   return (stated ?? options[0])?.['@id'];
 }
 
+/** As many as a spec may name. */
+const maxDisks = 64;
+
 function vmDisks(envelope: Envelope, references: readonly DiskReference[], file: string): OvfDisk[] {
+  if (references.length > maxDisks)
+    throw new LonghaulError('OVF_UNSUPPORTED', {
+      found: `${file} gives the VM ${references.length} disks, and no more than ${maxDisks} are migrated`,
+      remedy: 'Export the VM with fewer disks, and attach the others afterwards.',
+      details: { disks: references.length, allowed: maxDisks },
+    });
   const known = envelope.DiskSection?.Disk ?? [];
   const disks = references.map(({ kind, id }): FoundDisk => {
     if (kind === 'file') return { id, boots: false, file: fileOf(envelope, id, file) };
