@@ -1,4 +1,5 @@
 import { createSecretResolver } from '../../activities/host/secrets.ts';
+import type { StepIo } from '../../activities/host/step-io.ts';
 import { WorkDir } from '../../activities/host/work-dir.ts';
 import { createArchiveSource } from '../../activities/sources/archive/archive-source.ts';
 import { createTransferPlane, type TransferPlane } from '../../activities/transfer/transfer-plane.ts';
@@ -26,7 +27,8 @@ export function archiveVm(source: object, options: ArchiveVmOptions = {}) {
     work,
     ctx: { run: testRun, spec },
     describe: () => sourceOf.describe(request, testIo()),
-    acquire: (signal?: AbortSignal) => sourceOf.acquire(request, work, testIo(signal)),
+    acquire: (signal?: AbortSignal, io: Partial<StepIo> = {}) =>
+      sourceOf.acquire(request, work, { ...testIo(signal), ...io }),
     /** The same host and run, another wish. */
     amended: (more: object) => archiveVm({ ...source, ...more }, { ...options, stateDir: work.stateDir }),
   };

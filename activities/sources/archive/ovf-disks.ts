@@ -6,7 +6,7 @@ import { ArchiveBudget, type ArchiveLimits } from '../../archive/limits.ts';
 import { sideBySide } from '../../host/side-by-side.ts';
 import type { StepIo } from '../../host/step-io.ts';
 import type { WorkDir } from '../../host/work-dir.ts';
-import { assertUnchanged, identify } from '../../image/identity.ts';
+import { assertUnchanged } from '../../image/identity.ts';
 import { openDisk } from '../../image/open-disk.ts';
 import { checkFile } from './checked-file.ts';
 import { type OvfPackage, type PackageDisk, type PackagePiece, storedBytesOf } from './ovf-package.ts';
@@ -57,11 +57,8 @@ export function toUnpack(disk: PackageDisk): RemoteDisk {
  */
 export async function acquireDisks(pack: OvfPackage, options: AcquireOptions): Promise<AcquiredDisk[]> {
   const { work, limits } = options;
-  const before = await identify([
-    ...new Set(pack.disks.flatMap(({ pieces }) => pieces.map(({ path }) => path))),
-  ]);
-  const storedBytes = storedBytesOf({ pieces: pack.disks.flatMap(({ pieces }) => pieces) });
-  const budget = new ArchiveBudget(pack.archive, storedBytes, limits);
+  const pieces = pack.disks.flatMap((disk) => disk.pieces);
+  const budget = new ArchiveBudget(pack.archive, storedBytesOf({ pieces }), limits);
   const disks = await sideBySide(pack.disks, options.io, async (disk, io) => {
     const piece = inPlace(disk);
     if (piece !== undefined) {
@@ -76,7 +73,7 @@ export async function acquireDisks(pack: OvfPackage, options: AcquireOptions): P
     const path = await unpackDisk({ archive: pack.archive, disk, budget, work, io });
     return openDisk(disk.index, { path, alone: true }, io.signal);
   });
-  await assertUnchanged(before);
+  await assertUnchanged(pieces.flatMap(({ identity }) => identity ?? []));
   return disks;
 }
 

@@ -190,8 +190,8 @@ async function piecesOf({ archive, find }: PackageFiles, { file }: OvfDisk): Pro
 /** The same bytes twice would be a disk more than there is, and unpack to more than the package's size tells. */
 function requireOnce(disks: readonly PackageDisk[], descriptor: string): void {
   const places = new Set<string>();
-  for (const { path, window, name } of disks.flatMap(({ pieces }) => pieces)) {
-    const place = `${window?.offset ?? 0} ${path}`;
+  for (const { path, identity, window, name } of disks.flatMap(({ pieces }) => pieces)) {
+    const place = `${window?.offset ?? 0} ${identity?.inode ?? path}`;
     if (places.has(place))
       throw new LonghaulError('OVF_INVALID', {
         found: `${descriptor} makes disks of ${name} more than once`,

@@ -14,7 +14,6 @@ import { replaceFile } from '../../host/replace-file.ts';
 import { resolvePath } from '../../image/chain.ts';
 import { factsOfHead } from '../../image/formats/head.ts';
 import { ImageFile } from '../../image/formats/image-file.ts';
-import { identify } from '../../image/identity.ts';
 import { openDisk } from '../../image/open-disk.ts';
 import type { ArchiveDescription } from './archive-source.ts';
 import { readDescriptor } from './ovf/descriptor.ts';
@@ -90,32 +89,33 @@ export async function describePacked(
 /**
  * Unpacks what belongs to the VM, and opens its disks.
  *
+ * @param archive from before anything of it was read
  * @throws LonghaulError as `extract`, `extractDisks`, `openPackage`, `acquireDisks` and `openDisk` do
  */
 export async function acquirePacked(
-  path: string,
+  archive: FileIdentity,
   source: ArchiveSourceSpec,
   options: AcquireOptions,
 ): Promise<AcquiredDisk[]> {
+  const { path } = archive;
   const { work, limits, io } = options;
   const job = { path, directory: join(await resolvePath(work.scratch), 'archive'), limits, io };
   const note = join(work.scratch, 'descriptor.json');
-  const subject = await identify([path]);
   const beginning = await beginningOf(path, { limits, signal: io.signal });
-  const descriptor = beginning?.descriptor ?? (await notedDescriptor(note, subject));
+  const descriptor = beginning?.descriptor ?? (await notedDescriptor(note, archive));
   if (descriptor !== undefined) return acquirePackage(descriptor, job, source, options);
   const found = await extractDisks(job, source.disks);
   if (found.descriptor !== undefined) {
-    await replaceFile(note, JSON.stringify({ subject, descriptor: found.descriptor }));
+    await replaceFile(note, JSON.stringify({ archive, descriptor: found.descriptor }));
     return acquirePackage(found.descriptor, job, source, options);
   }
   return Promise.all(found.disks.map((disk, index) => openDisk(index, { path: disk.path }, io.signal)));
 }
 
 /** What was found behind the disks of this archive: when the step is repeated they are not extracted for themselves again. */
-async function notedDescriptor(note: string, subject: FileIdentity[]): Promise<string | undefined> {
-  const noted = JSON.parse((await readIfThere(note)) ?? '{}') as { subject?: unknown; descriptor?: string };
-  return JSON.stringify(noted.subject) === JSON.stringify(subject) ? noted.descriptor : undefined;
+async function notedDescriptor(note: string, archive: FileIdentity): Promise<string | undefined> {
+  const noted = JSON.parse((await readIfThere(note)) ?? '{}') as { archive?: unknown; descriptor?: string };
+  return JSON.stringify(noted.archive) === JSON.stringify(archive) ? noted.descriptor : undefined;
 }
 
 async function acquirePackage(

@@ -1,4 +1,4 @@
-import { readFile, rename, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
+import { link, readFile, rename, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
@@ -212,20 +212,18 @@ describe('disks of an OVA that have to be unpacked', () => {
     expect(error).toMatchObject({ code: 'OVF_INVALID', details: { file: 'disk.raw.gz' } });
   });
 
-  it('may not have one file in two of their pieces, whatever it is called', async () => {
-    const made = await prepare();
-    const text = oneDiskOvf('', sizeBytes, {
+  it.each([
+    ['a link', symlink],
+    ['a hard link', (name: string, path: string) => link(join(path, '..', name), path)],
+  ])('may not have one file in two of their pieces, by %s either', async (_how, makeLink) => {
+    const { source } = await prepare();
+    const first = `${vmdk}.000000000`;
+    const descriptor = oneDiskOvf('', sizeBytes, {
       files: [{ id: 'file1', href: vmdk, more: 'ovf:chunkSize="4096" ovf:size="8192"' }],
     });
-    await writeFile(join(made.source, `${vmdk}.000000000`), Buffer.alloc(4096));
-    await symlink(`${vmdk}.000000000`, join(made.source, `${vmdk}.000000001`));
-    await writePackage({
-      directory: made.source,
-      descriptor: text,
-      files: [`${vmdk}.000000000`],
-      manifest: 'none',
-    });
-    const error = await refusal(archiveVm({ path: made.source }).acquire());
-    expect(error).toMatchObject({ code: 'OVF_INVALID' });
+    await writeFile(join(source, first), Buffer.alloc(4096));
+    await makeLink(first, join(source, `${vmdk}.000000001`));
+    await writePackage({ directory: source, descriptor, files: [first], manifest: 'none' });
+    expect((await refusal(archiveVm({ path: source }).acquire())).code).toBe('OVF_INVALID');
   });
 });
