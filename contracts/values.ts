@@ -75,6 +75,8 @@ export interface AcquiredDisk {
   files: FileIdentity[];
   /** Of a disk that was fetched. */
   transfer?: DiskTransfer;
+  /** What could not be known before it was here. */
+  findings?: Finding[];
 }
 
 /** How a disk came to the host. */

@@ -154,8 +154,8 @@ async function describeLocal(
     const { disks, remoteDisks, findings } = await describeDisks(pack, io);
     return { vm: pack.vm, disks, remoteDisks, findings: [...pack.findings, ...findings] };
   }
-  const disks = contents.kind === 'tar' ? await openLoose(source, path, contents.members, io) : undefined;
-  return disks === undefined ? describePacked(path, source, { limits, signal: io.signal }) : { disks };
+  const loose = contents.kind === 'tar' ? await openLoose(source, path, contents.members, io) : undefined;
+  return loose ?? describePacked(path, source, { limits, signal: io.signal });
 }
 
 async function acquireLocal(
@@ -177,11 +177,11 @@ async function acquireContents(
 ): Promise<AcquiredDisk[]> {
   if (contents.kind === 'package') return acquireDisks(await openPackage(contents.files, source), options);
   const { identity } = contents;
-  const disks =
+  const loose =
     contents.kind === 'tar'
       ? await openLoose(source, identity.path, contents.members, options.io)
       : undefined;
-  return disks ?? acquirePacked(identity, source, options);
+  return loose?.disks ?? acquirePacked(identity, source, options);
 }
 
 /** The disks of a tar without a descriptor; undefined when they cannot be used where they lie. */
@@ -190,15 +190,16 @@ async function openLoose(
   path: string,
   members: readonly TarMember[],
   io: StepIo,
-): Promise<AcquiredDisk[] | undefined> {
+): Promise<(Pick<ArchiveDescription, 'findings'> & { disks: AcquiredDisk[] }) | undefined> {
   const windowOf = ({ name, dataOffset, sizeBytes }: TarMember) => ({ name, offset: dataOffset, sizeBytes });
   const found = await looseDisks(path, members, source.disks, (member, count) =>
     ImageFile.with(path, (file) => file.peek(0, count), windowOf(member)),
   );
   if (found === undefined) return undefined;
-  return Promise.all(
-    found.map(({ index, member }) => openDisk(index, { path, window: windowOf(member) }, io.signal)),
+  const disks = found.disks.map(({ index, member }) =>
+    openDisk(index, { path, window: windowOf(member) }, io.signal),
   );
+  return { disks: await Promise.all(disks), findings: found.findings };
 }
 
 async function fetchArchive(

@@ -4,7 +4,7 @@ import { info, warning } from '../../../contracts/findings.ts';
 import { formatBytes } from '../../../contracts/units.ts';
 import type { Finding } from '../../../contracts/values.ts';
 import { certificateFinding, maxCertificateBytes } from './ovf/certificate.ts';
-import { type OvfDisk, type OvfVm, readDescriptor } from './ovf/descriptor.ts';
+import { type Capacity, type OvfDisk, type OvfVm, readDescriptor } from './ovf/descriptor.ts';
 import { checkRemedy, type Digest, type Manifest, maxManifestBytes, parseManifest } from './ovf/manifest.ts';
 import { maxDescriptorBytes } from './ovf/xml.ts';
 import { type PackageFile, type PackageFiles, readSmall } from './package-files.ts';
@@ -22,7 +22,7 @@ export interface PackageDisk {
   index: number;
   /** For people. */
   name: string;
-  capacityBytes?: number;
+  capacity?: Capacity;
   /** One behind the other; none when the disk is empty. */
   pieces: PackagePiece[];
   gzip: boolean;
@@ -61,14 +61,14 @@ export async function openPackage(
     const pieces = (await piecesOf(files, disk)).map((piece): PackagePiece =>
       digests === undefined ? piece : { ...piece, digest: digestIn(digests, piece.name) },
     );
-    const { capacityBytes, file } = disk;
+    const { capacity, file } = disk;
     const name = file === undefined ? `the blank disk ${disk.id}` : `${archive}: ${file.href}`;
     disks.push({
       index,
       name,
       pieces,
       gzip: file?.gzip === true,
-      ...(capacityBytes === undefined ? {} : { capacityBytes }),
+      ...(capacity === undefined ? {} : { capacity }),
     });
   }
   requireOnce(disks, descriptor.name);
@@ -235,6 +235,14 @@ export function vmFindings(
         'secure-boot',
         `${vm.name} was to start with Secure Boot, and the new VM starts without`,
         'Enable it in the domain afterwards if it has to be.',
+      ),
+    );
+  if (vm.unusedDisks.length > 0)
+    findings.push(
+      warning(
+        'disks-without-vm',
+        `${archive} has disks that no VM in it uses: ${vm.unusedDisks.slice(0, 5).join(', ')}${vm.unusedDisks.length > 5 ? ` and ${vm.unusedDisks.length - 5} more` : ''}`,
+        'They are left out. If one belongs to the VM, attach it at the source and export the VM again.',
       ),
     );
   if (skipped.length > 0)

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { info } from '../../../contracts/findings.ts';
 import type { ArchiveSourceSpec } from '../../../contracts/spec.ts';
-import type { AcquiredDisk, FileIdentity, RemoteDisk } from '../../../contracts/values.ts';
+import type { AcquiredDisk, FileIdentity, Finding, RemoteDisk } from '../../../contracts/values.ts';
 import { extract, type ExtractJob } from '../../archive/extract.ts';
 import { extractDisks } from '../../archive/extract-disks.ts';
 import { diskHeadBytes, diskOf, isDescriptorName } from '../../archive/find-disks.ts';
@@ -16,6 +16,7 @@ import { factsOfHead } from '../../image/formats/head.ts';
 import { ImageFile } from '../../image/formats/image-file.ts';
 import { openDisk } from '../../image/open-disk.ts';
 import type { ArchiveDescription } from './archive-source.ts';
+import { leftOutFindings } from './loose-disks.ts';
 import { readDescriptor } from './ovf/descriptor.ts';
 import { maxDescriptorBytes } from './ovf/xml.ts';
 import { acquireDisks, type AcquireOptions } from './ovf-disks.ts';
@@ -71,9 +72,9 @@ export async function describePacked(
   const beginning = await beginningOf(path, reading);
   if (beginning?.descriptor !== undefined) {
     const vm = readDescriptor(beginning.bytes, beginning.descriptor, source.system);
-    const remoteDisks = vm.disks.map(({ id, capacityBytes, file }, index): RemoteDisk => {
+    const remoteDisks = vm.disks.map(({ id, capacity, file }, index): RemoteDisk => {
       const name = `${path}: ${file?.href ?? id}`;
-      return { index, name, virtualSizeBytes: capacityBytes ?? file?.sizeBytes ?? 0 };
+      return { index, name, virtualSizeBytes: capacity?.bytes ?? file?.sizeBytes ?? 0 };
     });
     const findings = source.verify ? [] : [manifestIgnored(path)];
     return { vm, remoteDisks, findings: [...findings, ...vmFindings({ archive: path, skipped: [] }, vm)] };
@@ -109,7 +110,15 @@ export async function acquirePacked(
     await replaceFile(note, JSON.stringify({ archive, descriptor: found.descriptor }));
     return acquirePackage(found.descriptor, job, source, options);
   }
-  return Promise.all(found.disks.map((disk, index) => openDisk(index, { path: disk.path }, io.signal)));
+  const disks = found.disks.map((disk, index) => openDisk(index, { path: disk.path }, io.signal));
+  return withFindings(await Promise.all(disks), leftOutFindings(path, found));
+}
+
+/** Of what was found out about the archive its first disk tells. */
+function withFindings([first, ...others]: AcquiredDisk[], findings: readonly Finding[]): AcquiredDisk[] {
+  if (first === undefined) return [];
+  if (findings.length === 0) return [first, ...others];
+  return [{ ...first, findings: [...findings, ...(first.findings ?? [])] }, ...others];
 }
 
 /** What was found behind the disks of this archive: when the step is repeated they are not extracted for themselves again. */
@@ -129,5 +138,6 @@ async function acquirePackage(
   const digests = new Map(members.map(({ file, stored }) => [file?.path, stored.digests]));
   const file = members.find(({ name }) => name === descriptor)?.file?.path ?? job.path;
   const files = await directoryPackage(file, (each) => digests.get(each));
-  return acquireDisks(await openPackage(files, source), options);
+  const pack = await openPackage({ ...files, archive: job.path }, source);
+  return withFindings(await acquireDisks(pack, options), pack.findings);
 }

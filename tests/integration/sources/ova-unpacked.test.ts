@@ -12,12 +12,13 @@ describe('disks of an OVA that have to be unpacked', () => {
   const gzOva = async (
     broken: (packed: Buffer) => Buffer = (packed) => packed,
     manifest?: OvaOptions['manifest'],
+    capacity = sizeBytes,
   ) => {
     const made = await prepare();
     const packed = broken(gzipSync(await readFile(join(made.source, vmdk))));
     await writeFile(join(made.source, `${vmdk}.gz`), packed);
     const files = [{ id: 'file1', href: `${vmdk}.gz`, more: 'ovf:compression="gzip"' }];
-    const descriptor = oneDiskOvf('', sizeBytes, { files });
+    const descriptor = oneDiskOvf('', capacity, { files });
     await writeOva(made.ova, {
       ...{ directory: made.source, descriptor, files: [`${vmdk}.gz`] },
       ...(manifest && { manifest }),
@@ -59,6 +60,14 @@ describe('disks of an OVA that have to be unpacked', () => {
     expect(disk?.image.path.startsWith(vm.work.scratch)).toBe(true);
     expect(await contentOf(disk)).toBe(await sha256(raw));
     expect((await stat(disk?.image.path ?? '')).mode & 0o777).toBe(0o600);
+  });
+
+  it('are told when they are not what the descriptor says, once that is known', async () => {
+    const { ova } = await gzOva(undefined, undefined, sizeBytes + 2 ** 30);
+    const [disk] = await archiveVm({ path: ova }).acquire();
+    expect(disk?.findings).toMatchObject([{ severity: 'warning', code: 'capacity-differs' }]);
+    const [right] = await archiveVm({ path: (await gzOva()).ova }).acquire();
+    expect(right).not.toHaveProperty('findings');
   });
 
   it('are not unpacked again once they are whole', async () => {
