@@ -2,10 +2,10 @@ import { posix } from 'node:path';
 import type { ImageFormat } from '../../contracts/spec.ts';
 import { LonghaulError } from '../../contracts/errors.ts';
 import { formatBytes } from '../../contracts/units.ts';
-import { parsePartitionTable } from '../guest/inspector/partition-table.ts';
-import { recognise, signatureBytes } from '../guest/inspector/signatures.ts';
 import { formatOfHead } from '../image/formats/head.ts';
 import { isVmdkDescriptor } from '../image/formats/vmdk-descriptor.ts';
+import { parsePartitionTable } from '../image/partition-table.ts';
+import { recognise, signatureBytes } from '../image/signatures.ts';
 import { archiveError } from './errors.ts';
 import type { ArchiveMember } from './members.ts';
 
