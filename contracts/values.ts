@@ -65,6 +65,12 @@ export interface FileIdentity {
   inode: string;
 }
 
+/** As a manifest states it; `hex` in lower case. */
+export interface ContentDigest {
+  algorithm: 'sha1' | 'sha256' | 'sha512';
+  hex: string;
+}
+
 /** A disk that lies on the host, complete, read-only from now on. `index` counts from 0 in guest order. */
 export interface AcquiredDisk {
   index: number;
@@ -73,6 +79,8 @@ export interface AcquiredDisk {
   /** Bytes the chain holds data for: what a sparse copy has to write. */
   allocatedBytes: number;
   files: FileIdentity[];
+  /** What the bytes of the image's file or window have to give; they are compared as they are copied. */
+  digest?: ContentDigest;
   /** Of a disk that was fetched. */
   transfer?: DiskTransfer;
   /** What could not be known before it was here. */

@@ -10,6 +10,7 @@ import { Virsh } from '../activities/host/libvirt.ts';
 import { createSecretResolver } from '../activities/host/secrets.ts';
 import type { StepIo } from '../activities/host/step-io.ts';
 import { WorkDir } from '../activities/host/work-dir.ts';
+import { orDamaged } from '../activities/image/content-digest.ts';
 import { convertDisk } from '../activities/image/convert-disk.ts';
 import { preflight } from '../activities/preflight/preflight.ts';
 import { discardWork, finish } from '../activities/report/finish.ts';
@@ -129,9 +130,13 @@ export function createHostActivities(
     listAzureVms: (request) =>
       step('preflight', async (io) => sendable(await listAzureVms(request, sourceDeps, io))),
     inspectGuest: (ctx, disks) =>
-      step('inspect', (io) => withMachine(ctx, 'guest', io, () => guest.inspectGuest(ctx, disks, io))),
+      step('inspect', (io) =>
+        withMachine(ctx, 'guest', io, () => orDamaged(disks, io, () => guest.inspectGuest(ctx, disks, io))),
+      ),
     fixGuest: (ctx, disks, vm) =>
-      step('fix', (io) => withMachine(ctx, 'guest', io, () => guest.fixGuest(ctx, disks, vm, io))),
+      step('fix', (io) =>
+        withMachine(ctx, 'guest', io, () => orDamaged(disks, io, () => guest.fixGuest(ctx, disks, vm, io))),
+      ),
     planGuest: (ctx, disks, vm) =>
       step('inspect', async (io) => {
         try {

@@ -8,6 +8,8 @@ const sections = ['source', 'guest', 'target', 'policy'] as const;
 const lastReader: Readonly<Record<string, StepName | 'end'>> = {
   'target.host': 'placement',
   'source.*': 'acquire',
+  // A disk that is used where it lies is compared as it is copied.
+  'source.verify': 'convert',
   // Whether there is a guest to look into is settled before anybody looks: an operator skips the step instead.
   'guest.fix': 'acquire',
   'guest.root': 'inspect',

@@ -4,8 +4,10 @@ import type { StepContext } from '../../contracts/steps.ts';
 import type { AcquiredDisk, TargetDisk } from '../../contracts/values.ts';
 import { withFileLock } from '../host/file-lock.ts';
 import type { Host } from '../host/host.ts';
+import { sideBySide } from '../host/side-by-side.ts';
 import type { StepIo } from '../host/step-io.ts';
 import { WorkDir } from '../host/work-dir.ts';
+import { compareDisk } from './content-digest.ts';
 import { convertImage, verifyCopy, type ConvertJob } from './convert.ts';
 import { assertUnchanged } from './identity.ts';
 import { completeOverlay } from './overlay.ts';
@@ -29,7 +31,7 @@ export function targetPathOf(spec: StepContext['spec'], directory: string, index
  * gives it its final name once it is whole. Repeating it after success returns the same disk and copies
  * nothing; repeating it after a kill starts the copy again. Source files must not have changed.
  *
- * @throws LonghaulError TARGET_EXISTS, TARGET_DIRECTORY_UNUSABLE, SOURCE_CHANGED, WORK_LOCKED, and what
+ * @throws LonghaulError ARCHIVE_CHECKSUM when the source is not what its manifest says, TARGET_EXISTS, TARGET_DIRECTORY_UNUSABLE, SOURCE_CHANGED, WORK_LOCKED, and what
  *   `convertImage` and `verifyCopy` throw.
  */
 export async function convertDisk(
@@ -72,7 +74,10 @@ async function convertLocked(
   const { verifyCopy: verified } = ctx.spec.policy;
   await createPartial(work, partial);
   try {
-    await convertImage(job);
+    // Compared with its digest while it is copied, out of the same pages of memory.
+    const copy = (each: StepIo) => convertImage({ ...job, io: each });
+    const compare = (each: StepIo) => compareDisk(disk, { ...each, report: () => undefined });
+    await sideBySide(isToCompare(ctx, disk) ? [copy, compare] : [copy], io, (work, each) => work(each));
     if (verified) await verifyCopy(job);
     await assertUnchanged(disk.files);
     const target: TargetDisk = {
@@ -95,3 +100,7 @@ async function convertLocked(
     throw error;
   }
 }
+
+/** The spec may have been amended since the disk was acquired: its manifest is not to be followed then. */
+const isToCompare = ({ spec: { source } }: StepContext, { digest }: AcquiredDisk): boolean =>
+  digest !== undefined && !(source.kind === 'archive' && !source.verify);

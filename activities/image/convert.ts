@@ -1,9 +1,10 @@
 import { stat } from 'node:fs/promises';
-import { LonghaulError } from '../../contracts/errors.ts';
+import { LonghaulError, messageOf } from '../../contracts/errors.ts';
 import { placeOfImage } from '../../contracts/image-place.ts';
 import type { ImageNode } from '../../contracts/values.ts';
 import type { StepIo } from '../host/step-io.ts';
 import { runTool, type ToolResult } from '../host/tool.ts';
+import { writtenBehind } from '../host/write-behind.ts';
 import { blockdevOf, overlayOn, plainFile, pseudoFileName } from './blockdev.ts';
 import { filesOf } from './identity.ts';
 import { ProgressMeter } from '../host/progress-meter.ts';
@@ -43,7 +44,7 @@ const slowestBytesPerSecond = 1024 ** 2;
  *
  * Direct, out-of-order writes: the copy is durable as it goes, which beats writing to the page cache and
  * syncing at the end, and does not push a host's VMs out of memory. Where the processor sets the pace, the
- * page cache is quicker, and qemu-img flushes it at the end: a compressed source, which one thread unpacks, and
+ * page cache is quicker, when it is written out meanwhile: a compressed source, which one thread unpacks, and
  * a compressed target, whose clusters are not aligned besides.
  *
  * @throws LonghaulError CONVERT_FAILED, SPACE_INSUFFICIENT, TOOL_TIMEOUT, TOOL_KILLED, TOOL_MISSING.
@@ -51,12 +52,12 @@ const slowestBytesPerSecond = 1024 ** 2;
 export async function convertImage(job: ConvertJob): Promise<void> {
   try {
     const packed = job.target.compression === 'zstd' || (await isCompressed(job));
-    await convert(job, packed ? 'writeback' : 'none');
+    await convert(job, packed ? 'page cache' : 'direct');
   } catch (error) {
     // Some file systems (tmpfs, some of FUSE) have no O_DIRECT.
     if (!(error instanceof LonghaulError && /O_DIRECT|Invalid argument/.test(error.found)))
       throw failure(error, job);
-    await convert(job, 'writeback').catch((again: unknown) => {
+    await convert(job, 'page cache').catch((again: unknown) => {
       throw failure(again, job);
     });
   }
@@ -73,24 +74,28 @@ async function storedBytes(image: ImageNode): Promise<number> {
   return files.reduce((sum, { size }) => sum + size, 0);
 }
 
-async function convert(job: ConvertJob, cache: 'none' | 'writeback'): Promise<void> {
+async function convert(job: ConvertJob, way: 'direct' | 'page cache'): Promise<void> {
   const { source, target } = job;
   const compress = target.compression === 'zstd' ? ['-c', '-o', 'compression_type=zstd'] : [];
   const shape = target.format === 'qcow2' ? ['-o', 'compat=1.1,lazy_refcounts=off'] : [];
-  await watched(job, `copying disk ${job.index + 1}`, [
-    'convert',
-    '-p',
-    ...(cache === 'none' || compress.length > 0 ? ['-W'] : []),
-    ...(compress.length > 0 ? ['-m', '16'] : []),
-    '-t',
-    cache,
-    '-O',
-    target.format,
-    ...shape,
-    ...compress,
-    sourceName(source),
-    target.path,
-  ]);
+  const copy = async () => {
+    await watched(job, `copying disk ${job.index + 1}`, [
+      'convert',
+      '-p',
+      ...(way === 'direct' || compress.length > 0 ? ['-W'] : []),
+      ...(compress.length > 0 ? ['-m', '16'] : []),
+      '-t',
+      // Unsafe means that qemu-img leaves it to us to sync what it wrote.
+      way === 'direct' ? 'none' : 'unsafe',
+      '-O',
+      target.format,
+      ...shape,
+      ...compress,
+      sourceName(source),
+      target.path,
+    ]);
+  };
+  await (way === 'direct' ? copy() : writtenBehind(target.path, copy));
 }
 
 /**
@@ -162,8 +167,9 @@ function stallError(doing: string): LonghaulError {
 }
 
 function failure(error: unknown, job: ConvertJob): unknown {
-  if (!(error instanceof LonghaulError) || error.code !== 'TOOL_FAILED') return error;
-  if (/No space left on device|Disk quota exceeded/.test(error.found))
+  const said = saidBySystem(error);
+  if (said === undefined) return error;
+  if (/No space left on device|Disk quota exceeded/i.test(said))
     return new LonghaulError(
       'SPACE_INSUFFICIENT',
       {
@@ -175,9 +181,15 @@ function failure(error: unknown, job: ConvertJob): unknown {
   return new LonghaulError(
     'CONVERT_FAILED',
     {
-      found: `disk ${job.index + 1} (${placeOfImage(job.source.image)}): ${error.found}`,
-      remedy: "The message is qemu-img's own; mend what it names and retry.",
+      found: `disk ${job.index + 1} (${placeOfImage(job.source.image)}): ${said}`,
+      remedy: "The message is qemu-img's own, or the system's; mend what it names and retry.",
     },
     error,
   );
+}
+
+/** What qemu-img, or a call of the system that failed, said; undefined for anything else, such as a cancellation. */
+function saidBySystem(error: unknown): string | undefined {
+  if (error instanceof LonghaulError) return error.code === 'TOOL_FAILED' ? error.found : undefined;
+  return error instanceof Error && 'errno' in error ? messageOf(error) : undefined;
 }

@@ -10,7 +10,7 @@ import { convertFigures, parallelFigures } from './figures/convert.ts';
 import { extractFigures } from './figures/extract.ts';
 import { inventoryFigures } from './figures/inventory.ts';
 import { memoryFigures } from './figures/memory.ts';
-import { migrationFigures } from './figures/migration.ts';
+import { migrationFigures, ovaMigrationFigures } from './figures/migration.ts';
 import { ovaFigures } from './figures/ova.ts';
 import { transferFigures } from './figures/transfer.ts';
 import { transferAzuriteFigures } from './figures/transfer-azurite.ts';
@@ -31,6 +31,7 @@ const groups = {
   parallel: parallelFigures,
   migration: migrationFigures,
   ova: ovaFigures,
+  'ova-migration': ovaMigrationFigures,
   transfer: transferFigures,
   'transfer-azurite': transferAzuriteFigures,
   'transfer-link': transferLinkFigures,

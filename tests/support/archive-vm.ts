@@ -1,9 +1,11 @@
 import { createSecretResolver } from '../../activities/host/secrets.ts';
 import type { StepIo } from '../../activities/host/step-io.ts';
 import { WorkDir } from '../../activities/host/work-dir.ts';
+import { convertDisk } from '../../activities/image/convert-disk.ts';
 import { createArchiveSource } from '../../activities/sources/archive/archive-source.ts';
 import { createTransferPlane, type TransferPlane } from '../../activities/transfer/transfer-plane.ts';
 import { migrationSpec } from '../../contracts/spec.ts';
+import type { AcquiredDisk } from '../../contracts/values.ts';
 import { testIo } from './io.ts';
 import { scratchDirectory } from './scratch.ts';
 import { testRun } from './sources.ts';
@@ -23,9 +25,18 @@ export function archiveVm(source: object, options: ArchiveVmOptions = {}) {
   const resolveSecret = createSecretResolver({ environment });
   const sourceOf = createArchiveSource({ resolveSecret, transfer, azure: {} });
   const request = { name: spec.name, source: spec.source, run: testRun };
+  const ctx = { run: testRun, spec };
+  const target = scratchDirectory();
   return {
     work,
-    ctx: { run: testRun, spec },
+    ctx,
+    /** Copies acquired disks to where they are to be, as the step after next does. */
+    convert: async (disks: readonly AcquiredDisk[]) => {
+      for (const disk of disks)
+        await convertDisk(ctx, disk, target, { host: { stateDir: work.stateDir }, io: testIo() });
+      return target;
+    },
+    target,
     describe: () => sourceOf.describe(request, testIo()),
     acquire: (signal?: AbortSignal, io: Partial<StepIo> = {}) =>
       sourceOf.acquire(request, work, { ...testIo(signal), ...io }),

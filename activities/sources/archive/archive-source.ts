@@ -60,11 +60,14 @@ export function createArchiveSource(deps: SourceDeps): Source<'archive'> {
         if (source.url === undefined)
           return acquireLocal(source, await resolvePath(source.path ?? ''), options);
         const { path, transfer } = await fetchArchive(request, source.url, options, deps);
-        const disks = await acquireLocal(source, path, options).catch(async (error: unknown) => {
-          // Somebody may put a better one there before the next try.
-          if (error instanceof LonghaulError && ofBytes.includes(error.code)) await askAgain(work, 0);
-          throw error;
-        });
+        // What was fetched is compared while it can be fetched anew.
+        const disks = await acquireLocal(source, path, { ...options, compareNow: true }).catch(
+          async (error: unknown) => {
+            // Somebody may put a better one there before the next try.
+            if (error instanceof LonghaulError && ofBytes.includes(error.code)) await askAgain(work, 0);
+            throw error;
+          },
+        );
         return disks.map((disk) => (disk.index === 0 ? { ...disk, transfer } : disk));
       });
     },

@@ -6,17 +6,22 @@ import { ArchiveBudget, type ArchiveLimits } from '../../archive/limits.ts';
 import { sideBySide } from '../../host/side-by-side.ts';
 import type { StepIo } from '../../host/step-io.ts';
 import type { WorkDir } from '../../host/work-dir.ts';
+import { compareContent, requireDigest } from '../../image/content-digest.ts';
 import { assertUnchanged } from '../../image/identity.ts';
 import { openDisk } from '../../image/open-disk.ts';
-import { checkFile } from './checked-file.ts';
 import { type OvfPackage, type PackageDisk, type PackagePiece, storedBytesOf } from './ovf-package.ts';
-import { makeBlankDisk, unpackDisk, type UnpackJob } from './unpacked-disk.ts';
+import { makeBlankDisk, unpackDisk } from './unpacked-disk.ts';
 
 const MiB = 1024 ** 2;
 
 export interface AcquireOptions {
   work: WorkDir;
   limits: ArchiveLimits;
+  /**
+   * Compares all there is with its digests now. Else what is used where it lies is compared as it is copied, which
+   * spares a read of it.
+   */
+  compareNow?: boolean;
   io: StepIo;
 }
 
@@ -53,17 +58,17 @@ export function toUnpack(disk: PackageDisk): RemoteDisk {
 
 /**
  * Brings the disks of a package about: those that can be are opened where they lie, the others are unpacked, within
- * limits that hold for all of them together. What has a digest is compared with it.
+ * limits that hold for all of them together. What has a digest is compared with it, or brings it along; see
+ * AcquireOptions.
  *
- * @throws LonghaulError as `checkFile`, `unpackDisk` and `openDisk` do; SOURCE_CHANGED
+ * @throws LonghaulError as `compareContent`, `unpackDisk` and `openDisk` do; SOURCE_CHANGED
  */
 export async function acquireDisks(pack: OvfPackage, options: AcquireOptions): Promise<AcquiredDisk[]> {
-  const { work, limits } = options;
   const { archive } = pack;
   const pieces = pack.disks.flatMap((disk) => disk.pieces);
-  const budget = new ArchiveBudget(archive, storedBytesOf({ pieces }), limits);
+  const budget = new ArchiveBudget(archive, storedBytesOf({ pieces }), options.limits);
   const disks = await sideBySide(pack.disks, options.io, async (disk, io) => {
-    const acquired = await acquireDisk({ archive, disk, budget, work, io });
+    const acquired = await acquireDisk(disk, archive, budget, { ...options, io });
     const findings = capacityFinding(disk, acquired);
     return findings.length === 0 ? acquired : { ...acquired, findings };
   });
@@ -71,19 +76,36 @@ export async function acquireDisks(pack: OvfPackage, options: AcquireOptions): P
   return disks;
 }
 
-async function acquireDisk(job: UnpackJob): Promise<AcquiredDisk> {
-  const { disk, work, io } = job;
+async function acquireDisk(
+  disk: PackageDisk,
+  archive: string,
+  budget: ArchiveBudget,
+  options: AcquireOptions,
+): Promise<AcquiredDisk> {
+  const { work, io } = options;
+  const { index } = disk;
   const piece = inPlace(disk);
-  if (piece !== undefined) {
-    const opened = await openInPlace(disk, piece, io);
-    await checkFile(piece, disk.index, work, io);
-    return opened;
-  }
+  if (piece !== undefined) return compared(await openInPlace(disk, piece, io), piece, options);
   if (disk.pieces.length === 0) {
     const path = await makeBlankDisk(disk, blankBytes(disk), work);
-    return openDisk(disk.index, { path, format: 'raw' }, io.signal);
+    return openDisk(index, { path, format: 'raw' }, io.signal);
   }
-  return openDisk(disk.index, { path: await unpackDisk(job), alone: true }, io.signal);
+  const path = await unpackDisk({ archive, disk, budget, work, io });
+  return openDisk(index, { path, alone: true }, io.signal);
+}
+
+/** A disk that is used where it lies, compared with its digest or to be. */
+async function compared(
+  disk: AcquiredDisk,
+  { digest, digests, ...piece }: PackagePiece,
+  { compareNow = false, io }: AcquireOptions,
+): Promise<AcquiredDisk> {
+  if (digest === undefined) return disk;
+  const known = digests?.[digest.algorithm];
+  if (known !== undefined) requireDigest(piece, digest, known);
+  else if (!compareNow) return { ...disk, digest };
+  else await compareContent(piece, digest, disk.index, io);
+  return disk;
 }
 
 function openInPlace(disk: PackageDisk, { path, window }: PackagePiece, io: StepIo): Promise<AcquiredDisk> {

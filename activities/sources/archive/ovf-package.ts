@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto';
 import { LonghaulError } from '../../../contracts/errors.ts';
 import { info, warning } from '../../../contracts/findings.ts';
 import { formatBytes } from '../../../contracts/units.ts';
-import type { Finding } from '../../../contracts/values.ts';
+import type { ContentDigest, Finding } from '../../../contracts/values.ts';
+import { checkRemedy, requireDigest } from '../../image/content-digest.ts';
 import { certificateFinding, maxCertificateBytes } from './ovf/certificate.ts';
 import { type Capacity, type OvfDisk, type OvfVm, readDescriptor } from './ovf/descriptor.ts';
-import { checkRemedy, type Digest, type Manifest, maxManifestBytes, parseManifest } from './ovf/manifest.ts';
+import { type Manifest, maxManifestBytes, parseManifest } from './ovf/manifest.ts';
 import { maxDescriptorBytes } from './ovf/xml.ts';
 import { type PackageFile, type PackageFiles, readSmall } from './package-files.ts';
 
@@ -30,7 +31,7 @@ export interface PackageDisk {
 
 export interface PackagePiece extends PackageFile {
   /** What its bytes have to give, where a manifest says so and is to be followed. */
-  digest?: Digest;
+  digest?: ContentDigest;
 }
 
 /** Of its pieces, as they lie in the package. */
@@ -116,7 +117,7 @@ export function manifestIgnored(archive: string): Finding {
  * this package, or the package is incomplete.
  */
 async function digestsOf({ archive, find }: PackageFiles, manifest: Manifest): Promise<Manifest> {
-  const digests = new Map<string, Digest>();
+  const digests = new Map<string, ContentDigest>();
   for (const [name, digest] of manifest) {
     const file = await find(name);
     if (file === undefined)
@@ -131,7 +132,7 @@ async function digestsOf({ archive, find }: PackageFiles, manifest: Manifest): P
   return digests;
 }
 
-function digestIn(digests: Manifest, name: string): Digest {
+function digestIn(digests: Manifest, name: string): ContentDigest {
   const digest = digests.get(name);
   if (digest !== undefined) return digest;
   throw new LonghaulError('ARCHIVE_CHECKSUM', {
@@ -141,18 +142,8 @@ function digestIn(digests: Manifest, name: string): Digest {
   });
 }
 
-function requireSame(file: PackageFile, digest: Digest, bytes: Buffer): void {
-  const hex = createHash(digest.algorithm).update(bytes).digest('hex');
-  if (hex !== digest.hex) throw differs(file, digest, hex);
-}
-
-/** @param hex what the file's bytes really give */
-export function differs(file: PackageFile, { algorithm, hex: expected }: Digest, hex: string): LonghaulError {
-  return new LonghaulError('ARCHIVE_CHECKSUM', {
-    found: `${file.name} is not what the manifest says: its ${algorithm.toUpperCase()} is ${hex} and should be ${expected}`,
-    remedy: checkRemedy,
-    details: { path: file.path, file: file.name, expected, actual: hex },
-  });
+function requireSame(file: PackageFile, digest: ContentDigest, bytes: Buffer): void {
+  requireDigest(file, digest, createHash(digest.algorithm).update(bytes).digest('hex'));
 }
 
 /** A chunked file lies in pieces with nine digits behind its name (DSP0243, 7.1). */

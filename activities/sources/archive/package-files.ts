@@ -1,4 +1,3 @@
-import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, posix } from 'node:path';
 import { hasErrno, LonghaulError } from '../../../contracts/errors.ts';
@@ -7,9 +6,9 @@ import type { Digests } from '../../archive/digests.ts';
 import { isDescriptorName } from '../../archive/find-disks.ts';
 import type { SkippedMember, TarMember } from '../../archive/members.ts';
 import type { TarIndex } from '../../archive/tar-index.ts';
+import { contentBytes } from '../../image/content-digest.ts';
 import { Enclosure } from '../../image/enclosure.ts';
 import { sourceFileError } from '../../image/errors.ts';
-import { ImageFile } from '../../image/formats/image-file.ts';
 import { identityOf } from '../../image/identity.ts';
 
 /** A file of a package, wherever it lies. */
@@ -179,29 +178,6 @@ export async function readSmall(files: PackageFiles, file: PackageFile, maxBytes
 async function readLocal(file: PackageFile, count: number): Promise<Buffer> {
   const pieces: Buffer[] = [];
   const sizeBytes = Math.min(count, file.sizeBytes);
-  for await (const piece of bytesOf({ ...file, sizeBytes })) pieces.push(piece);
+  for await (const piece of contentBytes({ ...file, sizeBytes })) pieces.push(piece);
   return Buffer.concat(pieces);
-}
-
-const pieceBytes = 1024 ** 2;
-
-/** The bytes of a file from its start. @throws LonghaulError SOURCE_UNREADABLE, IMAGE_TRUNCATED; on abort, the signal's reason */
-export async function* bytesOf(file: PackageFile, signal?: AbortSignal): AsyncGenerator<Buffer> {
-  // It may have become shorter since it was listed.
-  await ImageFile.with(file.path, () => Promise.resolve(), file.window);
-  const start = file.window?.offset ?? 0;
-  const stream = createReadStream(file.path, {
-    start,
-    end: start + file.sizeBytes - 1,
-    highWaterMark: pieceBytes,
-    ...(signal ? { signal } : {}),
-  });
-  try {
-    if (file.sizeBytes > 0) yield* stream as AsyncIterable<Buffer>;
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw sourceFileError(file.path, error);
-  } finally {
-    stream.destroy();
-  }
 }

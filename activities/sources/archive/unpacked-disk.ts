@@ -14,9 +14,9 @@ import type { StepIo } from '../../host/step-io.ts';
 import { syncPath } from '../../host/sync-path.ts';
 import type { WorkDir } from '../../host/work-dir.ts';
 import { isThere } from '../../host/written-file.ts';
+import { contentBytes, requireDigest } from '../../image/content-digest.ts';
 import { identify } from '../../image/identity.ts';
-import { differs, type PackageDisk, storedBytesOf } from './ovf-package.ts';
-import { bytesOf } from './package-files.ts';
+import { type PackageDisk, storedBytesOf } from './ovf-package.ts';
 
 export interface UnpackJob {
   archive: string;
@@ -85,14 +85,13 @@ async function* storedOf(disk: PackageDisk, io: StepIo): AsyncGenerator<Buffer> 
   const teller = new DiskTeller(disk.index, storedBytesOf(disk), io);
   for (const piece of disk.pieces) {
     const hash = piece.digest && createHash(piece.digest.algorithm);
-    for await (const bytes of bytesOf(piece, io.signal)) {
+    for await (const bytes of contentBytes(piece, io.signal)) {
       hash?.update(bytes);
       teller.passed(bytes.length, `unpacking ${piece.name}`);
       yield bytes;
     }
     const hex = hash?.digest('hex');
-    if (piece.digest !== undefined && hex !== undefined && hex !== piece.digest.hex)
-      throw differs(piece, piece.digest, hex);
+    if (piece.digest !== undefined && hex !== undefined) requireDigest(piece, piece.digest, hex);
   }
 }
 

@@ -33,4 +33,15 @@ describe('an amended spec of an archive', () => {
       'the step acquire has ended',
     );
   });
+
+  it('may still do without the manifest while its disks are copied', () => {
+    const state = stateOf();
+    const trusting = specOf({ path: '/a.ova', verify: false });
+    for (const step of ['acquire', 'convert'] as const) {
+      state.begin(step);
+      if (step === 'convert') expect(refusalOfAmendment(state, trusting)).toBeUndefined();
+      state.done(step);
+    }
+    expect(refusalOfAmendment(state, trusting)).toContain('the step convert has ended');
+  });
 });

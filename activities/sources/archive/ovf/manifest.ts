@@ -1,14 +1,9 @@
 import { LonghaulError } from '../../../../contracts/errors.ts';
+import type { ContentDigest } from '../../../../contracts/values.ts';
 import type { DigestName } from '../../../archive/digests.ts';
+import { checkRemedy } from '../../../image/content-digest.ts';
 
-/** What a file's bytes have to give. */
-export interface Digest {
-  algorithm: DigestName;
-  /** In hexadecimal, lower case. */
-  hex: string;
-}
-
-export type Manifest = ReadonlyMap<string, Digest>;
+export type Manifest = ReadonlyMap<string, ContentDigest>;
 
 /** One line for each file of the largest packages there are, chunks included, is far less. */
 export const maxManifestBytes = 1024 ** 2;
@@ -22,7 +17,7 @@ const hexLength: Readonly<Record<DigestName, number>> = { sha1: 40, sha256: 64, 
  * @throws LonghaulError ARCHIVE_CHECKSUM for a line that is none, a digest that is cut off, a file with two digests
  */
 export function parseManifest(text: string, file: string): Manifest {
-  const manifest = new Map<string, Digest>();
+  const manifest = new Map<string, ContentDigest>();
   for (const [index, line] of text
     .replace(/^\ufeff/, '')
     .split(/\r?\n|\r/)
@@ -43,7 +38,7 @@ export function parseManifest(text: string, file: string): Manifest {
   return manifest;
 }
 
-function parseLine(line: string): { name: string; digest: Digest } | undefined {
+function parseLine(line: string): { name: string; digest: ContentDigest } | undefined {
   const [, bits, name = '', hex = ''] =
     /^\s*SHA-?(1|256|512)\s*\((.+)\)\s*=\s*([\da-f]+)\s*$/i.exec(line) ?? [];
   const algorithm = bits === '1' ? 'sha1' : bits === '256' ? 'sha256' : 'sha512';
@@ -58,7 +53,3 @@ function unusable(file: string, why: string): LonghaulError {
     details: { manifest: file },
   });
 }
-
-/** What to do about an archive that cannot be checked, or does not stand up to it. */
-export const checkRemedy =
-  'Export or download the archive again. If you know why it is so and trust it all the same, set source.verify to false.';
