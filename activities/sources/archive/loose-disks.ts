@@ -44,8 +44,10 @@ export async function looseDisks(
   const names = members.map(({ name }) => name);
   const chosen = chooseDisks(archive, candidates, names, named);
   if (chosen.disks.some(({ extents }) => extents.length > 0)) return undefined;
-  const disks = chosen.disks.map((disk, index) => ({ ...disk, index }));
-  return { disks, findings: leftOutFindings(archive, chosen) };
+  return {
+    disks: chosen.disks.map((disk, index) => ({ ...disk, index })),
+    findings: leftOutFindings(archive, chosen),
+  };
 }
 
 /** What is to be told of disks that were found beside the one that is taken. */
