@@ -1,7 +1,14 @@
 import { openSourceFile } from '../image/formats/image-file.ts';
 import { extract, type ExtractJob } from './extract.ts';
 import { fileBytes, RandomReader } from './random-reader.ts';
-import { chooseDisks, type DiskCandidate, diskHeadBytes, diskOf, isDescriptorName } from './find-disks.ts';
+import {
+  type ChosenDisks,
+  chooseDisks,
+  type DiskCandidate,
+  diskHeadBytes,
+  diskOf,
+  isDescriptorName,
+} from './find-disks.ts';
 import type { SkippedMember } from './members.ts';
 
 export interface ExtractedDisk extends DiskCandidate {
@@ -21,7 +28,7 @@ export interface ExtractedDisk extends DiskCandidate {
 export async function extractDisks(
   job: Pick<ExtractJob, 'path' | 'directory' | 'limits' | 'io'>,
   named?: readonly string[],
-): Promise<{ disks: ExtractedDisk[]; skipped: SkippedMember[]; descriptor?: string }> {
+): Promise<ChosenDisks<ExtractedDisk> & { skipped: SkippedMember[]; descriptor?: string }> {
   const { members, skipped } = await extract({
     ...job,
     purpose: 'disks',
@@ -38,14 +45,14 @@ export async function extractDisks(
   const descriptor = names.find(
     (name) => isDescriptorName(name) && !inner.some((folder) => name.startsWith(folder)),
   );
-  if (descriptor !== undefined) return { disks: [], skipped, descriptor };
+  if (descriptor !== undefined) return { disks: [], leftOut: [], skipped, descriptor };
   const candidates: ExtractedDisk[] = [];
   for (const { name, file } of members) {
     if (file === undefined) continue;
     const disk = diskOf({ name, sizeBytes: file.sizeBytes }, await headOfFile(file.path));
     if (disk !== undefined) candidates.push({ ...disk, path: file.path, sha256: file.sha256 });
   }
-  return { disks: chooseDisks(job.path, candidates, names, named), skipped };
+  return { ...chooseDisks(job.path, candidates, names, named), skipped };
 }
 
 async function headOfFile(path: string): Promise<Buffer> {

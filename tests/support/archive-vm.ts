@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createSecretResolver } from '../../activities/host/secrets.ts';
+import type { StepIo } from '../../activities/host/step-io.ts';
 import { WorkDir } from '../../activities/host/work-dir.ts';
 import { convertDisk } from '../../activities/image/convert-disk.ts';
 import { createArchiveSource } from '../../activities/sources/archive/archive-source.ts';
@@ -41,7 +42,8 @@ export function archiveVm(source: object, options: ArchiveVmOptions = {}) {
     },
     target,
     describe: () => sourceOf.describe(request, testIo()),
-    acquire: (signal?: AbortSignal) => sourceOf.acquire(request, work, testIo(signal)),
+    acquire: (signal?: AbortSignal, io: Partial<StepIo> = {}) =>
+      sourceOf.acquire(request, work, { ...testIo(signal), ...io }),
     /** The same host and run, another wish. */
     amended: (more: object) => archiveVm({ ...source, ...more }, { ...options, stateDir: work.stateDir }),
   };

@@ -42,15 +42,17 @@ export async function describeWebArchive(
       const remoteDisks = pack.disks.map(toUnpack);
       return { vm: pack.vm, remoteDisks, findings: [...findings, ...pack.findings] };
     }
-    const disks = await looseDisks(name, index.members, source.disks, (member, count) =>
+    const loose = await looseDisks(name, index.members, source.disks, (member, count) =>
       bytes.at(member.dataOffset, Math.min(count, member.sizeBytes)),
     );
-    const remoteDisks = disks?.map((disk) => ({
-      index: disk.index,
-      name: `${name}: ${disk.member.name}`,
-      virtualSizeBytes: disk.virtualSizeBytes,
-    }));
-    if (remoteDisks !== undefined) return { remoteDisks, findings };
+    if (loose !== undefined) {
+      const remoteDisks = loose.disks.map(({ index, member, virtualSizeBytes }) => ({
+        index,
+        name: `${name}: ${member.name}`,
+        virtualSizeBytes,
+      }));
+      return { remoteDisks, findings: [...findings, ...loose.findings] };
+    }
   }
   const unknown = info(
     'known-once-fetched',

@@ -82,6 +82,28 @@ describe('an archive without a descriptor', () => {
   });
 
   it.each([
+    ['bundle.tar', 'tar -cf bundle.tar README.txt disk.qcow2 disk.raw'],
+    ['bundle.tar.gz', 'tar -czf bundle.tar.gz README.txt disk.qcow2 disk.raw'],
+  ])(
+    'with the same disk in two formats takes the likelier, and tells of the other: %s',
+    async (name, command) => {
+      const { directory, raw } = await setUp();
+      sh(directory, command);
+      const vm = archiveVm({ path: join(directory, name) });
+      const { findings = [] } = await vm.describe();
+      const [disk, ...others] = await vm.acquire();
+      expect(others).toEqual([]);
+      expect(disk?.image.format).toBe('raw');
+      expect(await contentOf(disk)).toBe(await sha256(raw));
+      const told = [...findings, ...(disk?.findings ?? [])].filter(({ code }) => code === 'disks-left-out');
+      expect(told).toHaveLength(1);
+      expect(told[0]?.found).toContain('disk.raw is taken, and left out are disk.qcow2 (qcow2');
+      const named = vm.amended({ disks: ['disk.qcow2'] });
+      expect((await named.acquire())[0]).not.toHaveProperty('findings');
+    },
+  );
+
+  it.each([
     ['a disk image by itself', 'disk.qcow2', 'image'],
     ['text', 'README.txt', 'image'],
   ])('is not %s', async (_what, name, named) => {
@@ -165,6 +187,13 @@ describe('an OVF package in a compressed tar', () => {
       { code: 'manifest-ignored' },
       { code: 'described' },
     ]);
+  });
+
+  it('is told of as an OVA is once it was unpacked: in the words for the archive that the operator gave', async () => {
+    const { path } = await packed(undefined, (names) => names.toReversed());
+    const [disk] = await archiveVm({ path, verify: false }).acquire();
+    expect(disk?.findings).toMatchObject([{ code: 'manifest-ignored' }, { code: 'described' }]);
+    expect(disk?.findings?.[0]?.found).toContain(`that ${path} is not to be compared`);
   });
 
   it('is one too when its descriptor comes behind the disk, and is unpacked once', async () => {

@@ -114,6 +114,43 @@ describe('an OVA', () => {
     expect(disks[0]?.allocatedBytes).toBe(0);
   });
 
+  const MiB = 2 ** 20;
+  it.each([
+    ['the size of its image, in bytes', sizeBytes, 'byte', false],
+    ['a little more, as images are rounded', sizeBytes + MiB - 1, 'byte', false],
+    ['two MiB more, in bytes', sizeBytes + 2 * MiB, 'byte', true],
+    ['two MiB more, in MiB', Math.ceil(sizeBytes / MiB) + 2, 'byte * 2^20', true],
+    ['whole GiB, as oVirt counts', 1, 'byte * 2^30', false],
+    ['two GiB', 2, 'byte * 2^30', true],
+    ['a TiB', 1, 'byte * 2^40', true],
+  ])('has a disk whose capacity is %s: %s %s', async (_what, capacity, units, isTold) => {
+    const disks = [{ id: 'vmdisk1', file: 'file1', capacity, units }];
+    const { ova } = await ovaOf({ descriptor: oneDiskOvf(vmdk, 0, { disks }) });
+    const { findings } = await archiveVm({ path: ova }).describe();
+    const told = findings?.filter(({ code }) => code === 'capacity-differs') ?? [];
+    expect(told).toHaveLength(isTold ? 1 : 0);
+    if (isTold) expect(told[0]?.found).toContain(`${sizeBytes} bytes`);
+  });
+
+  it('has a disk that no VM has, which is told', async () => {
+    const { source, ova } = await prepare();
+    const descriptor = oneDiskOvf(vmdk, sizeBytes, {
+      files: [
+        { id: 'file1', href: vmdk },
+        { id: 'file2', href: 'lost.vmdk' },
+      ],
+      disks: ['1', '2'].map((at) => ({ id: `vmdisk${at}`, file: `file${at}`, capacity: sizeBytes })),
+    });
+    await writeOva(ova, { directory: source, descriptor, files: [vmdk] });
+    const { findings } = await archiveVm({ path: ova }).describe();
+    expect(findings).toContainEqual(
+      expect.objectContaining({
+        code: 'disks-without-vm',
+        found: expect.stringContaining('vmdisk2 (lost.vmdk)') as string,
+      }),
+    );
+  });
+
   it.each(['sha1', 'sha256', 'sha512'] as const)('is compared with its manifest by %s', async (algorithm) => {
     const { ova } = await ovaOf({ algorithm });
     const vm = archiveVm({ path: ova });
