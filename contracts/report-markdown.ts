@@ -282,15 +282,19 @@ function beforeAfter(change: { before?: string; after?: string }): string {
 }
 
 function warnings(report: MigrationReport): string {
+  const findings = [
+    ...(report.preflight?.findings ?? []),
+    ...(report.acquired ?? []).flatMap((disk) => disk.findings ?? []),
+  ];
   const all = [
-    ...(report.preflight?.findings ?? [])
+    ...findings
       .filter((finding) => finding.severity !== 'info')
       .map((finding) => text(`${finding.found.replace(/\.$/, '')}. ${finding.remedy}`)),
     ...(report.facts?.warnings ?? []).map(text),
     ...(report.domain?.warnings ?? []).map(text),
     ...report.fixes.flatMap((fix) => fix.warnings.map((warning) => `${text(fix.title)}: ${text(warning)}`)),
   ];
-  return all.length === 0 ? '' : section('Warnings', list(all));
+  return all.length === 0 ? '' : section('Warnings', list([...new Set(all)]));
 }
 
 function steps(report: MigrationReport): string {

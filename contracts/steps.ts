@@ -123,7 +123,7 @@ export interface MigrationReport {
   preflight?: PreflightResult;
   facts?: GuestFacts;
   fixes: FixOutcome[];
-  /** The source's disks, when any of them was fetched. */
+  /** The source's disks, once all are on the host. */
   acquired?: AcquiredDisk[];
   disks: TargetDisk[];
   domain?: DomainRef;

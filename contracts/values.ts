@@ -65,13 +65,13 @@ export interface FileIdentity {
   inode: string;
 }
 
-/** A disk that lies on the host, complete, read-only from now on. `index` counts from 0 in guest order. */
 /** As a manifest states it; `hex` in lower case. */
 export interface ContentDigest {
   algorithm: 'sha1' | 'sha256' | 'sha512';
   hex: string;
 }
 
+/** A disk that lies on the host, complete, read-only from now on. `index` counts from 0 in guest order. */
 export interface AcquiredDisk {
   index: number;
   image: ImageNode;
@@ -83,6 +83,8 @@ export interface AcquiredDisk {
   digest?: ContentDigest;
   /** Of a disk that was fetched. */
   transfer?: DiskTransfer;
+  /** What could not be known before it was here. */
+  findings?: Finding[];
 }
 
 /** How a disk came to the host. */

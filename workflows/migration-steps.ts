@@ -51,7 +51,7 @@ export async function runMigration(migration: Migration): Promise<void> {
   });
 
   const disks = await acquire(migration, host, undoing);
-  if (disks.some(({ transfer }) => transfer !== undefined)) facts.acquired = disks;
+  facts.acquired = disks;
   await fixGuest(migration, host, disks, () => plan);
 
   facts.disks = await steps.require('convert', () =>

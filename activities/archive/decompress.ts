@@ -4,7 +4,7 @@ import { LonghaulError } from '../../contracts/errors.ts';
 import { MalformedArchive } from '../host/byte-reader.ts';
 import { type Filter, FilterFailed, throughProgram } from '../host/through-program.ts';
 import { throughZlib } from '../host/through-zlib.ts';
-import { FileReader } from './file-reader.ts';
+import { fileBytes, RandomReader } from './random-reader.ts';
 import type { Compression } from './kinds.ts';
 
 /** Large pieces: what each costs besides its bytes is the same for all sizes. */
@@ -43,7 +43,7 @@ export async function* decompressFile(
     return;
   }
   const { size } = await file.stat();
-  yield* gunzipped(new FileReader(file, size).rest(), signal);
+  yield* gunzipped(new RandomReader(fileBytes(file, size)).rest(), signal);
 }
 
 /** The same of what comes from within another archive. What comes is read to its end, whatever it is. */

@@ -1,7 +1,14 @@
 import { openSourceFile } from '../image/formats/image-file.ts';
 import { extract, type ExtractJob } from './extract.ts';
-import { FileReader } from './file-reader.ts';
-import { chooseDisks, type DiskCandidate, diskHeadBytes, diskOf, isDescriptorName } from './find-disks.ts';
+import { fileBytes, RandomReader } from './random-reader.ts';
+import {
+  type ChosenDisks,
+  chooseDisks,
+  type DiskCandidate,
+  diskHeadBytes,
+  diskOf,
+  isDescriptorName,
+} from './find-disks.ts';
 import type { SkippedMember } from './members.ts';
 
 export interface ExtractedDisk extends DiskCandidate {
@@ -21,15 +28,16 @@ export interface ExtractedDisk extends DiskCandidate {
 export async function extractDisks(
   job: Pick<ExtractJob, 'path' | 'directory' | 'limits' | 'io'>,
   named?: readonly string[],
-): Promise<{ disks: ExtractedDisk[]; skipped: SkippedMember[]; descriptor?: string }> {
+): Promise<ChosenDisks<ExtractedDisk> & { skipped: SkippedMember[]; descriptor?: string }> {
   const { members, skipped } = await extract({
     ...job,
     purpose: 'disks',
+    joinParts: true,
     want: (member) => {
       // Pieces of a split VMDK, which its descriptor names, need not look like anything.
       if (diskOf(member, member.head) !== undefined || /\.vmdk$/i.test(member.name)) return 'write';
       const { container, compression } = member.kind;
-      return container === 'tar' || compression !== 'none' ? 'unpack' : 'skip';
+      return container !== 'none' || compression !== 'none' ? 'unpack' : 'skip';
     },
   });
   const names = [...members, ...skipped].map(({ name }) => name);
@@ -37,20 +45,20 @@ export async function extractDisks(
   const descriptor = names.find(
     (name) => isDescriptorName(name) && !inner.some((folder) => name.startsWith(folder)),
   );
-  if (descriptor !== undefined) return { disks: [], skipped, descriptor };
+  if (descriptor !== undefined) return { disks: [], leftOut: [], skipped, descriptor };
   const candidates: ExtractedDisk[] = [];
   for (const { name, file } of members) {
     if (file === undefined) continue;
     const disk = diskOf({ name, sizeBytes: file.sizeBytes }, await headOfFile(file.path));
     if (disk !== undefined) candidates.push({ ...disk, path: file.path, sha256: file.sha256 });
   }
-  return { disks: chooseDisks(job.path, candidates, names, named), skipped };
+  return { ...chooseDisks(job.path, candidates, names, named), skipped };
 }
 
 async function headOfFile(path: string): Promise<Buffer> {
   const { handle, sizeBytes } = await openSourceFile(path);
   try {
-    return await new FileReader(handle, sizeBytes).peek(diskHeadBytes);
+    return await new RandomReader(fileBytes(handle, sizeBytes)).peek(diskHeadBytes);
   } finally {
     await handle.close();
   }

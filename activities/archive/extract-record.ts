@@ -1,9 +1,9 @@
-import { type FileHandle, open, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
-import { hasErrno } from '../../contracts/errors.ts';
 import { readIfThere } from '../host/read-if-there.ts';
 import { syncPath } from '../host/sync-path.ts';
+import { isThere } from '../host/written-file.ts';
 import type { SkippedMember } from './members.ts';
 
 const digests = z.partialRecord(z.enum(['sha1', 'sha256', 'sha512']), z.string());
@@ -71,13 +71,14 @@ export class ExtractRecord {
   /** What is known of a member, if its file is still there. */
   async find(name: string): Promise<RecordedMember | undefined> {
     const known = this.#known.members.get(name);
-    return known !== undefined && (await isThere(known)) ? known : undefined;
+    return known !== undefined && (await hasItsFile(known)) ? known : undefined;
   }
 
   /** All that was extracted and left out, when the archive was read to its end and every file is there. */
   async whole(): Promise<{ members: RecordedMember[]; skipped: SkippedMember[] } | undefined> {
     const members = [...this.#known.members.values()];
-    if (!this.#known.isWhole || (await Promise.all(members.map(isThere))).includes(false)) return undefined;
+    if (!this.#known.isWhole || (await Promise.all(members.map(hasItsFile))).includes(false))
+      return undefined;
     return { members, skipped: [...this.#known.skipped].map(([name, why]) => ({ name, why })) };
   }
 
@@ -134,13 +135,6 @@ function parsed(text: string): Line[] {
   }
 }
 
-async function isThere({ file }: RecordedMember): Promise<boolean> {
-  if (file === undefined) return true;
-  try {
-    const { ino, size } = await stat(file.path, { bigint: true });
-    return ino.toString() === file.inode && Number(size) === file.sizeBytes;
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return false;
-    throw error;
-  }
+async function hasItsFile({ file }: RecordedMember): Promise<boolean> {
+  return file === undefined || isThere(file);
 }

@@ -9,6 +9,7 @@ import { Digester, type DigestName, type Digests } from './digests.ts';
 import { archiveError, shownName } from './errors.ts';
 import { ExtractRecord, type RecordedMember } from './extract-record.ts';
 import { diskHeadBytes } from './find-disks.ts';
+import { joinedParts } from './joined-parts.ts';
 import { type ArchiveKind, kindOfHead } from './kinds.ts';
 import { ArchiveBudget, type ArchiveLimits } from './limits.ts';
 import { makeFolder, MemberFile } from './member-file.ts';
@@ -32,6 +33,8 @@ export interface ExtractJob {
   want: (member: ArchiveMember & { head: Buffer; kind: ArchiveKind }) => Wish;
   /** Tells wishes from others: what was extracted for another purpose is not used. */
   purpose: string;
+  /** Whether disks that were cut into parts are put together; see `joinedParts`. */
+  joinParts?: boolean;
   /** Besides SHA-256, over the bytes of members as they lie in the archive (for manifests). */
   digests?: readonly DigestName[];
   io: StepIo;
@@ -57,6 +60,7 @@ const refusals: readonly ErrorCode[] = [
   'ARCHIVE_HOSTILE',
   'ARCHIVE_LIMIT',
   'ARCHIVE_DAMAGED',
+  'ARCHIVE_INCOMPLETE',
   'ARCHIVE_UNSUPPORTED',
 ];
 
@@ -129,8 +133,11 @@ class Extraction {
       budget: this.#budget,
       signal: this.#job.io.signal,
       onSkipped: (each) => this.#extracted.skipped.push(each),
+      toFile: (name, content) =>
+        this.#fill({ name }, content, { onPiece: () => undefined, finish: (file) => file.anonymous() }),
     });
-    for await (const member of members) await this.#take(member);
+    const all = this.#job.joinParts === true ? joinedParts(this.#job.path, members) : members;
+    for await (const member of all) await this.#take(member);
     return this.#extracted;
   }
 
@@ -170,29 +177,37 @@ class Extraction {
 
   async #check(member: OpenMember): Promise<RecordedMember> {
     const digester = this.#digester();
-    for await (const piece of this.#bodyOf(member)) digester.update(piece);
+    for await (const piece of this.#reporting(member, member.body())) digester.update(piece);
     return { ...plain(member), stored: { sizeBytes: digester.sizeBytes, digests: digester.digests() } };
   }
 
   async #write(member: OpenMember): Promise<RecordedMember> {
     const digester = this.#digester();
+    const inode = await this.#fill(member, member.body(), {
+      onPiece: (piece) => digester.update(piece),
+      finish: (file) => file.finish(this.#place.files, member.name),
+    });
+    const stored = { sizeBytes: digester.sizeBytes, digests: digester.digests() };
+    const { sizeBytes, digests } = stored;
+    const path = join(this.#place.files, member.name);
+    return { ...plain(member), stored, file: { path, sizeBytes, sha256: digests.sha256 ?? '', inode } };
+  }
+
+  /** Puts bytes into a file as long as there is room. */
+  async #fill<T>(
+    member: ArchiveMember,
+    content: AsyncGenerator<Buffer>,
+    { onPiece, finish }: { onPiece: (piece: Buffer) => void; finish: (file: MemberFile) => Promise<T> },
+  ): Promise<T> {
     const file = await MemberFile.begin(this.#place.partial);
     try {
-      for await (const piece of this.#bodyOf(member)) {
+      for await (const piece of this.#reporting(member, content)) {
         const before = file.writtenBytes;
         await file.append(piece);
-        digester.update(piece);
+        onPiece(piece);
         await this.#room.tell(file.writtenBytes - before, restOf(member, file));
       }
-      const inode = await file.finish(this.#place.files, member.name);
-      const stored = { sizeBytes: digester.sizeBytes, digests: digester.digests() };
-      const { sizeBytes, digests } = stored;
-      const path = join(this.#place.files, member.name);
-      return {
-        ...plain(member),
-        stored,
-        file: { path, sizeBytes, sha256: digests.sha256 ?? '', inode },
-      };
+      return await finish(file);
     } catch (error) {
       await file.discard();
       throw this.#typed(member, await this.#room.typed(error, restOf(member, file)));
@@ -203,7 +218,8 @@ class Extraction {
   async #unpack(member: OpenMember): Promise<RecordedMember> {
     const stored = this.#digester();
     let file: RecordedMember['file'];
-    for await (const inner of member.unpack((piece) => stored.update(piece))) {
+    const body = digested(member.body(), stored);
+    for await (const inner of member.unpack(body)) {
       if (inner.name !== member.name) await this.#take(inner);
       else if ((await this.#wishFor(inner)) === 'write') ({ file } = await this.#write(inner));
     }
@@ -217,15 +233,15 @@ class Extraction {
     return file === undefined ? result : { ...result, file };
   }
 
-  async *#bodyOf(member: OpenMember): AsyncGenerator<Buffer> {
+  async *#reporting({ name }: ArchiveMember, content: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
     const { io } = this.#job;
     let [doneBytes, toldAt] = [0, -Infinity];
-    for await (const piece of member.body()) {
+    for await (const piece of content) {
       io.signal.throwIfAborted();
       doneBytes += piece.length;
       if (performance.now() - toldAt > tellEveryMs) {
         toldAt = performance.now();
-        io.report(`unpacking ${member.name}: ${formatBytes(doneBytes)}`);
+        io.report(`unpacking ${name}: ${formatBytes(doneBytes)}`);
       }
       yield piece;
     }
@@ -236,10 +252,17 @@ class Extraction {
   }
 
   /** Names that the archive may have, and this file system may not. */
-  #typed(member: OpenMember, error: unknown): unknown {
+  #typed(member: ArchiveMember, error: unknown): unknown {
     if (!hasErrno(error, 'ENAMETOOLONG')) return error;
     const what = `has a member ${shownName(member.name)} whose name is too long for ${this.#place.files}`;
     return archiveError('ARCHIVE_HOSTILE', this.#job.path, what, { cause: error });
+  }
+}
+
+async function* digested(content: AsyncGenerator<Buffer>, digester: Digester): AsyncGenerator<Buffer> {
+  for await (const piece of content) {
+    digester.update(piece);
+    yield piece;
   }
 }
 

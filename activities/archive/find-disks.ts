@@ -2,10 +2,10 @@ import { posix } from 'node:path';
 import type { ImageFormat } from '../../contracts/spec.ts';
 import { LonghaulError } from '../../contracts/errors.ts';
 import { formatBytes } from '../../contracts/units.ts';
-import { parsePartitionTable } from '../guest/inspector/partition-table.ts';
-import { recognise, signatureBytes } from '../guest/inspector/signatures.ts';
 import { formatOfHead } from '../image/formats/head.ts';
 import { isVmdkDescriptor } from '../image/formats/vmdk-descriptor.ts';
+import { parsePartitionTable } from '../image/partition-table.ts';
+import { recognise, signatureBytes } from '../image/signatures.ts';
 import { archiveError } from './errors.ts';
 import type { ArchiveMember } from './members.ts';
 
@@ -58,8 +58,16 @@ function extentsIn(descriptor: string, head: Buffer): string[] {
   return [...lines].map(([, name = '']) => posix.join(posix.dirname(descriptor), name));
 }
 
+/** Disks of an archive that says nothing of them. */
+export interface ChosenDisks<Disk extends DiskCandidate> {
+  disks: Disk[];
+  /** Those that were neither named nor of the best rank, when none were named. */
+  leftOut: Disk[];
+}
+
 /**
- * The disks that are meant: those that were named, in that order, else the only one of the best rank.
+ * The disks that are meant: those that were named, in that order, else the only one of the best rank. The same disk
+ * comes in several formats, or beside file systems that were packed for themselves; of two of a rank nobody knows.
  *
  * @param members names of all members, wanted or not
  * @throws LonghaulError ARCHIVE_AMBIGUOUS, which lists them, when it is not clear; ARCHIVE_UNSUPPORTED when there is none
@@ -69,15 +77,16 @@ export function chooseDisks<Disk extends DiskCandidate>(
   candidates: readonly Disk[],
   members: readonly string[],
   named?: readonly string[],
-): Disk[] {
+): ChosenDisks<Disk> {
   const parts = new Set(candidates.flatMap(({ extents }) => extents));
   const disks = candidates.filter(({ name }) => !parts.has(name)).toSorted((a, b) => rankOf(a) - rankOf(b));
-  if (named !== undefined) return named.map((name) => namedDisk(archive, name, disks));
-  const [first] = disks;
+  if (named !== undefined)
+    return { disks: named.map((name) => namedDisk(archive, name, disks)), leftOut: [] };
+  const [first, ...leftOut] = disks;
   if (first === undefined) throw withoutDisk(archive, members);
   const best = disks.filter((disk) => rankOf(disk) === rankOf(first));
   if (best.length > 1) throw ambiguous(archive, `holds ${best.length} disks that may be meant`, disks);
-  return [first];
+  return { disks: [first], leftOut };
 }
 
 const rankOf = (disk: DiskCandidate): number => ranks.findIndex((matches) => matches(disk));
@@ -89,15 +98,20 @@ function namedDisk<Disk extends DiskCandidate>(archive: string, name: string, di
 }
 
 function ambiguous(archive: string, what: string, disks: readonly DiskCandidate[]): LonghaulError {
+  return new LonghaulError('ARCHIVE_AMBIGUOUS', {
+    found: `${archive} ${what}; there are: ${listed(disks)}`,
+    remedy: 'Name the disks of the VM in the spec, in their order, then retry.',
+    details: { archive, disks },
+  });
+}
+
+/** With what tells them apart, for people; the first 20. */
+export function listed(disks: readonly DiskCandidate[]): string {
   const list = disks.slice(0, 20).map(({ name, looksLike, sizeBytes, partitioned }) => {
     const size = sizeBytes === undefined ? '' : `, ${formatBytes(sizeBytes)}`;
     return `${name} (${looksLike}${partitioned ? ' with partitions' : ''}${size})`;
   });
-  return new LonghaulError('ARCHIVE_AMBIGUOUS', {
-    found: `${archive} ${what}; there are: ${list.join(', ')}`,
-    remedy: 'Name the disks of the VM in the spec, in their order, then retry.',
-    details: { archive, disks },
-  });
+  return list.join(', ');
 }
 
 /** What there is instead, when it is of a kind that is known. */

@@ -2,7 +2,7 @@ import { ByteReader } from '../host/byte-reader.ts';
 import { openSourceFile } from '../image/formats/image-file.ts';
 import { decompressFile } from './decompress.ts';
 import { damageToldOf } from './errors.ts';
-import { FileReader } from './file-reader.ts';
+import { fileBytes, RandomReader } from './random-reader.ts';
 import { isTarHeader } from './tar-header.ts';
 
 export type Compression = 'gzip' | 'xz' | 'zstd' | 'bzip2';
@@ -43,7 +43,7 @@ export function kindOfHead(head: Buffer): ArchiveKind {
 export async function archiveKindOf(path: string, signal: AbortSignal): Promise<ArchiveKind> {
   const { handle, sizeBytes } = await openSourceFile(path);
   try {
-    const outer = kindOfHead(await new FileReader(handle, sizeBytes).peek(kindBytes));
+    const outer = kindOfHead(await new RandomReader(fileBytes(handle, sizeBytes)).peek(kindBytes));
     if (outer.compression === 'none') return outer;
     const source = damageToldOf(path, decompressFile(outer.compression, handle, signal));
     const inside = new ByteReader(source, Infinity);

@@ -1,5 +1,6 @@
 import { LonghaulError } from '../../contracts/errors.ts';
 import { formatBytes } from '../../contracts/units.ts';
+import { archiveError } from './errors.ts';
 
 /** How much an archive may unpack to, archives inside it included. */
 export interface ArchiveLimits {
@@ -26,6 +27,9 @@ export const defaultLimits: ArchiveLimits = {
 /** Small disks that are mostly empty compress better than any bomb needs to: below this the ratio says nothing. */
 const ratioGraceBytes = 256 * 1024 ** 2;
 
+/** Parts of sparse files in all; a disk has seldom more than some ten thousands. */
+const maxTotalExtents = 1_000_000;
+
 /** Counts what comes out of an archive and of those inside it, and ends the reading when it is too much. */
 export class ArchiveBudget {
   readonly limits: ArchiveLimits;
@@ -34,6 +38,7 @@ export class ArchiveBudget {
   readonly #archiveBytes: number;
   #members = 0;
   #totalBytes = 0;
+  #extents = 0;
 
   constructor(archive: string, archiveBytes: number, limits: ArchiveLimits = defaultLimits) {
     this.#archive = archive;
@@ -57,6 +62,17 @@ export class ArchiveBudget {
   /** Refuses a member whose stated size would break a limit, before it is unpacked. @throws LonghaulError ARCHIVE_LIMIT */
   announceBytes(bytes: number): void {
     this.#requireWithin(this.#totalBytes + bytes);
+  }
+
+  /** Parts that a sparse file is in. @throws LonghaulError ARCHIVE_HOSTILE */
+  countExtents(extents: number): void {
+    this.#extents += extents;
+    if (this.#extents > maxTotalExtents)
+      throw archiveError(
+        'ARCHIVE_HOSTILE',
+        this.#archive,
+        `has sparse files in more than ${maxTotalExtents} parts altogether`,
+      );
   }
 
   /** @throws LonghaulError ARCHIVE_LIMIT */

@@ -67,9 +67,7 @@ export class MemberFile {
 
   /** Makes it durable and gives it its name, in folders that are made below `root`. @returns its inode */
   async finish(root: string, name: string): Promise<string> {
-    this.#write(this.#sizeBytes % bufferBytes);
-    await this.#settle();
-    await this.#file.truncate(this.#sizeBytes);
+    await this.#complete();
     await this.#file.datasync();
     const { ino } = await this.#file.stat({ bigint: true });
     await this.#file.close();
@@ -79,11 +77,25 @@ export class MemberFile {
     return ino.toString();
   }
 
+  /** Gives it to be read in place of a name: it is gone once that is closed, or the process is. */
+  async anonymous(): Promise<FileHandle> {
+    await this.#complete();
+    const file = await open(this.#partial, constants.O_RDONLY | constants.O_NOFOLLOW);
+    await this.discard();
+    return file;
+  }
+
   /** Gives its space back. */
   async discard(): Promise<void> {
     await this.#settle().catch(() => undefined);
     await this.#file.close().catch(() => undefined);
     await rm(this.#partial, { force: true });
+  }
+
+  async #complete(): Promise<void> {
+    this.#write(this.#sizeBytes % bufferBytes);
+    await this.#settle();
+    await this.#file.truncate(this.#sizeBytes);
   }
 
   async #freeBuffer(): Promise<Buffer<ArrayBuffer>> {

@@ -13,11 +13,14 @@ export interface TarMember extends ArchiveMember {
   sizeBytes: number;
   /** Where its data starts in the tar, in bytes. */
   dataOffset: number;
-  /**
-   * Of a sparse file: which parts of it are there, one behind the other from `dataOffset` on; the rest is zeros.
-   * Such a file has to be extracted.
-   */
-  dataExtents?: readonly Extent[];
+  /** Whether not all of it is there, so that it has to be extracted. */
+  isSparse: boolean;
+}
+
+/** A member while a tar is walked through. The map of a sparse file may be large: it is not kept for longer. */
+export interface WalkedMember extends TarMember {
+  /** Which parts of it are there, one behind the other from `dataOffset` on; the rest is zeros. */
+  dataExtents: readonly Extent[];
 }
 
 /** A member whose data can be read now: until the next one is asked for. */
@@ -27,10 +30,9 @@ export interface OpenMember extends ArchiveMember {
   /** All of its bytes, once. What is not read is passed over. */
   body: () => AsyncGenerator<Buffer>;
   /**
-   * Its own members, in place of `body`, when it is an archive; when it is compressed, its content under its own
-   * name. `onStored` is given the bytes of the member itself.
+   * The members of its body when it is an archive; when it is compressed, its content under its own name.
    */
-  unpack: (onStored: (piece: Buffer) => void) => AsyncGenerator<OpenMember>;
+  unpack: (body: AsyncGenerator<Buffer>) => AsyncGenerator<OpenMember>;
 }
 
 /** A member that is left out, such as a link or a device. */

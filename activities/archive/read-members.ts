@@ -4,7 +4,7 @@ import { ByteReader } from '../host/byte-reader.ts';
 import { openSourceFile } from '../image/formats/image-file.ts';
 import { decompressFile, decompressStream } from './decompress.ts';
 import { archiveError, damageToldOf, told } from './errors.ts';
-import { FileReader } from './file-reader.ts';
+import { fileBytes, RandomReader } from './random-reader.ts';
 import { type Compression, kindBytes, kindOfHead } from './kinds.ts';
 import type { ArchiveBudget } from './limits.ts';
 import type { OpenMember, SkippedMember } from './members.ts';
@@ -20,6 +20,11 @@ export interface ReadJob {
   signal: AbortSignal;
   /** Members that are left out are told here. */
   onSkipped: (skipped: SkippedMember) => void;
+  /**
+   * Puts what comes as a stream into a file, which is closed when it was read. A zip has its directory at the end:
+   * inside something else it is one file where there is none to do that.
+   */
+  toFile?: (name: string, content: AsyncGenerator<Buffer>) => Promise<FileHandle>;
 }
 
 /**
@@ -40,7 +45,7 @@ export async function* readMembers(job: ReadJob): AsyncGenerator<OpenMember> {
     decompressed: false,
   };
   try {
-    const input = new FileReader(handle, sizeBytes, (bytes) => budget.countBytes(bytes));
+    const input = new RandomReader(fileBytes(handle, sizeBytes), (bytes) => budget.countBytes(bytes));
     const { container, compression } = kindOfHead(await input.peek(kindBytes));
     if (compression !== 'none')
       yield* membersOfStream(
@@ -78,8 +83,8 @@ async function* membersOfStream(level: Level, source: AsyncGenerator<Buffer>): A
     const { container, compression } = kindOfHead(await told(level.archive, reader.peek(kindBytes)));
     if (compression !== 'none') yield* membersOfCompressed(level, compression, reader);
     else if (container === 'tar') yield* membersOfTar(level, reader);
-    else if (container === 'zip')
-      throw archiveError('ARCHIVE_UNSUPPORTED', level.archive, 'is a zip inside something else');
+    else if (container === 'zip' && level.toFile !== undefined)
+      yield* membersOfInnerZip(level, level.toFile(level.content, reader.rest()));
     else yield onlyMember(level, reader);
   } finally {
     await reader.close();
@@ -117,6 +122,16 @@ async function* membersOfTar(level: Level, input: TarInput): AsyncGenerator<Open
   }
 }
 
+async function* membersOfInnerZip(level: Level, file: Promise<FileHandle>): AsyncGenerator<OpenMember> {
+  const handle = await told(level.archive, file);
+  try {
+    const { size } = await handle.stat();
+    yield* membersOfZip(level, handle, size);
+  } finally {
+    await handle.close();
+  }
+}
+
 async function* membersOfZip(level: Level, file: FileHandle, sizeBytes: number): AsyncGenerator<OpenMember> {
   const members = zipMembers({ ...level, file, sizeBytes });
   for await (const member of damageToldOf(level.archive, members)) yield opened(level, member);
@@ -125,7 +140,6 @@ async function* membersOfZip(level: Level, file: FileHandle, sizeBytes: number):
 /** A member as it is handed out: damage is told of its archive, and it may be an archive itself. */
 function opened(level: Level, member: Omit<OpenMember, 'unpack'>): OpenMember {
   const name = level.prefix + member.name;
-  const body = () => damageToldOf(level.archive, member.body());
   const inside: Level = {
     ...level,
     archive: `${level.path}: ${name}`,
@@ -139,8 +153,8 @@ function opened(level: Level, member: Omit<OpenMember, 'unpack'>): OpenMember {
     ...member,
     name,
     head: (count) => told(level.archive, member.head(count)),
-    body,
-    unpack: (onStored) => membersOfStream(inside, seen(body(), onStored)),
+    body: () => damageToldOf(level.archive, member.body()),
+    unpack: (body) => membersOfStream(inside, body),
   };
 }
 
@@ -149,16 +163,6 @@ async function* counted({ budget, signal }: Level, source: AsyncGenerator<Buffer
   for await (const piece of source) {
     signal.throwIfAborted();
     budget.countBytes(piece.length);
-    yield piece;
-  }
-}
-
-async function* seen(
-  source: AsyncGenerator<Buffer>,
-  onPiece: (piece: Buffer) => void,
-): AsyncGenerator<Buffer> {
-  for await (const piece of source) {
-    onPiece(piece);
     yield piece;
   }
 }

@@ -1,11 +1,12 @@
-import type { TarMember } from './members.ts';
+import type { Extent } from '../transfer/extents.ts';
+import type { WalkedMember } from './members.ts';
 import type { TarInput } from './tar-members.ts';
 
 const zeros = Buffer.alloc(256 * 1024);
 
 /** The first bytes of the member that the input is at, holes included; nothing is consumed. */
-export async function headOf(input: TarInput, member: TarMember, count: number): Promise<Buffer> {
-  const { sizeBytes, dataExtents = [{ offset: 0, length: sizeBytes }] } = member;
+export async function headOf(input: TarInput, member: WalkedMember, count: number): Promise<Buffer> {
+  const { sizeBytes, dataExtents } = member;
   const head = Buffer.alloc(Math.min(count, sizeBytes));
   const stored = await input.peek(Math.min(count, storedWithin(dataExtents, head.length)));
   let done = 0;
@@ -16,15 +17,13 @@ export async function headOf(input: TarInput, member: TarMember, count: number):
   return head;
 }
 
-const storedWithin = (extents: Extents, bytes: number): number =>
+const storedWithin = (extents: readonly Extent[], bytes: number): number =>
   extents.reduce((sum, { offset, length }) => sum + Math.max(0, Math.min(length, bytes - offset)), 0);
-
-type Extents = NonNullable<TarMember['dataExtents']>;
 
 /** Consumes the member that the input is at. Holes come as zeros, of which `onHole` is told before. */
 export async function* contentOf(
   input: TarInput,
-  { sizeBytes, dataExtents = [{ offset: 0, length: sizeBytes }] }: TarMember,
+  { sizeBytes, dataExtents }: WalkedMember,
   onHole: (bytes: number) => void,
 ): AsyncGenerator<Buffer> {
   let at = 0;

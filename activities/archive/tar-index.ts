@@ -1,6 +1,6 @@
 import type { ArchiveBudget } from './limits.ts';
 import type { SkippedMember, TarMember } from './members.ts';
-import { FileReader } from './file-reader.ts';
+import { fileBytes, RandomReader } from './random-reader.ts';
 import { openSourceFile } from '../image/formats/image-file.ts';
 import { damageToldOf } from './errors.ts';
 import { type TarInput, tarMembers } from './tar-members.ts';
@@ -20,7 +20,7 @@ export interface TarIndex {
 export async function listTar(path: string, budget: ArchiveBudget, signal: AbortSignal): Promise<TarIndex> {
   const { handle, sizeBytes } = await openSourceFile(path);
   try {
-    return await indexOf(path, new FileReader(handle, sizeBytes), budget, signal);
+    return await indexOf(path, new RandomReader(fileBytes(handle, sizeBytes)), budget, signal);
   } finally {
     await handle.close();
   }
@@ -37,7 +37,8 @@ export async function indexOf(
   const onSkipped = (skipped: SkippedMember) => index.skipped.push(skipped);
   for await (const member of damageToldOf(archive, tarMembers({ archive, input, budget, onSkipped }))) {
     signal.throwIfAborted();
-    index.members.push(member);
+    const { name, sizeBytes, dataOffset, isSparse } = member;
+    index.members.push({ name, sizeBytes, dataOffset, isSparse });
   }
   return index;
 }

@@ -2,7 +2,7 @@ import { MalformedArchive } from '../host/byte-reader.ts';
 import { archiveError, shownName } from './errors.ts';
 import type { ArchiveBudget } from './limits.ts';
 import { type MemberKind, MemberNames } from './member-names.ts';
-import type { SkippedMember, TarMember } from './members.ts';
+import type { SkippedMember, WalkedMember } from './members.ts';
 import {
   blockBytes,
   isTarHeader,
@@ -24,7 +24,7 @@ import {
   storedBytes,
 } from './tar-sparse.ts';
 
-/** Where a tar is read from: a stream (`ByteReader`) or a file (`FileReader`). */
+/** Where a tar is read from: a stream (`ByteReader`) or from any place (`RandomReader`). */
 export interface TarInput {
   readonly position: number;
   /** Where it ends, when that is known. */
@@ -72,7 +72,7 @@ export interface TarJob {
  *
  * @throws LonghaulError ARCHIVE_HOSTILE, ARCHIVE_LIMIT, ARCHIVE_UNSUPPORTED; MalformedArchive when it is damaged
  */
-export async function* tarMembers(job: TarJob): AsyncGenerator<TarMember> {
+export async function* tarMembers(job: TarJob): AsyncGenerator<WalkedMember> {
   const tar = new TarWalk(job);
   for (let group = await tar.nextGroup(); group !== undefined; group = await tar.nextGroup()) {
     const { member, end } = await tar.understand(group);
@@ -119,7 +119,7 @@ class TarWalk {
   }
 
   /** What a header means, and where the next one is. Names, types and sizes are checked here. */
-  async understand(group: HeaderGroup): Promise<{ member: TarMember | undefined; end: number }> {
+  async understand(group: HeaderGroup): Promise<{ member: WalkedMember | undefined; end: number }> {
     this.#job.budget.countMember();
     const { header, records } = group;
     const type = typeOf(header);
@@ -152,8 +152,8 @@ class TarWalk {
     }
     const sizeBytes = sparse?.sizeBytes ?? size;
     this.#job.budget.announceBytes(sizeBytes);
-    const member: TarMember = { name: clean, sizeBytes, dataOffset };
-    if (sparse !== undefined) member.dataExtents = sparse.extents;
+    const dataExtents = sparse?.extents ?? [{ offset: 0, length: size }];
+    const member = { name: clean, sizeBytes, dataOffset, isSparse: sparse !== undefined, dataExtents };
     return { member, end };
   }
 
@@ -239,6 +239,7 @@ class TarWalk {
           : undefined;
     if (file === undefined || storedBytes(file) !== size)
       throw this.#hostile('has a map of its holes that does not fit');
+    this.#job.budget.countExtents(file.extents.length);
     return file;
   }
 

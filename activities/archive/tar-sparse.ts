@@ -26,8 +26,9 @@ export async function oldGnuSparse(header: Buffer, readNext: ReadNext): Promise<
   let more = header[482] === 1;
   if (!takeEntries(header, 386, 4, extents)) return undefined;
   while (more) {
-    const block = await readNext(blockBytes);
-    if (!takeEntries(block, 0, 21, extents)) return undefined;
+    const [block, before] = [await readNext(blockBytes), extents.length];
+    // One without an entry could be followed by such blocks for ever.
+    if (!takeEntries(block, 0, 21, extents) || extents.length === before) return undefined;
     more = block[504] === 1;
   }
   const sizeBytes = tarNumber(header, 483, 12);
@@ -64,10 +65,10 @@ export async function paxSparse(records: readonly PaxRecord[], readNext: ReadNex
   const entries = records.filter(([key]) => key === 'GNU.sparse.offset' || key === 'GNU.sparse.numbytes');
   if (map !== undefined && entries.length > 0) return undefined;
   const alternate = entries.every(([key], index) => key.endsWith(index % 2 === 0 ? 'offset' : 'numbytes'));
-  const numbers = map?.split(',') ?? entries.map(([, value]) => value);
+  const numbers = map === '' ? [] : (map?.split(',') ?? entries.map(([, value]) => value));
   const count = decimal(single(records, 'GNU.sparse.numblocks'));
   const sizeBytes = decimal(single(records, 'GNU.sparse.size'));
-  const extents = paired(numbers.filter((each) => map !== '' || each !== ''));
+  const extents = paired(numbers.map(decimal));
   if (!alternate || sizeBytes === undefined || extents === undefined || extents.length !== count)
     return undefined;
   return checked({ sizeBytes, extents, mapBytes: 0 });
@@ -76,31 +77,33 @@ export async function paxSparse(records: readonly PaxRecord[], readNext: ReadNex
 /** Decimal numbers, a line each: how many entries, then offset and length of each; padded to a block. */
 async function format1(records: readonly PaxRecord[], readNext: ReadNext): Promise<Found> {
   const sizeBytes = decimal(single(records, 'GNU.sparse.realsize'));
-  const lines: string[] = [];
-  let [rest, mapBytes, wanted] = ['', 0, Infinity];
-  while (lines.length < wanted) {
+  const extents: Extent[] = [];
+  /** Of which no entry was made yet. */
+  const numbers: number[] = [];
+  let [rest, mapBytes, count] = ['', 0, Infinity];
+  while (extents.length < count) {
     const block = await readNext(blockBytes);
     mapBytes += blockBytes;
-    const text = (rest + block.toString('latin1')).split('\n');
-    rest = text.pop() ?? '';
-    // The longest number has 16 digits.
-    if (rest.replaceAll('\0', '').length > 20) return undefined;
-    lines.push(...text);
-    const count = decimal(lines[0]);
-    if (count === undefined || count > maxExtents) return undefined;
-    wanted = 1 + 2 * count;
+    const lines = (rest + block.toString('latin1')).split('\n');
+    rest = lines.pop() ?? '';
+    const found = lines.map(decimal);
+    // No number is as long as a block.
+    if (found.length === 0 || !found.every((each) => each !== undefined)) return undefined;
+    numbers.push(...found);
+    if (count === Infinity) count = numbers.shift() ?? 0;
+    if (count > maxExtents) return undefined;
+    extents.push(...(paired(numbers.splice(0, numbers.length & ~1)) ?? []));
   }
-  const extents = paired(lines.slice(1));
-  const padded = /^\0*$/.test(rest) && lines.length === wanted;
-  if (sizeBytes === undefined || extents === undefined || !padded) return undefined;
+  const padded = /^\0*$/.test(rest) && extents.length === count && numbers.length === 0;
+  if (sizeBytes === undefined || !padded) return undefined;
   return checked({ sizeBytes, extents, mapBytes });
 }
 
-function paired(numbers: readonly string[]): Extent[] | undefined {
+function paired(numbers: readonly (number | undefined)[]): Extent[] | undefined {
   if (numbers.length % 2 !== 0 || numbers.length > 2 * maxExtents) return undefined;
   const extents: Extent[] = [];
   for (let at = 0; at < numbers.length; at += 2) {
-    const [offset, length] = [decimal(numbers[at]), decimal(numbers[at + 1])];
+    const [offset, length] = [numbers[at], numbers[at + 1]];
     if (offset === undefined || length === undefined) return undefined;
     extents.push({ offset, length });
   }
@@ -114,7 +117,7 @@ function checked(file: SparseFile): Found {
     if (offset < end || offset + length > file.sizeBytes) return undefined;
     end = offset + length;
   }
-  return { ...file, extents: file.extents.filter(({ length }) => length > 0) };
+  return file;
 }
 
 /** Bytes in the tar behind the header, map included. */

@@ -5,7 +5,7 @@ import { LonghaulError } from '../../contracts/errors.ts';
 import { ByteReader, MalformedArchive } from '../host/byte-reader.ts';
 import { inflate } from './decompress.ts';
 import { archiveError, shownName } from './errors.ts';
-import { FileReader } from './file-reader.ts';
+import { fileBytes, RandomReader } from './random-reader.ts';
 import type { ArchiveBudget } from './limits.ts';
 import { MemberNames } from './member-names.ts';
 import type { OpenMember, SkippedMember } from './members.ts';
@@ -172,7 +172,7 @@ async function* contentOf(job: ZipJob, entry: ZipEntry): AsyncGenerator<Buffer> 
 }
 
 async function* rangeOf({ file, signal }: ZipJob, entry: ZipEntry): AsyncGenerator<Buffer> {
-  const reader = new FileReader(file, entry.dataOffset + entry.compressedBytes);
+  const reader = new RandomReader(fileBytes(file, entry.dataOffset + entry.compressedBytes));
   await reader.skip(entry.dataOffset);
   for await (const piece of reader.rest()) {
     signal.throwIfAborted();

@@ -14,7 +14,8 @@ export async function identify(paths: readonly string[]): Promise<FileIdentity[]
   return Promise.all(paths.map(identityOf));
 }
 
-async function identityOf(path: string): Promise<FileIdentity> {
+/** The same of one file. */
+export async function identityOf(path: string): Promise<FileIdentity> {
   try {
     const stat = await lstat(path, { bigint: true });
     return {

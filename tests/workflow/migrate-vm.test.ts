@@ -32,6 +32,8 @@ describe('a migration', () => {
       const report = (await handle.result()) as MigrationReport;
       expect(calls).toEqual(undisturbed);
       expect(report.status).toBe('completed');
+      // With what was found once they were here.
+      expect(report.acquired).toHaveLength(1);
       expect(report.domain?.name).toBe('web01');
       expect(report.boot?.sign).toBe('login-prompt');
       expect(report.steps.every(({ state }) => state.status === 'done')).toBe(true);

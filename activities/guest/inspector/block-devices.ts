@@ -1,8 +1,12 @@
+import {
+  parsePartitionTable,
+  type PartitionEntry,
+  type PartitionTable,
+} from '../../image/partition-table.ts';
 import { isGuestfsFailure } from '../guest-errors.ts';
 import { parseDeviceName, placeOf } from '../linux/device-names.ts';
 import { learnDiskOrder, placeHere, type DiskOrder } from '../linux/disk-order.ts';
 import type { Guestfs } from '../session/guestfs.ts';
-import { parsePartitionTable, type PartitionEntry, type PartitionTable } from './partition-table.ts';
 import type { DiskLayout, Volume } from './volumes.ts';
 
 /** What the disks hold, and the devices that the guest's names for it mean. */

@@ -1,7 +1,7 @@
 import type { Firmware, GuestFacts, Mountpoint } from '../../../contracts/values.ts';
+import { efiSystemPartition } from '../../image/partition-table.ts';
 import type { Guestfs } from '../session/guestfs.ts';
 import type { BlockDevices } from './block-devices.ts';
-import { efiSystemPartition } from './partition-table.ts';
 
 /** Loaders on an EFI system partition, in paths as they lie under its mount point. */
 interface EfiLoaders {

@@ -1,5 +1,5 @@
+import { efiSystemPartition, extendedBootLoader } from '../../image/partition-table.ts';
 import type { BlockDevices } from './block-devices.ts';
-import { efiSystemPartition, extendedBootLoader } from './partition-table.ts';
 import type { Volume } from './volumes.ts';
 
 export interface BootPartition {

@@ -1,5 +1,5 @@
+import { efiSystemPartition } from '../../image/partition-table.ts';
 import type { BlockDevices } from './block-devices.ts';
-import { efiSystemPartition } from './partition-table.ts';
 
 /** Partition types that only one family of systems uses: UEFI and MBR registries, FreeBSD gpart(8). */
 const byPartition: Readonly<Record<string, string>> = {

@@ -1,10 +1,10 @@
 import { LonghaulError } from '../../../contracts/errors.ts';
 import type { Mountpoint } from '../../../contracts/values.ts';
+import { recognise } from '../../image/signatures.ts';
 import { isGuestfsFailure, onlyReadOnly } from '../guest-errors.ts';
 import type { Guestfs } from '../session/guestfs.ts';
 import type { BlockDevices } from './block-devices.ts';
 import { otherSystemOf } from './other-systems.ts';
-import { recognise } from './signatures.ts';
 import type { Undriven } from './root-search.ts';
 
 /**

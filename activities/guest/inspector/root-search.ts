@@ -1,10 +1,10 @@
 import type { LonghaulError } from '../../../contracts/errors.ts';
+import { extendedBootLoader } from '../../image/partition-table.ts';
 import { fileSystemDamaged, isGuestfsFailure, looksDamaged, whyUndriven } from '../guest-errors.ts';
 import type { Guestfs } from '../session/guestfs.ts';
 import type { BlockDevices } from './block-devices.ts';
 import { btrfsRoots } from './btrfs-roots.ts';
 import { systemAt, type Root } from './linux-system.ts';
-import { extendedBootLoader } from './partition-table.ts';
 import type { Volume } from './volumes.ts';
 
 export interface WindowsRoot {

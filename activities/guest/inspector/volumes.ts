@@ -1,7 +1,7 @@
+import { holdsNoFileSystem, parsePartitionTable, type PartitionTable } from '../../image/partition-table.ts';
+import { recognise, signatureBytes, type Signature } from '../../image/signatures.ts';
 import { isGuestfsFailure } from '../guest-errors.ts';
 import type { Guestfs } from '../session/guestfs.ts';
-import { holdsNoFileSystem, parsePartitionTable, type PartitionTable } from './partition-table.ts';
-import { recognise, signatureBytes, type Signature } from './signatures.ts';
 
 /**
  * A partition, whole disk without partitions, logical volume, RAID array or opened container. `type` is in

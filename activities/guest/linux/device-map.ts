@@ -1,8 +1,8 @@
 import type { DiskBus } from '../../../contracts/spec.ts';
 import type { GuestFacts } from '../../../contracts/values.ts';
+import { parsePartitionTable, type PartitionTable } from '../../image/partition-table.ts';
+import { recognise, signatureBytes } from '../../image/signatures.ts';
 import { isGuestfsFailure } from '../guest-errors.ts';
-import { parsePartitionTable, type PartitionTable } from '../inspector/partition-table.ts';
-import { recognise, signatureBytes } from '../inspector/signatures.ts';
 import type { Guestfs } from '../session/guestfs.ts';
 import { parseDeviceName, placeOf, typeFits, type ParsedName } from './device-names.ts';
 import { learnDiskOrder, orderUnknown, placeHere, type DiskOrder } from './disk-order.ts';

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import type { ErrorCode } from '../../../contracts/error-codes.ts';
 import { LonghaulError } from '../../../contracts/errors.ts';
 import type { ArchiveSourceSpec } from '../../../contracts/spec.ts';
-import type { AcquiredDisk, SourceVm } from '../../../contracts/values.ts';
+import type { AcquiredDisk, FileIdentity, SourceVm } from '../../../contracts/values.ts';
 import { kindBytes, kindOfHead } from '../../archive/kinds.ts';
 import { ArchiveBudget, type ArchiveLimits, defaultLimits } from '../../archive/limits.ts';
 import type { TarMember } from '../../archive/members.ts';
@@ -12,6 +12,7 @@ import type { StepIo } from '../../host/step-io.ts';
 import { resolvePath } from '../../image/chain.ts';
 import { sourceFileError } from '../../image/errors.ts';
 import { ImageFile } from '../../image/formats/image-file.ts';
+import { assertUnchanged, identityOf } from '../../image/identity.ts';
 import { openDisk } from '../../image/open-disk.ts';
 import { askAgain, fetchDisk } from '../../transfer/fetched-disk.ts';
 import { Room } from '../../transfer/room.ts';
@@ -106,12 +107,15 @@ function vmOf({ name, source }: SourceRequest<'archive'>, vm: OvfVm | undefined)
   };
 }
 
-/** What an archive on this host is. */
+/** What an archive on this host is. The identity is the archive's from before anything of it was read. */
 type Contents =
-  { kind: 'package'; files: PackageFiles } | { kind: 'tar'; members: TarMember[] } | { kind: 'packed' };
+  | { kind: 'package'; files: PackageFiles; identity?: FileIdentity }
+  | { kind: 'tar'; members: TarMember[]; identity: FileIdentity }
+  | { kind: 'packed'; identity: FileIdentity };
 
 /** @param path with every link followed: that the file was changed is not to be seen of a link to it */
 async function contentsOf(path: string, limits: ArchiveLimits, io: StepIo): Promise<Contents> {
+  const identity = await identityOf(path);
   io.report(`reading ${path}`);
   if (/\.ovf$/i.test(path) || (await isDirectory(path)))
     return { kind: 'package', files: await directoryPackage(path) };
@@ -126,10 +130,11 @@ async function contentsOf(path: string, limits: ArchiveLimits, io: StepIo): Prom
       remedy: 'For a disk image set source.kind to image and name it in source.disks.',
       details: { path },
     });
-  if (container !== 'tar') return { kind: 'packed' };
+  if (container !== 'tar') return { kind: 'packed', identity };
   const index = await listTar(path, new ArchiveBudget(path, sizeBytes, limits), io.signal);
   const files = await tarPackage(path, index);
-  return files === undefined ? { kind: 'tar', members: index.members } : { kind: 'package', files };
+  if (files === undefined) return { kind: 'tar', members: index.members, identity };
+  return { kind: 'package', files, identity };
 }
 
 async function isDirectory(path: string): Promise<boolean> {
@@ -152,8 +157,8 @@ async function describeLocal(
     const { disks, remoteDisks, findings } = await describeDisks(pack, io);
     return { vm: pack.vm, disks, remoteDisks, findings: [...pack.findings, ...findings] };
   }
-  const disks = contents.kind === 'tar' ? await openLoose(source, path, contents.members, io) : undefined;
-  return disks === undefined ? describePacked(path, source, { limits, signal: io.signal }) : { disks };
+  const loose = contents.kind === 'tar' ? await openLoose(source, path, contents.members, io) : undefined;
+  return loose ?? describePacked(path, source, { limits, signal: io.signal });
 }
 
 async function acquireLocal(
@@ -162,10 +167,24 @@ async function acquireLocal(
   options: AcquireOptions,
 ): Promise<AcquiredDisk[]> {
   const contents = await contentsOf(path, options.limits, options.io);
+  const disks = await acquireContents(contents, source, options);
+  // Of another file the offsets that were found would be wrong.
+  if (contents.identity !== undefined) await assertUnchanged([contents.identity]);
+  return disks;
+}
+
+async function acquireContents(
+  contents: Contents,
+  source: ArchiveSourceSpec,
+  options: AcquireOptions,
+): Promise<AcquiredDisk[]> {
   if (contents.kind === 'package') return acquireDisks(await openPackage(contents.files, source), options);
-  const disks =
-    contents.kind === 'tar' ? await openLoose(source, path, contents.members, options.io) : undefined;
-  return disks ?? acquirePacked(path, source, options);
+  const { identity } = contents;
+  const loose =
+    contents.kind === 'tar'
+      ? await openLoose(source, identity.path, contents.members, options.io)
+      : undefined;
+  return loose?.disks ?? acquirePacked(identity, source, options);
 }
 
 /** The disks of a tar without a descriptor; undefined when they cannot be used where they lie. */
@@ -174,15 +193,16 @@ async function openLoose(
   path: string,
   members: readonly TarMember[],
   io: StepIo,
-): Promise<AcquiredDisk[] | undefined> {
+): Promise<(Pick<ArchiveDescription, 'findings'> & { disks: AcquiredDisk[] }) | undefined> {
   const windowOf = ({ name, dataOffset, sizeBytes }: TarMember) => ({ name, offset: dataOffset, sizeBytes });
   const found = await looseDisks(path, members, source.disks, (member, count) =>
     ImageFile.with(path, (file) => file.peek(0, count), windowOf(member)),
   );
   if (found === undefined) return undefined;
-  return Promise.all(
-    found.map(({ index, member }) => openDisk(index, { path, window: windowOf(member) }, io.signal)),
+  const disks = found.disks.map(({ index, member }) =>
+    openDisk(index, { path, window: windowOf(member) }, io.signal),
   );
+  return { disks: await Promise.all(disks), findings: found.findings };
 }
 
 async function fetchArchive(

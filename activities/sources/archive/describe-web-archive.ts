@@ -2,6 +2,7 @@ import { info } from '../../../contracts/findings.ts';
 import type { ArchiveSourceSpec } from '../../../contracts/spec.ts';
 import { kindBytes, kindOfHead } from '../../archive/kinds.ts';
 import { ArchiveBudget, type ArchiveLimits } from '../../archive/limits.ts';
+import { RandomReader } from '../../archive/random-reader.ts';
 import { indexOf } from '../../archive/tar-index.ts';
 import type { StepIo } from '../../host/step-io.ts';
 import type { SourceDeps } from '../source.ts';
@@ -11,7 +12,7 @@ import { looseDisks } from './loose-disks.ts';
 import { toUnpack } from './ovf-disks.ts';
 import { openPackage } from './ovf-package.ts';
 import { tarPackage } from './package-files.ts';
-import { RangeInput } from './web-archive.ts';
+import { WebBytes } from './web-bytes.ts';
 
 /**
  * What can be known of an archive on a web server by reading here and there in it: all that a descriptor says, the
@@ -27,28 +28,31 @@ export async function describeWebArchive(
   io.report('asking for the archive on a web server');
   const archive = await WebDisk.of(url, deps);
   const remote = await archive.open(io.signal);
-  const input = new RangeInput(remote, io.signal);
+  const bytes = new WebBytes(remote, io.signal);
+  const input = new RandomReader(bytes);
   const { name, sizeBytes } = remote;
   const { findings } = archive;
   if (kindOfHead(await input.peek(kindBytes)).container === 'tar') {
     const index = await indexOf(name, input, new ArchiveBudget(name, sizeBytes, limits), io.signal);
     const files = await tarPackage(name, index, (file, count) =>
-      input.at(file.window?.offset ?? 0, Math.min(count, file.sizeBytes)),
+      bytes.at(file.window?.offset ?? 0, Math.min(count, file.sizeBytes)),
     );
     if (files !== undefined) {
       const pack = await openPackage(files, source);
       const remoteDisks = pack.disks.map(toUnpack);
       return { vm: pack.vm, remoteDisks, findings: [...findings, ...pack.findings] };
     }
-    const disks = await looseDisks(name, index.members, source.disks, (member, count) =>
-      input.at(member.dataOffset, Math.min(count, member.sizeBytes)),
+    const loose = await looseDisks(name, index.members, source.disks, (member, count) =>
+      bytes.at(member.dataOffset, Math.min(count, member.sizeBytes)),
     );
-    const remoteDisks = disks?.map((disk) => ({
-      index: disk.index,
-      name: `${name}: ${disk.member.name}`,
-      virtualSizeBytes: disk.virtualSizeBytes,
-    }));
-    if (remoteDisks !== undefined) return { remoteDisks, findings };
+    if (loose !== undefined) {
+      const remoteDisks = loose.disks.map(({ index, member, virtualSizeBytes }) => ({
+        index,
+        name: `${name}: ${member.name}`,
+        virtualSizeBytes,
+      }));
+      return { remoteDisks, findings: [...findings, ...loose.findings] };
+    }
   }
   const unknown = info(
     'known-once-fetched',

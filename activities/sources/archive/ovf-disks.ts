@@ -2,15 +2,17 @@ import { LonghaulError } from '../../../contracts/errors.ts';
 import { warning } from '../../../contracts/findings.ts';
 import { formatBytes } from '../../../contracts/units.ts';
 import type { AcquiredDisk, Finding, RemoteDisk } from '../../../contracts/values.ts';
-import type { ArchiveLimits } from '../../archive/limits.ts';
+import { ArchiveBudget, type ArchiveLimits } from '../../archive/limits.ts';
 import { sideBySide } from '../../host/side-by-side.ts';
 import type { StepIo } from '../../host/step-io.ts';
 import type { WorkDir } from '../../host/work-dir.ts';
 import { compareContent, requireDigest } from '../../image/content-digest.ts';
-import { assertUnchanged, identify } from '../../image/identity.ts';
+import { assertUnchanged } from '../../image/identity.ts';
 import { openDisk } from '../../image/open-disk.ts';
-import type { OvfPackage, PackageDisk, PackagePiece } from './ovf-package.ts';
+import { type OvfPackage, type PackageDisk, type PackagePiece, storedBytesOf } from './ovf-package.ts';
 import { makeBlankDisk, unpackDisk } from './unpacked-disk.ts';
+
+const MiB = 1024 ** 2;
 
 export interface AcquireOptions {
   work: WorkDir;
@@ -49,38 +51,47 @@ export async function describeDisks(
 
 /** A disk of a package as the descriptor has it. @throws LonghaulError OVF_INVALID for a blank one of unknown size */
 export function toUnpack(disk: PackageDisk): RemoteDisk {
-  const { index, name, pieces, capacityBytes } = disk;
+  const { index, name, pieces, capacity } = disk;
   if (pieces.length === 0) return { index, name, virtualSizeBytes: blankBytes(disk), dataBytes: 0 };
-  const storedBytes = pieces.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  return { index, name, virtualSizeBytes: capacityBytes ?? storedBytes };
+  return { index, name, virtualSizeBytes: capacity?.bytes ?? storedBytesOf(disk) };
 }
 
 /**
- * Brings the disks of a package about: those that can be are opened where they lie, the others are unpacked. What has
- * a digest is compared with it, or brings it along; see AcquireOptions.
+ * Brings the disks of a package about: those that can be are opened where they lie, the others are unpacked, within
+ * limits that hold for all of them together. What has a digest is compared with it, or brings it along; see
+ * AcquireOptions.
  *
  * @throws LonghaulError as `compareContent`, `unpackDisk` and `openDisk` do; SOURCE_CHANGED
  */
 export async function acquireDisks(pack: OvfPackage, options: AcquireOptions): Promise<AcquiredDisk[]> {
-  const { work, limits } = options;
-  const before = await identify([
-    ...new Set(pack.disks.flatMap(({ pieces }) => pieces.map(({ path }) => path))),
-  ]);
+  const { archive } = pack;
+  const pieces = pack.disks.flatMap((disk) => disk.pieces);
+  const budget = new ArchiveBudget(archive, storedBytesOf({ pieces }), options.limits);
   const disks = await sideBySide(pack.disks, options.io, async (disk, io) => {
-    const piece = inPlace(disk);
-    if (piece !== undefined) {
-      const opened = await openInPlace(disk, piece, io);
-      return compared(opened, piece, options);
-    }
-    if (disk.pieces.length === 0) {
-      const path = await makeBlankDisk(disk, blankBytes(disk), work);
-      return openDisk(disk.index, { path, format: 'raw' }, io.signal);
-    }
-    const path = await unpackDisk({ archive: pack.archive, disk, limits, work, io });
-    return openDisk(disk.index, { path, alone: true }, io.signal);
+    const acquired = await acquireDisk(disk, archive, budget, { ...options, io });
+    const findings = capacityFinding(disk, acquired);
+    return findings.length === 0 ? acquired : { ...acquired, findings };
   });
-  await assertUnchanged(before);
+  await assertUnchanged(pieces.flatMap(({ identity }) => identity ?? []));
   return disks;
+}
+
+async function acquireDisk(
+  disk: PackageDisk,
+  archive: string,
+  budget: ArchiveBudget,
+  options: AcquireOptions,
+): Promise<AcquiredDisk> {
+  const { work, io } = options;
+  const { index } = disk;
+  const piece = inPlace(disk);
+  if (piece !== undefined) return compared(await openInPlace(disk, piece, io), piece, options);
+  if (disk.pieces.length === 0) {
+    const path = await makeBlankDisk(disk, blankBytes(disk), work);
+    return openDisk(index, { path, format: 'raw' }, io.signal);
+  }
+  const path = await unpackDisk({ archive, disk, budget, work, io });
+  return openDisk(index, { path, alone: true }, io.signal);
 }
 
 /** A disk that is used where it lies, compared with its digest or to be. */
@@ -103,23 +114,30 @@ function openInPlace(disk: PackageDisk, { path, window }: PackagePiece, io: Step
 }
 
 /** Whole MiB, as all that makes disks counts. */
-function blankBytes({ name, capacityBytes }: PackageDisk): number {
-  if (capacityBytes !== undefined && capacityBytes > 0) return Math.ceil(capacityBytes / 2 ** 20) * 2 ** 20;
+function blankBytes({ name, capacity }: PackageDisk): number {
+  if (capacity !== undefined && capacity.bytes > 0) return Math.ceil(capacity.bytes / MiB) * MiB;
   throw new LonghaulError('OVF_INVALID', {
     found: `${name} has no content and no capacity`,
     remedy: 'Export the VM again, or take that disk out of the descriptor.',
   });
 }
 
-function capacityFinding(disk: PackageDisk, { virtualSizeBytes }: AcquiredDisk): Finding[] {
-  const stated = disk.capacityBytes;
-  // oVirt counts in whole GiB.
-  if (stated === undefined || Math.abs(stated - virtualSizeBytes) < 2 ** 30) return [];
+/**
+ * Capacities are whole numbers of a unit (DSP0243, 9.1). VirtualBox counts in bytes, VMware in bytes, MiB or GiB, oVirt
+ * in GiB also what is not a whole number of them. Images are rounded as well, to sectors and at most to a cylinder of
+ * less than a MiB.
+ */
+function capacityFinding({ name, capacity }: PackageDisk, { virtualSizeBytes }: AcquiredDisk): Finding[] {
+  if (capacity === undefined) return [];
+  const roundedBytes = Math.min(Math.max(capacity.unitBytes, MiB), 1024 * MiB);
+  if (Math.abs(capacity.bytes - virtualSizeBytes) < roundedBytes) return [];
   return [
     warning(
       'capacity-differs',
-      `${disk.name} is a disk of ${formatBytes(virtualSizeBytes)}, and its descriptor says ${formatBytes(stated)}`,
+      `${name} is a disk of ${exactly(virtualSizeBytes)}, and its descriptor says ${exactly(capacity.bytes)}`,
       'The image counts. See that it is the disk you mean.',
     ),
   ];
 }
+
+const exactly = (bytes: number): string => `${formatBytes(bytes)} (${bytes} bytes)`;

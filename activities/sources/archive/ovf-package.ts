@@ -5,7 +5,7 @@ import { formatBytes } from '../../../contracts/units.ts';
 import type { ContentDigest, Finding } from '../../../contracts/values.ts';
 import { checkRemedy, requireDigest } from '../../image/content-digest.ts';
 import { certificateFinding, maxCertificateBytes } from './ovf/certificate.ts';
-import { type OvfDisk, type OvfVm, readDescriptor } from './ovf/descriptor.ts';
+import { type Capacity, type OvfDisk, type OvfVm, readDescriptor } from './ovf/descriptor.ts';
 import { type Manifest, maxManifestBytes, parseManifest } from './ovf/manifest.ts';
 import { maxDescriptorBytes } from './ovf/xml.ts';
 import { type PackageFile, type PackageFiles, readSmall } from './package-files.ts';
@@ -23,7 +23,7 @@ export interface PackageDisk {
   index: number;
   /** For people. */
   name: string;
-  capacityBytes?: number;
+  capacity?: Capacity;
   /** One behind the other; none when the disk is empty. */
   pieces: PackagePiece[];
   gzip: boolean;
@@ -34,12 +34,18 @@ export interface PackagePiece extends PackageFile {
   digest?: ContentDigest;
 }
 
+/** Of its pieces, as they lie in the package. */
+export function storedBytesOf({ pieces }: Pick<PackageDisk, 'pieces'>): number {
+  return pieces.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+}
+
 /**
  * Looks into a package; of its disks only whether they are there.
  *
  * @param wishes.system see `readDescriptor`
  * @param wishes.verify whether what is read has to be what a manifest says
- * @throws LonghaulError as `readDescriptor` and `parseManifest` do; ARCHIVE_INCOMPLETE, ARCHIVE_CHECKSUM
+ * @throws LonghaulError as `readDescriptor` and `parseManifest` do; ARCHIVE_INCOMPLETE, ARCHIVE_CHECKSUM; OVF_INVALID
+ *   when one file is to be two disks
  */
 export async function openPackage(
   files: PackageFiles,
@@ -56,16 +62,17 @@ export async function openPackage(
     const pieces = (await piecesOf(files, disk)).map((piece): PackagePiece =>
       digests === undefined ? piece : { ...piece, digest: digestIn(digests, piece.name) },
     );
-    const { capacityBytes, file } = disk;
+    const { capacity, file } = disk;
     const name = file === undefined ? `the blank disk ${disk.id}` : `${archive}: ${file.href}`;
     disks.push({
       index,
       name,
       pieces,
       gzip: file?.gzip === true,
-      ...(capacityBytes === undefined ? {} : { capacityBytes }),
+      ...(capacity === undefined ? {} : { capacity }),
     });
   }
+  requireOnce(disks, descriptor.name);
   return { archive, vm, disks, findings: [...findings, ...vmFindings(files, vm)] };
 }
 
@@ -171,6 +178,21 @@ async function piecesOf({ archive, find }: PackageFiles, { file }: OvfDisk): Pro
   }
 }
 
+/** The same bytes twice would be a disk more than there is, and unpack to more than the package's size tells. */
+function requireOnce(disks: readonly PackageDisk[], descriptor: string): void {
+  const places = new Set<string>();
+  for (const { path, identity, window, name } of disks.flatMap(({ pieces }) => pieces)) {
+    const place = `${window?.offset ?? 0} ${identity?.inode ?? path}`;
+    if (places.has(place))
+      throw new LonghaulError('OVF_INVALID', {
+        found: `${descriptor} makes disks of ${name} more than once`,
+        remedy: 'Export the VM again, so that each disk has a file of its own.',
+        details: { file: name },
+      });
+    places.add(place);
+  }
+}
+
 function requireSize(archive: string, name: string, actual: number, stated: number | undefined): void {
   if (stated === undefined || actual === stated) return;
   throw new LonghaulError('ARCHIVE_INCOMPLETE', {
@@ -204,6 +226,14 @@ export function vmFindings(
         'secure-boot',
         `${vm.name} was to start with Secure Boot, and the new VM starts without`,
         'Enable it in the domain afterwards if it has to be.',
+      ),
+    );
+  if (vm.unusedDisks.length > 0)
+    findings.push(
+      warning(
+        'disks-without-vm',
+        `${archive} has disks that no VM in it uses: ${vm.unusedDisks.slice(0, 5).join(', ')}${vm.unusedDisks.length > 5 ? ` and ${vm.unusedDisks.length - 5} more` : ''}`,
+        'They are left out. If one belongs to the VM, attach it at the source and export the VM again.',
       ),
     );
   if (skipped.length > 0)

@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, posix } from 'node:path';
 import { hasErrno, LonghaulError } from '../../../contracts/errors.ts';
-import type { ImageWindow } from '../../../contracts/values.ts';
+import type { FileIdentity, ImageWindow } from '../../../contracts/values.ts';
 import type { Digests } from '../../archive/digests.ts';
 import { isDescriptorName } from '../../archive/find-disks.ts';
 import type { SkippedMember, TarMember } from '../../archive/members.ts';
@@ -9,6 +9,7 @@ import type { TarIndex } from '../../archive/tar-index.ts';
 import { contentBytes } from '../../image/content-digest.ts';
 import { Enclosure } from '../../image/enclosure.ts';
 import { sourceFileError } from '../../image/errors.ts';
+import { identityOf } from '../../image/identity.ts';
 
 /** A file of a package, wherever it lies. */
 export interface PackageFile {
@@ -18,6 +19,8 @@ export interface PackageFile {
   sizeBytes: number;
   /** Of a member of a tar. */
   window?: ImageWindow;
+  /** Of one in a directory, from before anything of it was read. */
+  identity?: FileIdentity;
   /** Of its bytes as they lay in the archive that it was extracted from. */
   digests?: Digests;
 }
@@ -67,8 +70,8 @@ export async function tarPackage(
   return { archive: path, descriptor, names: [...files.keys()], find, read, skipped };
 }
 
-function inTar(path: string, name: string, { sizeBytes, dataOffset, dataExtents }: TarMember): PackageFile {
-  if (dataExtents !== undefined)
+function inTar(path: string, name: string, { sizeBytes, dataOffset, isSparse }: TarMember): PackageFile {
+  if (isSparse)
     throw new LonghaulError('ARCHIVE_UNSUPPORTED', {
       found: `${name} is stored in ${path} as a sparse file, which other programs do not take in an OVA either`,
       remedy: 'Pack it without --sparse: tar --format=ustar -cf.',
@@ -115,7 +118,8 @@ async function inDirectory(descriptor: string, names: readonly string[]): Promis
     try {
       // Links are followed, and have to lead to where the package lies.
       const path = await new Enclosure(dirname(descriptor)).resolve(descriptor, name);
-      return { name, path, sizeBytes: (await stat(path)).size };
+      const identity = await identityOf(path);
+      return { name, path, sizeBytes: identity.sizeBytes, identity };
     } catch (error) {
       if (!(error instanceof LonghaulError && hasErrno(error.cause, 'ENOENT'))) throw error;
     }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { info } from '../../../contracts/findings.ts';
 import type { ArchiveSourceSpec } from '../../../contracts/spec.ts';
-import type { AcquiredDisk, FileIdentity, RemoteDisk } from '../../../contracts/values.ts';
+import type { AcquiredDisk, FileIdentity, Finding, RemoteDisk } from '../../../contracts/values.ts';
 import { extract, type ExtractJob } from '../../archive/extract.ts';
 import { extractDisks } from '../../archive/extract-disks.ts';
 import { diskHeadBytes, diskOf, isDescriptorName } from '../../archive/find-disks.ts';
@@ -14,9 +14,9 @@ import { replaceFile } from '../../host/replace-file.ts';
 import { resolvePath } from '../../image/chain.ts';
 import { factsOfHead } from '../../image/formats/head.ts';
 import { ImageFile } from '../../image/formats/image-file.ts';
-import { identify } from '../../image/identity.ts';
 import { openDisk } from '../../image/open-disk.ts';
 import type { ArchiveDescription } from './archive-source.ts';
+import { leftOutFindings } from './loose-disks.ts';
 import { readDescriptor } from './ovf/descriptor.ts';
 import { maxDescriptorBytes } from './ovf/xml.ts';
 import { acquireDisks, type AcquireOptions } from './ovf-disks.ts';
@@ -72,9 +72,9 @@ export async function describePacked(
   const beginning = await beginningOf(path, reading);
   if (beginning?.descriptor !== undefined) {
     const vm = readDescriptor(beginning.bytes, beginning.descriptor, source.system);
-    const remoteDisks = vm.disks.map(({ id, capacityBytes, file }, index): RemoteDisk => {
+    const remoteDisks = vm.disks.map(({ id, capacity, file }, index): RemoteDisk => {
       const name = `${path}: ${file?.href ?? id}`;
-      return { index, name, virtualSizeBytes: capacityBytes ?? file?.sizeBytes ?? 0 };
+      return { index, name, virtualSizeBytes: capacity?.bytes ?? file?.sizeBytes ?? 0 };
     });
     const findings = source.verify ? [] : [manifestIgnored(path)];
     return { vm, remoteDisks, findings: [...findings, ...vmFindings({ archive: path, skipped: [] }, vm)] };
@@ -90,32 +90,41 @@ export async function describePacked(
 /**
  * Unpacks what belongs to the VM, and opens its disks.
  *
+ * @param archive from before anything of it was read
  * @throws LonghaulError as `extract`, `extractDisks`, `openPackage`, `acquireDisks` and `openDisk` do
  */
 export async function acquirePacked(
-  path: string,
+  archive: FileIdentity,
   source: ArchiveSourceSpec,
   options: AcquireOptions,
 ): Promise<AcquiredDisk[]> {
+  const { path } = archive;
   const { work, limits, io } = options;
   const job = { path, directory: join(await resolvePath(work.scratch), 'archive'), limits, io };
   const note = join(work.scratch, 'descriptor.json');
-  const subject = await identify([path]);
   const beginning = await beginningOf(path, { limits, signal: io.signal });
-  const descriptor = beginning?.descriptor ?? (await notedDescriptor(note, subject));
+  const descriptor = beginning?.descriptor ?? (await notedDescriptor(note, archive));
   if (descriptor !== undefined) return acquirePackage(descriptor, job, source, options);
   const found = await extractDisks(job, source.disks);
   if (found.descriptor !== undefined) {
-    await replaceFile(note, JSON.stringify({ subject, descriptor: found.descriptor }));
+    await replaceFile(note, JSON.stringify({ archive, descriptor: found.descriptor }));
     return acquirePackage(found.descriptor, job, source, options);
   }
-  return Promise.all(found.disks.map((disk, index) => openDisk(index, { path: disk.path }, io.signal)));
+  const disks = found.disks.map((disk, index) => openDisk(index, { path: disk.path }, io.signal));
+  return withFindings(await Promise.all(disks), leftOutFindings(path, found));
+}
+
+/** Of what was found out about the archive its first disk tells. */
+function withFindings([first, ...others]: AcquiredDisk[], findings: readonly Finding[]): AcquiredDisk[] {
+  if (first === undefined) return [];
+  if (findings.length === 0) return [first, ...others];
+  return [{ ...first, findings: [...findings, ...(first.findings ?? [])] }, ...others];
 }
 
 /** What was found behind the disks of this archive: when the step is repeated they are not extracted for themselves again. */
-async function notedDescriptor(note: string, subject: FileIdentity[]): Promise<string | undefined> {
-  const noted = JSON.parse((await readIfThere(note)) ?? '{}') as { subject?: unknown; descriptor?: string };
-  return JSON.stringify(noted.subject) === JSON.stringify(subject) ? noted.descriptor : undefined;
+async function notedDescriptor(note: string, archive: FileIdentity): Promise<string | undefined> {
+  const noted = JSON.parse((await readIfThere(note)) ?? '{}') as { archive?: unknown; descriptor?: string };
+  return JSON.stringify(noted.archive) === JSON.stringify(archive) ? noted.descriptor : undefined;
 }
 
 async function acquirePackage(
@@ -129,5 +138,6 @@ async function acquirePackage(
   const digests = new Map(members.map(({ file, stored }) => [file?.path, stored.digests]));
   const file = members.find(({ name }) => name === descriptor)?.file?.path ?? job.path;
   const files = await directoryPackage(file, (each) => digests.get(each));
-  return acquireDisks(await openPackage(files, source), options);
+  const pack = await openPackage({ ...files, archive: job.path }, source);
+  return withFindings(await acquireDisks(pack, options), pack.findings);
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -99,6 +100,18 @@ describe('a bundle that says nothing of its disks', () => {
       'in.tar.gz/d',
       'qcow2',
     ],
+    [
+      'a zip in a tar',
+      async () => tar(readme, file('in.zip', zip([{ name: 'd', data: await image('qcow2') }]))),
+      'in.zip/d',
+      'qcow2',
+    ],
+    [
+      'a zip in a zip',
+      async () => zip([{ name: 'in.zip', data: zip([{ name: 'd', data: await image('qcow2') }]) }]),
+      'in.zip/d',
+      'qcow2',
+    ],
     ['a disk that is merely compressed', () => gzipSync(partitioned()), 'bundle', 'raw'],
     [
       'a raw disk before others that rank behind it',
@@ -111,6 +124,73 @@ describe('a bundle that says nothing of its disks', () => {
     expect(found).toMatchObject({ disks: [{ name }] });
     const [disk] = 'disks' in found ? found.disks : [];
     expect(await probeImage(disk?.path ?? '')).toMatchObject({ format, virtualSizeBytes: 4 * MiB });
+  });
+
+  describe('that was cut into parts', () => {
+    /** Members that are the bytes in so many parts, named by their number. */
+    const cut = (bytes: Buffer, count: number, nameOf: (number: number) => string): Buffer[] => {
+      const length = Math.ceil(bytes.length / count);
+      return Array.from({ length: count }, (_, number) =>
+        file(nameOf(number), bytes.subarray(number * length, (number + 1) * length)),
+      );
+    };
+    const padded2 = (number: number) => `image.part.${String(number).padStart(2, '0')}`;
+    const letters = (number: number) => `disk.raw.a${'abcdefghijklm'[number] ?? ''}`;
+    const noisy = () => Buffer.concat([partitioned(), randomBytes(3 * MiB)]);
+
+    it.each([
+      ['image.part.00', (bytes: Buffer) => tar(readme, ...cut(bytes, 12, padded2), file('z.txt', 'more'))],
+      ['disk.part0', (bytes: Buffer) => gzipSync(tar(...cut(bytes, 3, (number) => `disk.part${number}`)))],
+      ['disk.001', (bytes: Buffer) => tar(...cut(bytes, 3, (number) => `disk.00${number + 1}`))],
+      ['disk.raw.aa', (bytes: Buffer) => tar(...cut(bytes, 13, letters))],
+      ['image.part.00', (bytes: Buffer) => tar(...cut(gzipSync(bytes), 5, padded2), readme)],
+      [
+        'image.part.00/disk.raw',
+        (bytes: Buffer) => tar(readme, ...cut(gzipSync(tar(file('disk.raw', bytes))), 5, padded2)),
+      ],
+      [
+        'disk.000',
+        (bytes: Buffer) =>
+          zip(
+            [0, 1].map((half) => ({
+              name: `disk.00${half}`,
+              data: bytes.subarray(half * 5 * MiB, (half + 1) * 5 * MiB),
+            })),
+          ),
+      ],
+    ] as const)('is put together: %s', async (name, make) => {
+      const bytes = noisy();
+      const { found } = await disksIn(make(bytes));
+      expect(found).toMatchObject({ disks: [{ name }] });
+      const [disk] = 'disks' in found ? found.disks : [];
+      expect((await readFile(disk?.path ?? '')).equals(bytes)).toBe(true);
+    });
+
+    const [a = readme, b = readme, c = readme] = cut(noisy(), 3, padded2);
+    it.each([
+      ['a gap', [a, c]],
+      ['another order', [a, c, b]],
+      ['something between them', [a, readme, b, c]],
+    ])('is refused for %s', async (_what, members) => {
+      const { found } = await disksIn(tar(...members));
+      expect(found).toMatchObject({
+        code: 'ARCHIVE_INCOMPLETE',
+        found: expect.stringContaining('image.part.0') as string,
+      });
+    });
+
+    it('is not what disks with numbers are', async () => {
+      const { found } = await disksIn(tar(file('disk.00', partitioned()), file('disk.01', partitioned())));
+      expect(found).toMatchObject({ code: 'ARCHIVE_AMBIGUOUS' });
+    });
+
+    it('is refused when a later part is a disk of its own', async () => {
+      const { found } = await disksIn(tar(a, b, file('image.part.02', partitioned())));
+      expect(found).toMatchObject({
+        code: 'ARCHIVE_UNSUPPORTED',
+        found: expect.stringContaining('part by its name') as string,
+      });
+    });
   });
 
   it('takes a VMDK with its pieces for one disk', async () => {

@@ -20,3 +20,10 @@ export const hostile = (found: RegExp) => ['ARCHIVE_HOSTILE', found] as const;
 export const damaged = (found: RegExp) => ['ARCHIVE_DAMAGED', found] as const;
 export const overLimit = (found: RegExp) => ['ARCHIVE_LIMIT', found] as const;
 export const unsupported = (found: RegExp) => ['ARCHIVE_UNSUPPORTED', found] as const;
+
+/** The same with one byte turned. */
+export const flipped = (bytes: Buffer, at: number): Buffer => {
+  const copy = Buffer.from(bytes);
+  copy[at] = (copy[at] ?? 0) ^ 0xff;
+  return copy;
+};

@@ -29,6 +29,21 @@ const sparse1 = (map: string, realSize: string, stored: string) => [
   tarFile(Buffer.concat([padded(map), Buffer.from(stored)])),
 ];
 
+/** A block of entries, none of which is used, that says that another one follows. */
+const emptyMap = Buffer.alloc(512);
+emptyMap[504] = 1;
+
+/** As many parts of no bytes as a file may have. */
+const manyParts = (name: string) => [
+  pax({
+    'GNU.sparse.major': '1',
+    'GNU.sparse.minor': '0',
+    'GNU.sparse.name': name,
+    'GNU.sparse.realsize': '512',
+  }),
+  tarFile(padded(`250000\n${'0\n0\n'.repeat(250_000)}`)),
+];
+
 const noFit = hostile(/map of its holes/);
 const sparse: HostileCase[] = (
   [
@@ -111,6 +126,22 @@ const sparse: HostileCase[] = (
   ] as const
 ).map(([title, members]) => ({ title: `sparse ${title}`, bytes: tar(...members), refused: noFit }));
 
+/** Maps that say nothing more and do not end: they are not read until the archive does. */
+const endless: HostileCase[] = (
+  [
+    [
+      'old: blocks without an entry',
+      [oldSparse([[0, 512]], 4096, '', 1), ...Array.from({ length: 40 }, () => emptyMap)],
+    ],
+    ['1.0: NULs', sparse1('2\n0\n512\n', '4096', '\0'.repeat(20_000))],
+    ['1.0: empty lines', sparse1(`90000\n${'\n'.repeat(9000)}`, '4096', '')],
+  ] as const
+).map(([title, members]) => ({
+  title: `sparse: a map without end, ${title}`,
+  bytes: Buffer.concat(members),
+  refused: noFit,
+}));
+
 const moreSparse: HostileCase[] = [
   {
     title: 'sparse: a map that goes on where the archive ends',
@@ -131,6 +162,11 @@ const moreSparse: HostileCase[] = [
     refused: hostile(/upwards/),
   },
   {
+    title: 'sparse: more parts in all files than anybody has',
+    bytes: tar(...['a', 'b', 'c', 'd', 'e'].flatMap(manyParts)),
+    refused: hostile(/more than 1000000 parts/),
+  },
+  {
     title: 'sparse: petabytes of holes',
     bytes: tar(oldSparse([[0, 512]], 0o77777777777, 'x'.repeat(512))),
     limits: { maxTotalBytes: 1024 ** 3 },
@@ -138,4 +174,4 @@ const moreSparse: HostileCase[] = [
   },
 ];
 
-export const hostileSparse: readonly HostileCase[] = [...sparse, ...moreSparse];
+export const hostileSparse: readonly HostileCase[] = [...sparse, ...endless, ...moreSparse];

@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -42,6 +42,8 @@ describe('an archive without a descriptor', () => {
     ['disk.qcow2.xz', 'xz -k disk.qcow2'],
     ['disk.qcow2.zst', 'zstd -q disk.qcow2'],
     ['nested.tar', 'gzip -k disk.raw && tar -cf nested.tar disk.raw.gz'],
+    ['parts.tar', 'split -b 5M -d disk.raw image.part. && tar -cf parts.tar README.txt image.part.*'],
+    ['zip.tar', 'zip -q disk.zip disk.raw && tar -cf zip.tar README.txt disk.zip'],
   ])('gives the disk in it, unpacked: %s by `%s`', async (name, command) => {
     const { directory, raw } = await setUp();
     sh(directory, command);
@@ -80,6 +82,28 @@ describe('an archive without a descriptor', () => {
   });
 
   it.each([
+    ['bundle.tar', 'tar -cf bundle.tar README.txt disk.qcow2 disk.raw'],
+    ['bundle.tar.gz', 'tar -czf bundle.tar.gz README.txt disk.qcow2 disk.raw'],
+  ])(
+    'with the same disk in two formats takes the likelier, and tells of the other: %s',
+    async (name, command) => {
+      const { directory, raw } = await setUp();
+      sh(directory, command);
+      const vm = archiveVm({ path: join(directory, name) });
+      const { findings = [] } = await vm.describe();
+      const [disk, ...others] = await vm.acquire();
+      expect(others).toEqual([]);
+      expect(disk?.image.format).toBe('raw');
+      expect(await contentOf(disk)).toBe(await sha256(raw));
+      const told = [...findings, ...(disk?.findings ?? [])].filter(({ code }) => code === 'disks-left-out');
+      expect(told).toHaveLength(1);
+      expect(told[0]?.found).toContain('disk.raw is taken, and left out are disk.qcow2 (qcow2');
+      const named = vm.amended({ disks: ['disk.qcow2'] });
+      expect((await named.acquire())[0]).not.toHaveProperty('findings');
+    },
+  );
+
+  it.each([
     ['a disk image by itself', 'disk.qcow2', 'image'],
     ['text', 'README.txt', 'image'],
   ])('is not %s', async (_what, name, named) => {
@@ -89,6 +113,41 @@ describe('an archive without a descriptor', () => {
       code: 'ARCHIVE_UNSUPPORTED',
       remedy: expect.stringContaining(named) as string,
     });
+  });
+});
+
+describe('limits in the spec', () => {
+  const bytes = 300 * 2 ** 20;
+
+  /** A disk that is nearly empty, compressed, by itself and in an OVA: a thousand times its size. */
+  async function nearlyEmpty() {
+    const directory = scratchDirectory();
+    const [raw, source] = [join(directory, 'disk.raw'), join(directory, 'source')];
+    await mkdir(source);
+    await writeFile(raw, '');
+    await truncate(raw, bytes);
+    await partition(raw, 'dos', ['start=2048, type=83']);
+    sh(directory, 'gzip -9 -c disk.raw > source/disk.raw.gz');
+    const descriptor = ovfText({
+      files: [{ id: 'f1', href: 'disk.raw.gz', more: 'ovf:compression="gzip"' }],
+      disks: [{ id: 'd1', file: 'f1', capacity: bytes }],
+      items: [scsiController(3), diskItem(7, 'd1', 3, 0), nicItem(8, 'lan')].join('\n'),
+    });
+    await writeOva(join(source, 'web01.ova'), { directory: source, descriptor, files: ['disk.raw.gz'] });
+    return source;
+  }
+
+  it.each(['disk.raw.gz', 'web01.ova'])('are those that hold: %s', async (name) => {
+    const path = join(await nearlyEmpty(), name);
+    const acquire = (limits: object) => archiveVm({ path, limits }).acquire();
+    expect(await refusal(acquire({}))).toMatchObject({
+      code: 'ARCHIVE_LIMIT',
+      details: { limit: 'maxRatio', allowed: 500 },
+    });
+    expect(await acquire({ maxRatio: 2000 })).toMatchObject([{ virtualSizeBytes: bytes }]);
+    const room = await refusal(acquire({ maxRatio: 2000, reserveBytes: 2 ** 50 }));
+    expect(room.code).toBe('SPACE_INSUFFICIENT');
+    expect(room.found).toContain('1 PiB');
   });
 });
 
@@ -128,6 +187,13 @@ describe('an OVF package in a compressed tar', () => {
       { code: 'manifest-ignored' },
       { code: 'described' },
     ]);
+  });
+
+  it('is told of as an OVA is once it was unpacked: in the words for the archive that the operator gave', async () => {
+    const { path } = await packed(undefined, (names) => names.toReversed());
+    const [disk] = await archiveVm({ path, verify: false }).acquire();
+    expect(disk?.findings).toMatchObject([{ code: 'manifest-ignored' }, { code: 'described' }]);
+    expect(disk?.findings?.[0]?.found).toContain(`that ${path} is not to be compared`);
   });
 
   it('is one too when its descriptor comes behind the disk, and is unpacked once', async () => {
@@ -213,7 +279,7 @@ describe('a process that is killed while it unpacks', () => {
       const child = spawn(process.execPath, [program, ova, stateDir], { stdio: 'inherit' });
       const exit = once(child, 'exit');
       await Promise.race([sleep(1000 + attempt * 150), exit]);
-      if (child.exitCode === 0) break;
+      if (child.exitCode !== null) break;
       child.kill('SIGKILL');
       await exit;
       kills += 1;

@@ -118,6 +118,28 @@ describe('the report of a migration that succeeded', () => {
     expect(text).not.toContain('## Fetched');
   });
 
+  it('warns of what was found once the disks were here, and of nothing twice', () => {
+    const image = { path: '/f', format: 'raw' as const, virtualSizeBytes: 2 ** 30, extents: [] };
+    const disk = { index: 0, image, virtualSizeBytes: 2 ** 30, allocatedBytes: 2 ** 30, files: [] };
+    const known = { severity: 'warning' as const, code: 'known', found: 'seen before', remedy: 'Look.' };
+    const findings = [
+      known,
+      { ...known, found: 'seen later' },
+      { ...known, severity: 'info' as const, found: 'fine' },
+    ];
+    const warned = renderReportMarkdown({
+      ...migrated,
+      preflight: {
+        ...{ findings: [known], vm: { name: 'web01', nics: [] }, disks: [], targetDirectory: '/target' },
+        ...{ accelerator: 'kvm', space: { neededBytes: 0, freeBytes: 0 } },
+      },
+      acquired: [{ ...disk, findings }],
+    });
+    expect(warned.split('seen before. Look.')).toHaveLength(2);
+    expect(warned).toContain('seen later. Look.');
+    expect(warned).not.toContain('fine. Look.');
+  });
+
   it('names disks that were to be fetched and did not all come as their source does', () => {
     const id = '/subscriptions/1/resourceGroups/shop/providers/Microsoft.Compute/disks/web01-os';
     const remoteDisks = [{ index: 0, name: 'web01-os', id, virtualSizeBytes: 30 * 2 ** 30 }];

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { LonghaulError } from '../../../contracts/errors.ts';
 import { BlockDevices } from '../../../activities/guest/inspector/block-devices.ts';
-import type { PartitionTable } from '../../../activities/guest/inspector/partition-table.ts';
+import type { PartitionTable } from '../../../activities/image/partition-table.ts';
 import { makeWritable, mountGuest, type MountedGuest } from '../../../activities/guest/mount-manager.ts';
 import type { Guestfs } from '../../../activities/guest/session/guestfs.ts';
 

@@ -3,8 +3,17 @@ import { didYouMean } from '../../../../contracts/nearest.ts';
 import type { Firmware } from '../../../../contracts/values.ts';
 import { bootFirst, firmwareOf, osTypeOf, wantsSecureBoot, withVboxMacs } from './dialects.ts';
 import { type Envelope, parseEnvelope, systemsOf, type VirtualSystem } from './envelope.ts';
-import { cpusOf, type DiskReference, disksOf, itemsOf, macOf, memoryMiBOf, nicsOf } from './hardware.ts';
-import { bytesOf } from './units.ts';
+import {
+  cpusOf,
+  type DiskReference,
+  disksOf,
+  itemsOf,
+  macOf,
+  memoryMiBOf,
+  nicsOf,
+  resourcesOf,
+} from './hardware.ts';
+import { bytesPerUnit, quantityInBytes } from './units.ts';
 
 /** A VM as a descriptor (Open Virtualization Format, DMTF DSP0243 1.x and 2.0) has it. */
 export interface OvfVm {
@@ -20,13 +29,21 @@ export interface OvfVm {
   nics: { mac?: string; network: string }[];
   /** Which of several deployment options it is, the descriptor's default. */
   option?: string;
+  /** For people: disks of the descriptor that no VM in it has. */
+  unusedDisks: string[];
 }
 
 export interface OvfDisk {
   id: string;
-  capacityBytes?: number;
+  capacity?: Capacity;
   /** Absent: it is empty. */
   file?: OvfFile;
+}
+
+/** A size in whole units, so that it may be rounded to one; DSP0243, 9.1. */
+export interface Capacity {
+  bytes: number;
+  unitBytes: number;
 }
 
 /** A file of the package that the descriptor refers to. */
@@ -48,7 +65,8 @@ export interface OvfFile {
  */
 export function readDescriptor(bytes: Buffer, file: string, wanted?: string): OvfVm {
   const envelope = parseEnvelope(bytes, file);
-  const system = chosen(systemsOf(envelope), file, wanted);
+  const systems = systemsOf(envelope);
+  const system = chosen(systems, file, wanted);
   const option = optionOf(envelope);
   const items = itemsOf(system, option);
   const facts = {
@@ -68,6 +86,7 @@ export function readDescriptor(bytes: Buffer, file: string, wanted?: string): Ov
       ...definedOf({ mac: mac === undefined ? undefined : macOf(mac) }),
       network: network ?? 'default',
     })),
+    unusedDisks: unusedDisks(envelope, systems),
   };
 }
 
@@ -102,7 +121,16 @@ function optionOf({ DeploymentOptionSection }: Envelope): string | undefined {
   return (stated ?? options[0])?.['@id'];
 }
 
+/** As many as a spec may name. */
+const maxDisks = 64;
+
 function vmDisks(envelope: Envelope, references: readonly DiskReference[], file: string): OvfDisk[] {
+  if (references.length > maxDisks)
+    throw new LonghaulError('OVF_UNSUPPORTED', {
+      found: `${file} gives the VM ${references.length} disks, and no more than ${maxDisks} are migrated`,
+      remedy: 'Export the VM with fewer disks, and attach the others afterwards.',
+      details: { disks: references.length, allowed: maxDisks },
+    });
   const known = envelope.DiskSection?.Disk ?? [];
   const disks = references.map(({ kind, id }): FoundDisk => {
     if (kind === 'file') return { id, boots: false, file: fileOf(envelope, id, file) };
@@ -118,10 +146,19 @@ function vmDisks(envelope: Envelope, references: readonly DiskReference[], file:
     });
   // oVirt marks the disk that the VM boots from.
   const ordered = disks.toSorted((a, b) => Number(b.boots) - Number(a.boots));
-  return ordered.map(({ id, capacityBytes, file: of }) => ({
-    id,
-    ...definedOf({ capacityBytes, file: of }),
-  }));
+  return ordered.map(({ id, capacity, file: of }) => ({ id, ...definedOf({ capacity, file: of }) }));
+}
+
+/** Disks that no item names, of whichever system and deployment option, with their files. */
+function unusedDisks(envelope: Envelope, systems: readonly VirtualSystem[]): string[] {
+  const named = new Set(systems.flatMap(resourcesOf));
+  const files = new Map(envelope.References?.File.map((file) => [file['@id'], file['@href']]));
+  return (envelope.DiskSection?.Disk ?? []).flatMap((disk) => {
+    const [id, file] = [disk['@diskId'], disk['@fileRef']];
+    if (named.has(`disk/${id}`) || named.has(`file/${file}`)) return [];
+    const href = files.get(file);
+    return [href === undefined ? id : `${id} (${href})`];
+  });
 }
 
 type DiskElement = NonNullable<Envelope['DiskSection']>['Disk'][number];
@@ -129,7 +166,7 @@ type DiskElement = NonNullable<Envelope['DiskSection']>['Disk'][number];
 interface FoundDisk {
   id: string;
   boots: boolean;
-  capacityBytes?: number | undefined;
+  capacity?: Capacity | undefined;
   file?: OvfFile | undefined;
 }
 
@@ -143,9 +180,15 @@ function diskOf(envelope: Envelope, disk: DiskElement, file: string): FoundDisk 
   return {
     id,
     boots: disk['@boot'] === 'true',
-    capacityBytes: bytesOf(disk['@capacity'], disk['@capacityAllocationUnits']),
+    capacity: capacityOf(disk),
     file: disk['@fileRef'] === '' ? undefined : fileOf(envelope, disk['@fileRef'], file),
   };
+}
+
+function capacityOf(disk: DiskElement): Capacity | undefined {
+  const unit = disk['@capacityAllocationUnits'];
+  const [bytes, unitBytes] = [quantityInBytes(disk['@capacity'], unit), bytesPerUnit(unit)];
+  return bytes === undefined || unitBytes === undefined ? undefined : { bytes, unitBytes };
 }
 
 function fileOf(envelope: Envelope, id: string, descriptor: string): OvfFile {

@@ -1,7 +1,7 @@
 import { LonghaulError } from '../../../../contracts/errors.ts';
 import { macAddress } from '../../../../contracts/spec-atoms.ts';
 import type { HardwareItem, VirtualSystem } from './envelope.ts';
-import { bytesOf } from './units.ts';
+import { quantityInBytes } from './units.ts';
 
 /** CIM_ResourceAllocationSettingData.ResourceType, DSP1041 and the CIM schema. */
 const resource = {
@@ -29,14 +29,30 @@ export interface OvfNic {
  * what may be chosen (DSP0243, 8.3 and 9.8).
  */
 export function itemsOf(system: VirtualSystem, option: string | undefined): HardwareItem[] {
-  const { Item = [], StorageItem = [], EthernetPortItem = [] } = system.VirtualHardwareSection ?? {};
-  const meant = [...Item, ...StorageItem, ...EthernetPortItem].filter(
+  const meant = allItems(system).filter(
     (item) =>
       (item['@bound'] ?? 'normal') === 'normal' &&
       (item['@configuration'] === undefined || item['@configuration'].split(/\s+/).includes(option ?? '')),
   );
   const special = new Set(meant.flatMap((item) => (item['@configuration'] === undefined ? [] : idOf(item))));
   return meant.filter((item) => item['@configuration'] !== undefined || !special.has(idOf(item)));
+}
+
+function allItems({ VirtualHardwareSection }: VirtualSystem): HardwareItem[] {
+  const { Item = [], StorageItem = [], EthernetPortItem = [] } = VirtualHardwareSection ?? {};
+  return [...Item, ...StorageItem, ...EthernetPortItem];
+}
+
+/** `disk/ID` and `file/ID` of whatever any item of a system is made from, all deployment options together. */
+export function resourcesOf(system: VirtualSystem): string[] {
+  return allItems(system)
+    .flatMap((item) => item.HostResource)
+    .map((place) => resourceAt(place).join('/'));
+}
+
+/** `ovf:/disk/ID`, `ovf:disk/ID`, `/disk/ID`: all are in use. */
+function resourceAt(place: string): string[] {
+  return /^(?:ovf:)?\/{0,2}(disk|file)\/(.+)$/.exec(place)?.slice(1) ?? [];
 }
 
 const idOf = (item: HardwareItem): string => item.InstanceID ?? item.InstanceId ?? '';
@@ -52,7 +68,7 @@ export function memoryMiBOf(items: readonly HardwareItem[]): number | undefined 
   const bytes = items
     .filter(isOf('memory'))
     .map(({ VirtualQuantity, AllocationUnits }) =>
-      bytesOf(VirtualQuantity ?? '', AllocationUnits ?? 'MegaBytes'),
+      quantityInBytes(VirtualQuantity ?? '', AllocationUnits ?? 'MegaBytes'),
     );
   const sum = bytes.reduce<number>((total, size) => total + (size ?? Number.NaN), 0);
   return sum > 0 ? Math.ceil(sum / 2 ** 20) : undefined;
@@ -104,8 +120,7 @@ export function disksOf(items: readonly HardwareItem[]): DiskReference[] {
   const disks = items.filter((item) => isOf('disk')(item) || isOf('logicalDisk')(item));
   return sorted(disks, order).flatMap((item) => {
     const [place = ''] = item.HostResource;
-    // `ovf:/disk/ID`, `ovf:disk/ID`, `/disk/ID`: all are in use.
-    const [, kind, id = ''] = /^(?:ovf:)?\/{0,2}(disk|file)\/(.+)$/.exec(place) ?? [];
+    const [kind, id = ''] = resourceAt(place);
     return kind === 'disk' || kind === 'file' ? { item: idOf(item), kind, id } : elsewhere(place);
   });
 }

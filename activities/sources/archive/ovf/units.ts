@@ -20,7 +20,7 @@ const words: Readonly<Record<string, number>> = {
  * Bytes in one of a unit: a programmatic unit as in DSP0004, annex C (`byte * 2^20`, `byte * 1024`), or a word
  * (`MegaBytes`). Undefined for what is none of bytes.
  */
-function bytesPerUnit(unit: string): number | undefined {
+export function bytesPerUnit(unit: string): number | undefined {
   const plain = unit.trim().toLowerCase();
   if (Object.hasOwn(words, plain)) return words[plain];
   const [, base, exponent = '1'] = /^bytes?\s*\*\s*(\d{1,10})\s*(?:\^\s*(\d{1,2}))?$/.exec(plain) ?? [];
@@ -28,7 +28,7 @@ function bytesPerUnit(unit: string): number | undefined {
 }
 
 /** A quantity of a unit in bytes; undefined when either is not what it should be, or more than any machine has. */
-export function bytesOf(quantity: string, unit: string): number | undefined {
+export function quantityInBytes(quantity: string, unit: string): number | undefined {
   if (!/^\d{1,20}$/.test(quantity.trim())) return undefined;
   const bytes = Number(quantity) * (bytesPerUnit(unit) ?? Number.NaN);
   return Number.isSafeInteger(bytes) ? bytes : undefined;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readDescriptor } from '../../../../activities/sources/archive/ovf/descriptor.ts';
-import { bytesOf } from '../../../../activities/sources/archive/ovf/units.ts';
+import { quantityInBytes } from '../../../../activities/sources/archive/ovf/units.ts';
 import {
   diskItem,
   item,
@@ -45,7 +45,7 @@ describe('quantities', () => {
     ['${disk.size}', 'byte * 2^30', undefined],
     ['9', 'byte * 2^99', undefined],
     ['1', 'constructor', undefined],
-  ])('%s of %s is %s bytes', (quantity, unit, bytes) => expect(bytesOf(quantity, unit)).toBe(bytes));
+  ])('%s of %s is %s bytes', (quantity, unit, bytes) => expect(quantityInBytes(quantity, unit)).toBe(bytes));
 });
 
 describe('the VMs of a descriptor', () => {
@@ -155,6 +155,29 @@ describe('the disks of a descriptor', () => {
   it('may say that they are not compressed', () => {
     const files = [{ id: 'file1', href: 'disk.vmdk', more: 'ovf:compression="identity"' }];
     expect(read(oneDiskOvf('', GiB, { files })).disks[0]?.file).toEqual({ href: 'disk.vmdk', gzip: false });
+  });
+
+  it('are named when no VM has them, in any of its options', () => {
+    const ids = ['system', 'lost', 'blank', 'large', 'db', 'byFile'];
+    const text = ovfText(
+      {
+        files: ids.map((id) => ({ id: `f-${id}`, href: `${id}.vmdk` })),
+        disks: ids.map((id) => ({ id, file: id === 'blank' ? '' : `f-${id}`, capacity: GiB })),
+      },
+      [
+        '<VirtualSystemCollection ovf:id="shop">',
+        systemText({
+          items: [
+            diskItem(7, 'system', 3, 0),
+            diskItem(8, 'large', 3, 1).replace('<Item', '<Item ovf:configuration="large"'),
+            diskItem(9, 'f-byFile', 3, 2).replace('ovf:/disk/', '/file/'),
+          ].join('\n'),
+        }),
+        systemText({ name: 'db01', items: diskItem(7, 'db', 3, 0) }),
+        '</VirtualSystemCollection>',
+      ].join('\n'),
+    );
+    expect(read(text, 'web01').unusedDisks).toEqual(['lost (lost.vmdk)', 'blank']);
   });
 
   it('may not be one disk twice', () => {

@@ -141,10 +141,19 @@ describe('an OVF descriptor', () => {
       osType: 'Debian_64',
       annotation: "The shop's front end <do not stop> – ask Ann",
       disks: [
-        { id: 'vmdisk1', capacityBytes: 10 * 2 ** 30, file: { href: 'web01-disk001.vmdk', gzip: false } },
-        { id: 'vmdisk2', capacityBytes: 2 ** 30, file: { href: 'web01-disk002.vmdk', gzip: false } },
+        {
+          id: 'vmdisk1',
+          capacity: { bytes: 10 * 2 ** 30, unitBytes: 1 },
+          file: { href: 'web01-disk001.vmdk', gzip: false },
+        },
+        {
+          id: 'vmdisk2',
+          capacity: { bytes: 2 ** 30, unitBytes: 1 },
+          file: { href: 'web01-disk002.vmdk', gzip: false },
+        },
       ],
       nics: [{ mac: '08:00:27:c0:8e:7c', network: 'NAT' }],
+      unusedDisks: [],
     });
   });
 
@@ -160,7 +169,7 @@ describe('an OVF descriptor', () => {
       annotation: 'two\nlines',
     });
     expect(vm.disks.map(({ id }) => id)).toEqual(['vmdisk1', 'vmdisk2', 'swap', 'vmdisk3']);
-    expect(vm.disks.map(({ capacityBytes }) => (capacityBytes ?? 0) / 2 ** 30)).toEqual([1, 2, 0.5, 3]);
+    expect(vm.disks.map(({ capacity }) => (capacity?.bytes ?? 0) / 2 ** 30)).toEqual([1, 2, 0.5, 3]);
     expect(vm.disks[2]).not.toHaveProperty('file');
     expect(vm.nics).toEqual([{ network: 'VM Network' }, { network: 'Storage' }]);
   });
@@ -174,7 +183,7 @@ describe('an OVF descriptor', () => {
       osType: 'rhel_8x64',
       disks: [
         { id: 'system', file: { href: '1d0e' } },
-        { id: 'data', capacityBytes: 4 * 2 ** 30 },
+        { id: 'data', capacity: { bytes: 4 * 2 ** 30, unitBytes: 2 ** 30 } },
       ],
       nics: [{ mac: '56:6f:1a:2b:00:01', network: 'ovirtmgmt' }],
     });
@@ -191,11 +200,12 @@ describe('an OVF descriptor', () => {
       disks: [
         {
           id: 'd',
-          capacityBytes: 20 * 2 ** 30,
+          capacity: { bytes: 20 * 2 ** 30, unitBytes: 2 ** 30 },
           file: { href: 'disk%201.vmdk', gzip: true, sizeBytes: 10_000, chunkBytes: 4096 },
         },
       ],
       nics: [{ mac: '00:50:56:aa:bb:cc', network: 'lan' }],
+      unusedDisks: [],
     });
   });
 

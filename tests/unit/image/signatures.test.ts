@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { recognise, signatureBytes } from '../../../../activities/guest/inspector/signatures.ts';
+import { recognise, signatureBytes } from '../../../activities/image/signatures.ts';
 
 function head(...parts: [offset: number, bytes: string, encoding?: BufferEncoding][]): Buffer {
   const buffer = Buffer.alloc(signatureBytes);

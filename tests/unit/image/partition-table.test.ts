@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parsePartitionTable } from '../../../../activities/guest/inspector/partition-table.ts';
+import { parsePartitionTable } from '../../../activities/image/partition-table.ts';
 
 function mbr(entries: { status?: number; type: number }[]): Buffer {
   const head = Buffer.alloc(32 * 1024);
