@@ -9,7 +9,7 @@ import { isTimeZone } from './time-window.ts';
 import { type FileKind, YamlFile } from './yaml-file.ts';
 
 /** Thousands of VMs with specs of their own. */
-const maxBatchLength = 32 * 1024 * 1024;
+export const maxBatchLength = 32 * 1024 * 1024;
 
 const batchKind: FileKind = {
   code: 'BATCH_INVALID',
