@@ -7,10 +7,11 @@ import { sideBySide } from '../../host/side-by-side.ts';
 import type { StepIo } from '../../host/step-io.ts';
 import type { WorkDir } from '../../host/work-dir.ts';
 import { compareContent, requireDigest } from '../../image/content-digest.ts';
+import { maxVirtualBytes } from '../../image/chain.ts';
 import { assertUnchanged } from '../../image/identity.ts';
 import { openDisk } from '../../image/open-disk.ts';
 import { type OvfPackage, type PackageDisk, type PackagePiece, storedBytesOf } from './ovf-package.ts';
-import { makeBlankDisk, unpackDisk } from './unpacked-disk.ts';
+import { makeBlankDisk, tooLarge, unpackDisk } from './unpacked-disk.ts';
 
 const MiB = 1024 ** 2;
 
@@ -115,6 +116,7 @@ function openInPlace(disk: PackageDisk, { path, window }: PackagePiece, io: Step
 
 /** Whole MiB, as all that makes disks counts. */
 function blankBytes({ name, capacity }: PackageDisk): number {
+  if (capacity !== undefined && capacity.bytes > maxVirtualBytes) throw tooLarge(name, capacity.bytes);
   if (capacity !== undefined && capacity.bytes > 0) return Math.ceil(capacity.bytes / MiB) * MiB;
   throw new LonghaulError('OVF_INVALID', {
     found: `${name} has no content and no capacity`,

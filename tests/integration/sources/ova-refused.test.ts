@@ -7,7 +7,7 @@ import { archiveVm } from '../../support/archive-vm.ts';
 import { filesIn, ovaOf, prepare, refusal, sizeBytes, vmdk } from './ova-package.ts';
 import { testIo } from '../../support/io.ts';
 import { writeOva, writePackage } from '../../support/ova.ts';
-import { oneDiskOvf } from '../../support/ovf-texts.ts';
+import { diskItem, oneDiskOvf, ovfText, scsiController } from '../../support/ovf-texts.ts';
 import { qemuImg } from '../image/variants.ts';
 
 describe('an OVA that is not to be trusted', () => {
@@ -64,13 +64,52 @@ describe('an OVA that is not to be trusted', () => {
 
   it('is said to be damaged when nobody can make sense of what is in it', async () => {
     const { ova } = await tampered();
-    const disks = await archiveVm({ path: ova }).acquire();
+    const vm = archiveVm({ path: ova });
+    const disks = await vm.acquire();
     const inspect = () => Promise.reject(new Error('no operating system'));
-    expect((await refusal(orDamaged(disks, testIo(), inspect))).code).toBe('ARCHIVE_CHECKSUM');
+    expect((await refusal(orDamaged(vm.ctx, disks, testIo(), inspect))).code).toBe('ARCHIVE_CHECKSUM');
     const sound = await archiveVm({ path: (await ovaOf()).ova }).acquire();
-    expect(await refusal(orDamaged(sound, testIo(), inspect))).toMatchObject({
-      message: 'no operating system',
+    const guest = { message: 'no operating system' };
+    expect(await refusal(orDamaged(vm.ctx, sound, testIo(), inspect))).toMatchObject(guest);
+    const trusting = vm.amended({ verify: false });
+    expect(await refusal(orDamaged(trusting.ctx, disks, testIo(), inspect))).toMatchObject(guest);
+  });
+
+  it('is said to be damaged when its disk cannot be copied to its end', async () => {
+    const made = await prepare();
+    const [raw, disk] = [join(made.directory, 'text.raw'), join(made.source, vmdk)];
+    await writeFile(raw, 'all work and no play '.repeat(100_000).slice(0, 1024 ** 2));
+    qemuImg('convert', '-c', '-f', 'raw', '-O', 'qcow2', raw, disk);
+    const descriptor = oneDiskOvf(vmdk, 1024 ** 2);
+    await writePackage({ directory: made.source, descriptor, files: [vmdk] });
+    const bytes = await readFile(disk);
+    await writeFile(disk, bytes.fill(0xff, 5 * 64 * 1024));
+    // To read all of it takes longer than to see that it cannot be copied.
+    await truncate(disk, 1024 ** 3);
+    const vm = archiveVm({ path: made.source });
+    const disks = await vm.acquire();
+    expect((await refusal(vm.convert(disks))).code).toBe('ARCHIVE_CHECKSUM');
+  });
+
+  it.each([
+    ['than any', 8 * 1024 ** 5 - 1],
+    ['than the file system takes', 63 * 1024 ** 4],
+  ])('is refused when it has a blank disk that is larger %s', async (_what, capacity) => {
+    const { ova } = await ovaOf({
+      descriptor: ovfText({
+        files: [],
+        disks: [{ id: 'd1', file: '', capacity }],
+        items: [scsiController(3), diskItem(7, 'd1', 3, 0)].join(''),
+      }),
     });
+    const vm = archiveVm({ path: ova });
+    const isTaken =
+      capacity < 2 ** 46 &&
+      (await vm.acquire().then(
+        () => true,
+        () => false,
+      ));
+    if (!isTaken) expect((await refusal(vm.acquire())).code).toBe('OVF_UNSUPPORTED');
   });
 
   it('is taken all the same when the spec says so, and the report will tell', async () => {
