@@ -186,5 +186,5 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 /** A copy without keys that are undefined, as JSON would have it. */
-const withoutUndefined = <T>(value: object): T =>
+const withoutUndefined = <T extends object>(value: { [Key in keyof T]: T[Key] | undefined }): T =>
   Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined)) as T;

@@ -110,7 +110,12 @@ export async function orDamaged<T>(
     return await work();
   } catch (error) {
     io.signal.throwIfAborted();
+    if (!blamesGuest(error)) throw error;
     for (const disk of disks) if (isToCompare(ctx, disk)) await compareDisk(disk, io);
     throw error;
   }
 }
+
+/** An appliance that does not start, or a program that is missing, says nothing of the disks. */
+const blamesGuest = (error: unknown): boolean =>
+  error instanceof LonghaulError && (error.code.startsWith('GUEST') || error.code === 'IMAGE_CORRUPT');

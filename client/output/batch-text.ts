@@ -78,7 +78,10 @@ function statusPaint(view: BatchView, paint: Paint): string {
     case 'stopped':
     case 'cancelled':
       return paint.red(view.status);
-    default:
+    case 'filling':
+    case 'paused':
+    case 'waiting for approval':
+    case 'waiting for its window':
       return paint.yellow(view.status);
   }
 }

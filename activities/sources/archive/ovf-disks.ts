@@ -15,6 +15,9 @@ import { makeBlankDisk, tooLarge, unpackDisk } from './unpacked-disk.ts';
 
 const MiB = 1024 ** 2;
 
+/** Each that is unpacked has its buffers and its decompressor. */
+const disksAtOnce = 4;
+
 export interface AcquireOptions {
   work: WorkDir;
   limits: ArchiveLimits;
@@ -68,11 +71,12 @@ export async function acquireDisks(pack: OvfPackage, options: AcquireOptions): P
   const { archive } = pack;
   const pieces = pack.disks.flatMap((disk) => disk.pieces);
   const budget = new ArchiveBudget(archive, storedBytesOf({ pieces }), options.limits);
-  const disks = await sideBySide(pack.disks, options.io, async (disk, io) => {
+  const acquire = async (disk: PackageDisk, io: StepIo) => {
     const acquired = await acquireDisk(disk, archive, budget, { ...options, io });
     const findings = capacityFinding(disk, acquired);
     return findings.length === 0 ? acquired : { ...acquired, findings };
-  });
+  };
+  const disks = await sideBySide(pack.disks, options.io, acquire, disksAtOnce);
   await assertUnchanged(pieces.flatMap(({ identity }) => identity ?? []));
   return disks;
 }
