@@ -1,5 +1,6 @@
 import { type BatchView, countOf, type VmOutcome } from '../../contracts/batch.ts';
 import { formatBytes, formatDuration, secondsBetween } from '../../contracts/units.ts';
+import { isBatchOver } from './batch-text.ts';
 import { safe } from './text.ts';
 
 /**
@@ -9,7 +10,8 @@ import { safe } from './text.ts';
 export function batchHtml(view: BatchView, vms: readonly VmOutcome[], at: Date): string {
   const ended = vms.filter(isTimed);
   const from = view.startedAt;
-  const until = ended.reduce((last, { endedAt }) => (endedAt > last ? endedAt : last), from);
+  const last = ended.reduce((latest, { endedAt }) => (endedAt > latest ? endedAt : latest), from);
+  const until = isBatchOver(view) ? last : at.toISOString();
   const span = Math.max(1, secondsBetween(from, until));
   const title = `Batch ${view.name}`;
   return `<!doctype html>
@@ -23,7 +25,7 @@ export function batchHtml(view: BatchView, vms: readonly VmOutcome[], at: Date):
 </head>
 <body>
 <h1>${text(title)}</h1>
-<p class="lead"><b class="${view.counts.failed > 0 ? 'failed' : view.status}">${text(view.status)}</b>, begun ${time(from)}, seen ${time(at.toISOString())}</p>
+<p class="lead"><b class="${view.status === 'completed' && view.counts.failed > 0 ? 'failed' : text(view.status)}">${text(view.status)}</b>, begun ${time(from)}, seen ${time(at.toISOString())}</p>
 ${tiles(view, vms, span)}
 <h2>Throughput</h2>
 ${throughput(ended, from, span)}
@@ -32,7 +34,7 @@ ${failures(vms)}
 <h2>Waves</h2>
 ${waves(view)}
 <h2>VMs</h2>
-${timeline(vms, from, span)}
+${timeline(vms, from, until)}
 </body>
 </html>`;
 }
@@ -101,19 +103,21 @@ function waves({ waves: all }: BatchView): string {
   return table(['Wave', 'Waiting', 'Running', 'Parked', 'Completed', 'Failed', 'Left out'], rows);
 }
 
-function timeline(vms: readonly VmOutcome[], from: string, span: number): string {
+function timeline(vms: readonly VmOutcome[], from: string, until: string): string {
   const rows = vms.map((vm) => {
     const took = isTimed(vm) ? formatDuration(secondsBetween(vm.startedAt, vm.endedAt)) : '';
     const data = vm.dataBytes === undefined ? '' : formatBytes(vm.dataBytes);
-    return `<tr><td>${text(vm.vm)}</td><td class="${classOf(vm)}">${text(vm.status)}</td><td>${text(vm.hostId ?? '')}</td><td>${took}</td><td>${data}</td><td class="line">${bar(vm, from, span)}</td></tr>`;
+    return `<tr><td>${text(vm.vm)}</td><td class="${classOf(vm)}">${text(vm.status)}</td><td>${text(vm.hostId ?? '')}</td><td>${took}</td><td>${data}</td><td class="line">${bar(vm, from, until)}</td></tr>`;
   });
   return table(['VM', 'State', 'Host', 'Took', 'Data', 'When'], rows);
 }
 
-function bar(vm: VmOutcome, from: string, span: number): string {
-  if (!isTimed(vm)) return '';
+/** Of one that has not ended up to now. */
+function bar(vm: VmOutcome, from: string, until: string): string {
+  if (vm.startedAt === undefined) return '';
+  const span = Math.max(1, secondsBetween(from, until));
   const left = (secondsBetween(from, vm.startedAt) / span) * 100;
-  const wide = Math.max(0.3, (secondsBetween(vm.startedAt, vm.endedAt) / span) * 100);
+  const wide = Math.max(0.3, (secondsBetween(vm.startedAt, vm.endedAt ?? until) / span) * 100);
   return `<i class="${classOf(vm)}" style="left:${left.toFixed(2)}%;width:${wide.toFixed(2)}%"></i>`;
 }
 
@@ -155,6 +159,6 @@ td,th{padding:.3rem .7rem .3rem 0;border-bottom:1px solid var(--line);vertical-a
 td.line{position:relative;min-width:220px}
 td.line i{position:absolute;top:.55rem;height:.7rem;border-radius:3px;background:var(--dim)}
 .completed{color:var(--good)}.failed,.stopped,.cancelled{color:var(--bad)}.parked{color:var(--wait)}.running{color:var(--run)}
-i.completed{background:var(--good)!important}i.failed{background:var(--bad)!important}i.running{background:var(--run)!important}
+i.completed{background:var(--good)!important}i.failed{background:var(--bad)!important}i.running{background:var(--run)!important}i.parked{background:var(--wait)!important}
 code{font-size:.85em}
 `;
