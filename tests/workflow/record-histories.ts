@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { ApplicationFailure } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import { gateIdOf } from '../../contracts/gates.ts';
 import type { MigrationSpecInput } from '../../contracts/spec.ts';
 import { resolve, startControlPlane, until } from '../support/control-plane.ts';
 import { stateOf, stopsSlowly, type Script } from '../support/scripted-host.ts';
@@ -19,6 +20,9 @@ interface Course {
   drive?: (handle: WorkflowHandle) => Promise<void>;
 }
 
+const server = 'https://images.example.com';
+const fromTheWeb: MigrationSpecInput['source'] = { kind: 'image', disks: [`${server}/web01.qcow2`] };
+
 const failOnce = (code: string) => (attempt: number) => {
   if (attempt === 1)
     throw ApplicationFailure.nonRetryable(code, code, { found: 'a thing', remedy: 'do that' });
@@ -28,6 +32,18 @@ const parked = (handle: WorkflowHandle) => until(handle, ({ status }) => status 
 
 const courses: Course[] = [
   { name: 'completed', script: {} },
+  { name: 'from-the-web', script: {}, spec: { source: fromTheWeb } },
+  {
+    name: 'paused-behind-a-gate',
+    script: { acquire: slowly },
+    spec: { source: fromTheWeb },
+    drive: async (handle) => {
+      await until(handle, ({ doing }) => doing === 'fetches the disks');
+      await handle.signal('pause');
+      await until(handle, ({ status }) => status === 'paused');
+      await handle.signal('resume');
+    },
+  },
   {
     name: 'without-guest-and-boot',
     script: {},
@@ -138,9 +154,14 @@ for (const { name, script, spec = {}, drive } of courses) {
     await handle.result().catch((error: unknown) => {
       console.log(`${name}: ended with ${String(error)}`);
     });
-    const history: unknown = JSON.parse(historyToJSON(await handle.fetchHistory()));
-    await writeFile(new URL(`${name}.json`, folder), `${JSON.stringify(history)}\n`);
-    console.log(`${name}: recorded`);
+    await record(name, handle);
   });
 }
+await record('gate', plane.environment.client.workflow.getHandle(gateIdOf(server)));
 await plane.stop();
+
+async function record(name: string, handle: WorkflowHandle): Promise<void> {
+  const history: unknown = JSON.parse(historyToJSON(await handle.fetchHistory()));
+  await writeFile(new URL(`${name}.json`, folder), `${JSON.stringify(history)}\n`);
+  console.log(`${name}: recorded`);
+}
