@@ -12,8 +12,8 @@ import type { RunRef } from '../../contracts/values.ts';
 import { fleetActivities } from '../host-activities.ts';
 import { gateWordSignal } from './messages.ts';
 
-/** At last a migration asks every so many leases whether its gate still knows it. */
-const mostLeases = 10;
+/** After so many leases a migration asks whether its gate still knows it: rarely, as many may wait for long. */
+const leasesToAsk = 10;
 
 export interface Visitor {
   run: RunRef;
@@ -70,7 +70,7 @@ function placeOf({ key, weight }: GateNeed, { run, tuning: { leaseSeconds } }: V
 async function turnAt({ gate, entry }: Place, visitor: Visitor): Promise<void> {
   const { typedSearchAttributes, workflowId } = workflowInfo();
   const line = typedSearchAttributes.get(searchAttributes.batch) ?? workflowId;
-  const leaseMs = leaseSecondsOf(visitor.tuning) * 1000;
+  const askAfterMs = leasesToAsk * leaseSecondsOf(visitor.tuning) * 1000;
   let granted = false;
   const isGranted = () => granted;
   setHandler(gateWordSignal, (word: GateWord) => {
@@ -78,11 +78,11 @@ async function turnAt({ gate, entry }: Place, visitor: Visitor): Promise<void> {
     granted ||= word.granted;
     if (!granted) visitor.say(`waits for its turn at ${word.key} (${word.before} before it)`);
   });
-  for (let ms = leaseMs; !isGranted(); ms = Math.min(2 * ms, mostLeases * leaseMs)) {
+  while (!isGranted()) {
     // Not cancelled in between: it must not arrive after it has left.
     await CancellationScope.nonCancellable(() =>
       fleetActivities('wait for its turn').callGate(gate, { enter: entry, line }),
     );
-    if (!isGranted()) await condition(isGranted, ms);
+    if (!isGranted()) await condition(isGranted, askAfterMs);
   }
 }

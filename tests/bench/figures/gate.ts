@@ -4,7 +4,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import type { Say } from '../../guests/lib/run.ts';
 import { startControlPlane } from '../../support/control-plane.ts';
 import { gate as stop } from '../../support/scripted-host.ts';
-import { gateSite } from '../../workflow/gate/gate-site.ts';
+import { gateSite, waitingOf } from '../../workflow/gate/gate-site.ts';
 import { rounded, type Figure } from '../figure.ts';
 
 const migrations = 50;
@@ -30,10 +30,13 @@ export async function gateFigures(say: Say): Promise<Figure[]> {
   const host = await plane.host({ acquire }, migrations);
   let kills = 0;
   try {
-    const { source } = await gateSite(plane, limit, { leaseSeconds });
+    const { source, book, setLimit } = await gateSite(plane, 0, { leaseSeconds });
     const handles: WorkflowHandle[] = [];
     for (let one = 0; one < migrations; one += 1)
       handles.push(await host.start({ source }, { leaseSeconds }));
+    // All stand in line before it opens: what is measured is the gate, not how fast migrations begin.
+    while (waitingOf(await book()) < migrations) await sleep(200);
+    await setLimit(limit);
     const all = Promise.allSettled(handles.map((handle) => handle.result())).then(() => 'ended' as const);
     while ((await Promise.race([all, sleep(killEveryMs)])) !== 'ended') {
       const victim = places.any();
