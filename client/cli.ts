@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { addBatch } from './commands/batch.ts';
 import { addCompletion } from './commands/completion.ts';
 import type { CommandContext } from './commands/context.ts';
 import { addControls } from './commands/control.ts';
@@ -44,6 +45,8 @@ export function createProgram(context: CommandContext): Command {
   addReport(program, context);
   program.commandsGroup('A word to a migration:');
   addControls(program, context);
+  program.commandsGroup('Many at once:');
+  addBatch(program, context);
   program.commandsGroup('Help with files and shells:');
   addSpec(program, context);
   addCompletion(program, context);

@@ -1,12 +1,11 @@
-import { createReadStream } from 'node:fs';
-import type { Readable } from 'node:stream';
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { looksLikeAddress } from '../contracts/disk-address.ts';
-import { hasErrno, LonghaulError, messageOf } from '../contracts/errors.ts';
+import { LonghaulError } from '../contracts/errors.ts';
 import { maxSpecLength, parseSpecFile } from '../contracts/spec-file.ts';
 import { checkSpec, placeName } from '../contracts/spec-problems.ts';
 import type { MigrationSpec, MigrationSpecInput } from '../contracts/spec.ts';
 import { vmNameFromPath } from '../contracts/vm-name.ts';
+import { readWritten } from './read-file.ts';
 import { applySettings, type Setting } from './settings.ts';
 
 /**
@@ -48,34 +47,9 @@ function sourceOf(places: readonly string[]): MigrationSpecInput['source'] {
 }
 
 /** Reads and validates a spec file; `-` reads standard input, whose relative paths count from here. */
-export async function readSpecFile(path: string): Promise<MigrationSpec> {
-  if (path === '-') return parseSpecFile(await readText(process.stdin), 'standard input', process.cwd());
-  try {
-    return parseSpecFile(await readText(createReadStream(path)), path, dirname(resolve(path)));
-  } catch (error) {
-    if (error instanceof LonghaulError) throw error;
-    throw new LonghaulError(
-      'SPEC_INVALID',
-      {
-        found: hasErrno(error, 'ENOENT')
-          ? `There is no file ${path}.`
-          : `${path} cannot be read: ${messageOf(error)}.`,
-        remedy: 'Name a spec file in YAML or JSON that exists and is readable; docs/spec.md has examples.',
-      },
-      error,
-    );
-  }
-}
-
-/** All of a text, or as much of it as shows that it is too long: a disk image given by mistake is not read whole. */
-async function readText(stream: Readable): Promise<string> {
-  stream.setEncoding('utf8');
-  let text = '';
-  for await (const chunk of stream) {
-    text += String(chunk);
-    if (text.length > maxSpecLength) break;
-  }
-  return text;
+export function readSpecFile(path: string): Promise<MigrationSpec> {
+  const remedy = 'Name a spec file in YAML or JSON that exists and is readable; docs/spec.md has examples.';
+  return readWritten(path, { code: 'SPEC_INVALID', remedy, maxLength: maxSpecLength }, parseSpecFile);
 }
 
 /** A spec with settings applied, validated anew. Throws SPEC_INVALID naming what does not fit. */

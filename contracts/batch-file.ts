@@ -9,7 +9,7 @@ import { isTimeZone } from './time-window.ts';
 import { type FileKind, YamlFile } from './yaml-file.ts';
 
 /** Thousands of VMs with specs of their own. */
-const maxBatchLength = 32 * 1024 * 1024;
+export const maxBatchLength = 32 * 1024 * 1024;
 
 const batchKind: FileKind = {
   code: 'BATCH_INVALID',
@@ -186,5 +186,5 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 /** A copy without keys that are undefined, as JSON would have it. */
-const withoutUndefined = <T>(value: object): T =>
+const withoutUndefined = <T extends object>(value: { [Key in keyof T]: T[Key] | undefined }): T =>
   Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined)) as T;

@@ -131,11 +131,15 @@ export function createHostActivities(
       step('preflight', async (io) => sendable(await listAzureVms(request, sourceDeps, io))),
     inspectGuest: (ctx, disks) =>
       step('inspect', (io) =>
-        withMachine(ctx, 'guest', io, () => orDamaged(disks, io, () => guest.inspectGuest(ctx, disks, io))),
+        withMachine(ctx, 'guest', io, () =>
+          orDamaged(ctx, disks, io, () => guest.inspectGuest(ctx, disks, io)),
+        ),
       ),
     fixGuest: (ctx, disks, vm) =>
       step('fix', (io) =>
-        withMachine(ctx, 'guest', io, () => orDamaged(disks, io, () => guest.fixGuest(ctx, disks, vm, io))),
+        withMachine(ctx, 'guest', io, () =>
+          orDamaged(ctx, disks, io, () => guest.fixGuest(ctx, disks, vm, io)),
+        ),
       ),
     planGuest: (ctx, disks, vm) =>
       step('inspect', async (io) => {

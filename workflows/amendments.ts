@@ -38,13 +38,19 @@ export function refusalOfAmendment(state: MigrationState, amended: MigrationSpec
     for (const key of new Set([...Object.keys(now ?? {}), ...Object.keys(wanted ?? {})])) {
       if (!differ(now?.[key], wanted?.[key])) continue;
       const place = `${section}.${key}`;
-      const step = lastReader[place] ?? lastReader[`${section}.*`];
+      const step = lastReaderOf(place, wanted?.[key]);
       if (step !== undefined && step !== 'end' && state.hasEnded(step)) {
         return `${place} cannot be amended any more: the step ${step} has ended; skip the step, or abort and start another migration`;
       }
     }
   }
   return undefined;
+}
+
+function lastReaderOf(place: string, wanted: unknown): StepName | 'end' | undefined {
+  // What was acquired without its manifest has no digests that it could be compared with.
+  if (place === 'source.verify' && wanted === true) return 'acquire';
+  return lastReader[place] ?? lastReader[place.replace(/\..*/, '.*')];
 }
 
 /** Which VM and which disks of an archive are meant, and how it is to be read, may be answered later. */

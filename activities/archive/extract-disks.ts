@@ -9,6 +9,7 @@ import {
   diskOf,
   isDescriptorName,
 } from './find-disks.ts';
+import { apartByName } from './joined-parts.ts';
 import type { SkippedMember } from './members.ts';
 
 export interface ExtractedDisk extends DiskCandidate {
@@ -31,8 +32,8 @@ export async function extractDisks(
 ): Promise<ChosenDisks<ExtractedDisk> & { skipped: SkippedMember[]; descriptor?: string }> {
   const { members, skipped } = await extract({
     ...job,
-    purpose: 'disks',
-    joinParts: true,
+    purpose: ['disks', ...apartByName(named)].join(' '),
+    joinParts: { named },
     want: (member) => {
       // Pieces of a split VMDK, which its descriptor names, need not look like anything.
       if (diskOf(member, member.head) !== undefined || /\.vmdk$/i.test(member.name)) return 'write';

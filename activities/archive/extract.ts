@@ -33,8 +33,8 @@ export interface ExtractJob {
   want: (member: ArchiveMember & { head: Buffer; kind: ArchiveKind }) => Wish;
   /** Tells wishes from others: what was extracted for another purpose is not used. */
   purpose: string;
-  /** Whether disks that were cut into parts are put together; see `joinedParts`. */
-  joinParts?: boolean;
+  /** Disks that were cut into parts are put together; see `joinedParts`. */
+  joinParts?: { named: readonly string[] | undefined };
   /** Besides SHA-256, over the bytes of members as they lie in the archive (for manifests). */
   digests?: readonly DigestName[];
   io: StepIo;
@@ -136,7 +136,8 @@ class Extraction {
       toFile: (name, content) =>
         this.#fill({ name }, content, { onPiece: () => undefined, finish: (file) => file.anonymous() }),
     });
-    const all = this.#job.joinParts === true ? joinedParts(this.#job.path, members) : members;
+    const { path, joinParts } = this.#job;
+    const all = joinParts === undefined ? members : joinedParts(path, members, joinParts.named);
     for await (const member of all) await this.#take(member);
     return this.#extracted;
   }

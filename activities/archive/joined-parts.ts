@@ -1,6 +1,6 @@
 import { LonghaulError } from '../../contracts/errors.ts';
 import { archiveError, shownName } from './errors.ts';
-import { diskHeadBytes, diskOf } from './find-disks.ts';
+import { type DiskCandidate, diskHeadBytes, diskOf } from './find-disks.ts';
 import { kindOfHead } from './kinds.ts';
 import type { OpenMember } from './members.ts';
 
@@ -34,21 +34,24 @@ export function goOn(names: readonly string[], others: readonly string[]): boole
  * Members as they come, but what was cut into parts is one member under the name of its first part, when that begins
  * as a disk, an archive or something compressed. The parts have to lie one behind the other.
  *
- * @throws LonghaulError ARCHIVE_INCOMPLETE for a gap, ARCHIVE_UNSUPPORTED when a part is a disk of its own
+ * @param named disks that the operator means: each is a member of its own, whatever its name looks like
+ * @throws LonghaulError ARCHIVE_INCOMPLETE for a gap, ARCHIVE_UNSUPPORTED when a part is a disk of its own,
+ *   ARCHIVE_AMBIGUOUS when it may be one and none were named
  */
 export async function* joinedParts(
   archive: string,
   members: AsyncGenerator<OpenMember>,
+  named?: readonly string[],
 ): AsyncGenerator<OpenMember> {
   const joined = new Set<string>();
   try {
     for (let member = await nextOf(members); member !== undefined;) {
       const part = partOf(member.name);
-      if (part !== undefined && joined.has(part.whole) && !(await isWhole(member)))
+      if (part !== undefined && joined.has(part.whole) && !(await isOwn(member, named)))
         throw apart(archive, member.name);
       if (isFirst(part) && (await begins(member))) {
         joined.add(part.whole);
-        const series = new Series(archive, member, members);
+        const series = new Series(archive, member, members, named);
         yield series.member;
         member = await series.end();
       } else {
@@ -67,15 +70,22 @@ class Series {
   #count = 1;
   readonly #archive: string;
   readonly #members: AsyncGenerator<OpenMember>;
+  readonly #named: readonly string[] | undefined;
   /** The part whose bytes come next. */
   #part: OpenMember | undefined;
   #behind: OpenMember | undefined;
 
-  constructor(archive: string, first: OpenMember, members: AsyncGenerator<OpenMember>) {
+  constructor(
+    archive: string,
+    first: OpenMember,
+    members: AsyncGenerator<OpenMember>,
+    named: readonly string[] | undefined,
+  ) {
     const { name, head, unpack } = first;
     this.member = { name, head, body: () => this.#body(), unpack };
     this.#archive = archive;
     this.#members = members;
+    this.#named = named;
     this.#part = first;
   }
 
@@ -104,12 +114,31 @@ class Series {
 
   /** Disks may be numbered, too: then the second one is a disk by its content. */
   async #isAnother(next: OpenMember): Promise<boolean> {
-    if (!(await isWhole(next))) return false;
+    if (this.#named?.includes(next.name) === true) return true;
+    const disk = diskOf(next, await next.head(diskHeadBytes));
+    if (disk === undefined) return false;
+    if (!isSurely(disk)) {
+      if (this.#named === undefined) throw this.#ambiguous(next.name);
+      return false;
+    }
     if (this.#count === 1) return true;
     const what = `has a member ${shownName(next.name)} that is a part by its name, and a disk by its content`;
     throw archiveError('ARCHIVE_UNSUPPORTED', this.#archive, what, { details: { member: next.name } });
   }
+
+  #ambiguous(member: string): LonghaulError {
+    const first = shownName(this.member.name);
+    return new LonghaulError('ARCHIVE_AMBIGUOUS', {
+      found: `${this.#archive} has a member ${shownName(member)} that goes on from ${first} by its name, and may be a disk by its content`,
+      remedy: `Name the disks of the VM in source.disks, then retry: ${first} alone if it is a part of that, else both.`,
+      details: { archive: this.#archive, member },
+    });
+  }
 }
+
+/** Of the disks that were named those whose names look like parts: what is joined depends on them. */
+export const apartByName = (named: readonly string[] = []): string[] =>
+  named.filter((name) => partOf(name) !== undefined);
 
 async function nextOf(members: AsyncGenerator<OpenMember>): Promise<OpenMember | undefined> {
   const result: IteratorResult<OpenMember, unknown> = await members.next();
@@ -122,11 +151,15 @@ async function begins(member: OpenMember): Promise<boolean> {
   return container !== 'none' || compression !== 'none' || diskOf(member, head) !== undefined;
 }
 
-/** A file system alone may be what begins with a part by chance. */
-async function isWhole(member: OpenMember): Promise<boolean> {
+async function isOwn(member: OpenMember, named: readonly string[] = []): Promise<boolean> {
+  if (named.includes(member.name)) return true;
   const disk = diskOf(member, await member.head(diskHeadBytes));
-  return disk !== undefined && (disk.looksLike !== 'raw' || disk.partitioned);
+  return disk !== undefined && isSurely(disk);
 }
+
+/** A file system alone may be what begins with a part by chance. */
+export const isSurely = ({ looksLike, partitioned }: DiskCandidate): boolean =>
+  looksLike !== 'raw' || partitioned;
 
 const apart = (archive: string, member: string): LonghaulError =>
   new LonghaulError('ARCHIVE_INCOMPLETE', {

@@ -13,7 +13,7 @@ import { Enclosure } from './enclosure.ts';
 import { askQemuImg } from './qemu-img.ts';
 
 const maxDepth = 32;
-const maxVirtualBytes = 64 * 1024 ** 4;
+export const maxVirtualBytes = 64 * 1024 ** 4;
 
 export interface ChainOptions {
   /** Every file of the image must lie in here; the directory of the top image (links resolved) when left out. */

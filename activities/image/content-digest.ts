@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { LonghaulError } from '../../contracts/errors.ts';
+import type { StepContext } from '../../contracts/steps.ts';
 import type { AcquiredDisk, ContentDigest, ImageWindow } from '../../contracts/values.ts';
 import { DiskTeller } from '../host/disk-teller.ts';
 import type { StepIo } from '../host/step-io.ts';
@@ -89,11 +90,18 @@ export async function compareDisk(disk: AcquiredDisk, io: StepIo): Promise<void>
   await compareContent({ name: window?.name ?? path, path, sizeBytes, window }, digest, index, io);
 }
 
+/** The spec may have been amended since the disk was acquired: its manifest is not to be followed then. */
+export const isToCompare = (
+  { spec: { source } }: Pick<StepContext, 'spec'>,
+  { digest }: AcquiredDisk,
+): boolean => digest !== undefined && !(source.kind === 'archive' && !source.verify);
+
 /**
  * Does what reads disks that were not compared yet. When it fails they are: what cannot be understood may be damaged, and
  * then that is what has to be said.
  */
 export async function orDamaged<T>(
+  ctx: Pick<StepContext, 'spec'>,
   disks: readonly AcquiredDisk[],
   io: StepIo,
   work: () => Promise<T>,
@@ -102,7 +110,12 @@ export async function orDamaged<T>(
     return await work();
   } catch (error) {
     io.signal.throwIfAborted();
-    for (const disk of disks) await compareDisk(disk, io);
+    if (!blamesGuest(error)) throw error;
+    for (const disk of disks) if (isToCompare(ctx, disk)) await compareDisk(disk, io);
     throw error;
   }
 }
+
+/** An appliance that does not start, or a program that is missing, says nothing of the disks. */
+const blamesGuest = (error: unknown): boolean =>
+  error instanceof LonghaulError && (error.code.startsWith('GUEST') || error.code === 'IMAGE_CORRUPT');

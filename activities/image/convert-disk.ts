@@ -1,5 +1,6 @@
 import { lstat, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { LonghaulError } from '../../contracts/errors.ts';
 import type { StepContext } from '../../contracts/steps.ts';
 import type { AcquiredDisk, TargetDisk } from '../../contracts/values.ts';
 import { withFileLock } from '../host/file-lock.ts';
@@ -7,7 +8,7 @@ import type { Host } from '../host/host.ts';
 import { sideBySide } from '../host/side-by-side.ts';
 import type { StepIo } from '../host/step-io.ts';
 import { WorkDir } from '../host/work-dir.ts';
-import { compareDisk } from './content-digest.ts';
+import { compareDisk, isToCompare } from './content-digest.ts';
 import { convertImage, verifyCopy, type ConvertJob } from './convert.ts';
 import { assertUnchanged } from './identity.ts';
 import { completeOverlay } from './overlay.ts';
@@ -74,10 +75,7 @@ async function convertLocked(
   const { verifyCopy: verified } = ctx.spec.policy;
   await createPartial(work, partial);
   try {
-    // Compared with its digest while it is copied, out of the same pages of memory.
-    const copy = (each: StepIo) => convertImage({ ...job, io: each });
-    const compare = (each: StepIo) => compareDisk(disk, { ...each, report: () => undefined });
-    await sideBySide(isToCompare(ctx, disk) ? [copy, compare] : [copy], io, (work, each) => work(each));
+    await (isToCompare(ctx, disk) ? copyCompared(disk, job) : convertImage(job));
     if (verified) await verifyCopy(job);
     await assertUnchanged(disk.files);
     const target: TargetDisk = {
@@ -101,6 +99,20 @@ async function convertLocked(
   }
 }
 
-/** The spec may have been amended since the disk was acquired: its manifest is not to be followed then. */
-const isToCompare = ({ spec: { source } }: StepContext, { digest }: AcquiredDisk): boolean =>
-  digest !== undefined && !(source.kind === 'archive' && !source.verify);
+/**
+ * Copies a disk and compares it with its digest meanwhile, out of the same pages of memory. What qemu-img cannot read may
+ * be damaged: then that is what has to be said.
+ */
+async function copyCompared(disk: AcquiredDisk, job: ConvertJob): Promise<void> {
+  let comparison: Promise<void> | undefined;
+  const compare = (io: StepIo) => (comparison = compareDisk(disk, { ...io, report: () => undefined }));
+  const copy = async (io: StepIo) => {
+    try {
+      await convertImage({ ...job, io });
+    } catch (error) {
+      if (error instanceof LonghaulError && error.code === 'CONVERT_FAILED') await comparison;
+      throw error;
+    }
+  };
+  await sideBySide([compare, copy], job.io, (work, io) => work(io));
+}

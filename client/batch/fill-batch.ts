@@ -19,7 +19,7 @@ const maxPageBytes = 48 * 1024;
 const pagesAtOnce = 8;
 
 /** Cuts VMs into pages. */
-export function pagesOf(vms: readonly BatchVm[]): BatchVm[][] {
+function pagesOf(vms: readonly BatchVm[]): BatchVm[][] {
   const pages: BatchVm[][] = [];
   let room = 0;
   for (const vm of vms) {

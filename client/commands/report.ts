@@ -47,7 +47,7 @@ Examples:
     );
 }
 
-async function writeReport(path: string, text: string): Promise<void> {
+export async function writeReport(path: string, text: string): Promise<void> {
   try {
     await writeFile(path, text);
   } catch (error) {

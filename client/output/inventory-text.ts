@@ -1,5 +1,6 @@
 import type { AzureMachine } from '../../contracts/azure-inventory.ts';
 import { formatBytes } from '../../contracts/units.ts';
+import { type CsvColumn, csvText } from './csv.ts';
 import type { Paint } from '../options.ts';
 import { alignColumns, cutColumns, safeLine } from './text.ts';
 
@@ -57,7 +58,7 @@ function sum(disks: AzureMachine['disks']): number {
   return disks.reduce((total, { sizeBytes = 0 }) => total + sizeBytes, 0);
 }
 
-const csvColumns: readonly [string, (row: InventoryRow) => string | number | undefined][] = [
+const csvColumns: readonly CsvColumn<InventoryRow>[] = [
   ['subscription', (row) => row.subscription],
   ['resourceGroup', (row) => row.resourceGroup],
   ['name', (row) => row.name],
@@ -82,21 +83,5 @@ const tagsText = (tags: InventoryRow['tags']) =>
     .map(([name, value]) => `${name}=${value}`)
     .join('; ');
 
-/** VMs as CSV with a line of heads; RFC 4180. The end of the last line is left to the printer. */
-export function inventoryCsv(rows: readonly InventoryRow[]): string {
-  const lines = [
-    csvColumns.map(([head]) => head),
-    ...rows.map((row) => csvColumns.map(([, value]) => csvField(value(row)))),
-  ];
-  return lines.map((fields) => fields.join(',')).join('\r\n') + '\r';
-}
-
-/**
- * Names and tags are other people's: what a spreadsheet would take for a formula gets an apostrophe before it.
- * https://owasp.org/www-community/attacks/CSV_Injection
- */
-function csvField(value: string | number | undefined): string {
-  const text = String(value ?? '');
-  const inert = typeof value === 'string' && /^\s*[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(inert) || inert !== text ? `"${inert.replaceAll('"', '""')}"` : inert;
-}
+/** VMs as CSV. */
+export const inventoryCsv = (rows: readonly InventoryRow[]): string => csvText(csvColumns, rows);

@@ -4,6 +4,7 @@ import { hasErrno } from '../../contracts/errors.ts';
 import { run } from '../guests/lib/run.ts';
 import { machineFacts } from '../support/machine-facts.ts';
 import { tableOf, type Figure } from './figure.ts';
+import { batchFigures } from './figures/batch.ts';
 import { conversionFigures } from './figures/conversion.ts';
 import { controlPlaneFigures } from './figures/control-plane.ts';
 import { convertFigures, parallelFigures } from './figures/convert.ts';
@@ -23,6 +24,7 @@ import { transferPoolFigures } from './figures/transfer-pool.ts';
  * tests/bench/results.
  */
 const groups = {
+  batch: (_scratch, say) => batchFigures(say),
   'control-plane': (_scratch, say) => controlPlaneFigures(say),
   convert: convertFigures,
   conversion: conversionFigures,

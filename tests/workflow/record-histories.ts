@@ -1,15 +1,20 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { ApplicationFailure } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import { batchIdOf, pageIdOf } from '../../contracts/batch.ts';
+import { workflowTaskQueue } from '../../contracts/queues.ts';
 import { gateIdOf } from '../../contracts/gates.ts';
 import type { MigrationSpecInput } from '../../contracts/spec.ts';
-import { resolve, startControlPlane, until } from '../support/control-plane.ts';
+import { type ControlPlane, resolve, startControlPlane, until } from '../support/control-plane.ts';
 import { stateOf, stopsSlowly, type Script } from '../support/scripted-host.ts';
+import { batch, batchVms, untilBatch } from '../support/batch-site.ts';
 
 /**
  * Records one history of every interesting course of a migration into histories/. Run it when a new course
- * exists; keep the old files: they stand for migrations that are under way when workers are upgraded.
+ * exists; keep the old files: they stand for migrations that are under way when workers are upgraded. With arguments
+ * only those courses are recorded; `batch` and `looks` are the other workflows.
  */
 const folder = new URL('histories/', import.meta.url);
 
@@ -146,22 +151,69 @@ const courses: Course[] = [
   },
 ];
 
+/** A batch of two waves, the second approved; with its page. */
+async function recordBatch(plane: ControlPlane): Promise<void> {
+  const host = await plane.host({});
+  const name = `recorded-${randomUUID().slice(0, 8)}`;
+  const waves = [
+    { name: 'first', approval: false },
+    { name: 'second', approval: true, window: { from: '00:00', to: '00:00', timeZone: 'UTC' } },
+  ];
+  const handle = await batch(
+    plane,
+    { name, waves },
+    batchVms(host.hostId, `${name}-a`, 3),
+    batchVms(host.hostId, `${name}-b`, 2),
+  );
+  await untilBatch(handle, ({ status }) => status === 'waiting for approval');
+  await handle.signal('pause');
+  await handle.signal('resume');
+  await handle.executeUpdate('approve', { args: ['second'] });
+  await handle.result();
+  await keep('batch-of-two-waves', handle);
+  await keep('batch-page', plane.environment.client.workflow.getHandle(pageIdOf(batchIdOf(name), 1)));
+  await host.stop();
+}
+
+/** What only looks. */
+async function recordLooks(plane: ControlPlane): Promise<void> {
+  const host = await plane.host({});
+  const start = (type: string, input: object) =>
+    plane.environment.client.workflow.start(type, {
+      workflowId: `${type}-${randomUUID().slice(0, 8)}`,
+      taskQueue: workflowTaskQueue,
+      args: [input],
+    });
+  const inventory = await start('inventoryAzure', { hostId: host.hostId, request: {} });
+  await inventory.result();
+  await keep('inventory-azure', inventory);
+  const [vm] = batchVms(host.hostId, 'planned', 1);
+  const plan = await start('planVm', { spec: vm?.spec });
+  await plan.result();
+  await keep('plan', plan);
+  await host.stop();
+}
+
+async function keep(name: string, handle: WorkflowHandle): Promise<void> {
+  const history: unknown = JSON.parse(historyToJSON(await handle.fetchHistory()));
+  await writeFile(new URL(`${name}.json`, folder), `${JSON.stringify(history)}\n`);
+  console.log(`${name}: recorded`);
+}
+
 await mkdir(folder, { recursive: true });
+const names = process.argv.slice(2);
+const wanted = (name: string) => names.length === 0 || names.includes(name);
 const plane = await startControlPlane();
-for (const { name, script, spec = {}, drive } of courses) {
+for (const { name, script, spec = {}, drive } of courses.filter(({ name }) => wanted(name))) {
   await plane.migrating(script, spec, async (handle) => {
     await drive?.(handle);
     await handle.result().catch((error: unknown) => {
       console.log(`${name}: ended with ${String(error)}`);
     });
-    await record(name, handle);
+    await keep(name, handle);
   });
 }
-await record('gate', plane.environment.client.workflow.getHandle(gateIdOf(server)));
+if (wanted('batch')) await recordBatch(plane);
+if (wanted('looks')) await recordLooks(plane);
+if (wanted('from-the-web')) await keep('gate', plane.environment.client.workflow.getHandle(gateIdOf(server)));
 await plane.stop();
-
-async function record(name: string, handle: WorkflowHandle): Promise<void> {
-  const history: unknown = JSON.parse(historyToJSON(await handle.fetchHistory()));
-  await writeFile(new URL(`${name}.json`, folder), `${JSON.stringify(history)}\n`);
-  console.log(`${name}: recorded`);
-}

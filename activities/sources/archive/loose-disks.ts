@@ -8,7 +8,7 @@ import {
   diskOf,
   listed,
 } from '../../archive/find-disks.ts';
-import { goOn } from '../../archive/joined-parts.ts';
+import { goOn, isSurely } from '../../archive/joined-parts.ts';
 import type { TarMember } from '../../archive/members.ts';
 import { factsOfHead } from '../../image/formats/head.ts';
 
@@ -42,7 +42,8 @@ export async function looseDisks(
     if (disk !== undefined) candidates.push({ ...disk, member, virtualSizeBytes });
   }
   const names = members.map(({ name }) => name);
-  const disks = new Set(candidates.map(({ name }) => name));
+  const own = candidates.filter((disk) => isSurely(disk) || named?.includes(disk.name) === true);
+  const disks = new Set(own.map(({ name }) => name));
   const others = names.filter((name) => !disks.has(name));
   if (candidates.length === 0 || goOn([...disks], others)) return undefined;
   const chosen = chooseDisks(archive, candidates, names, named);

@@ -7,12 +7,16 @@ import { sideBySide } from '../../host/side-by-side.ts';
 import type { StepIo } from '../../host/step-io.ts';
 import type { WorkDir } from '../../host/work-dir.ts';
 import { compareContent, requireDigest } from '../../image/content-digest.ts';
+import { maxVirtualBytes } from '../../image/chain.ts';
 import { assertUnchanged } from '../../image/identity.ts';
 import { openDisk } from '../../image/open-disk.ts';
 import { type OvfPackage, type PackageDisk, type PackagePiece, storedBytesOf } from './ovf-package.ts';
-import { makeBlankDisk, unpackDisk } from './unpacked-disk.ts';
+import { makeBlankDisk, tooLarge, unpackDisk } from './unpacked-disk.ts';
 
 const MiB = 1024 ** 2;
+
+/** Each that is unpacked has its buffers and its decompressor. */
+const disksAtOnce = 4;
 
 export interface AcquireOptions {
   work: WorkDir;
@@ -67,11 +71,12 @@ export async function acquireDisks(pack: OvfPackage, options: AcquireOptions): P
   const { archive } = pack;
   const pieces = pack.disks.flatMap((disk) => disk.pieces);
   const budget = new ArchiveBudget(archive, storedBytesOf({ pieces }), options.limits);
-  const disks = await sideBySide(pack.disks, options.io, async (disk, io) => {
+  const acquire = async (disk: PackageDisk, io: StepIo) => {
     const acquired = await acquireDisk(disk, archive, budget, { ...options, io });
     const findings = capacityFinding(disk, acquired);
     return findings.length === 0 ? acquired : { ...acquired, findings };
-  });
+  };
+  const disks = await sideBySide(pack.disks, options.io, acquire, disksAtOnce);
   await assertUnchanged(pieces.flatMap(({ identity }) => identity ?? []));
   return disks;
 }
@@ -115,6 +120,7 @@ function openInPlace(disk: PackageDisk, { path, window }: PackagePiece, io: Step
 
 /** Whole MiB, as all that makes disks counts. */
 function blankBytes({ name, capacity }: PackageDisk): number {
+  if (capacity !== undefined && capacity.bytes > maxVirtualBytes) throw tooLarge(name, capacity.bytes);
   if (capacity !== undefined && capacity.bytes > 0) return Math.ceil(capacity.bytes / MiB) * MiB;
   throw new LonghaulError('OVF_INVALID', {
     found: `${name} has no content and no capacity`,

@@ -121,11 +121,14 @@ async function inDirectory(descriptor: string, names: readonly string[]): Promis
       const identity = await identityOf(path);
       return { name, path, sizeBytes: identity.sizeBytes, identity };
     } catch (error) {
-      if (!(error instanceof LonghaulError && hasErrno(error.cause, 'ENOENT'))) throw error;
+      if (!(error instanceof LonghaulError && isNotThere(error.cause))) throw error;
     }
   }
   return undefined;
 }
+
+/** Of a name that no file can have there is no file either. */
+const isNotThere = (cause: unknown): boolean => hasErrno(cause, 'ENOENT') || hasErrno(cause, 'ENAMETOOLONG');
 
 function onlyDescriptor(archive: string, names: readonly string[]): string | undefined {
   const descriptors = names.filter(isDescriptorName);

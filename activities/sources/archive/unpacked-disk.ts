@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { hasErrno, LonghaulError } from '../../../contracts/errors.ts';
+import { formatBytes } from '../../../contracts/units.ts';
 import { decompressStream } from '../../archive/decompress.ts';
 import { damageToldOf } from '../../archive/errors.ts';
 import { FreeSpaceGuard } from '../../archive/free-space-guard.ts';
@@ -95,17 +97,32 @@ async function* storedOf(disk: PackageDisk, io: StepIo): AsyncGenerator<Buffer> 
   }
 }
 
-/** Makes a disk that the descriptor has without content. @returns its path */
+/** Makes a disk that the descriptor has without content. @returns its path @throws LonghaulError OVF_UNSUPPORTED */
 export async function makeBlankDisk(disk: PackageDisk, sizeBytes: number, work: WorkDir): Promise<string> {
   const path = join(work.scratch, `blank-disk${disk.index}`);
   await rm(path, { force: true });
   const file = await open(path, 'wx', 0o600);
   try {
     await file.truncate(sizeBytes);
+  } catch (error) {
+    throw hasErrno(error, 'EFBIG') ? tooLarge(disk.name, sizeBytes, error) : error;
   } finally {
     await file.close();
   }
   await syncPath(path);
   await syncPath(work.scratch);
   return path;
+}
+
+/** A blank disk is made larger than any, or than the file system of the state directory lets a file become. */
+export function tooLarge(name: string, sizeBytes: number, cause?: unknown): LonghaulError {
+  return new LonghaulError(
+    'OVF_UNSUPPORTED',
+    {
+      found: `${name} would have ${formatBytes(sizeBytes)}, which is more than can be made`,
+      remedy: 'Take that disk out of the descriptor, and make a new one for the VM afterwards.',
+      details: { sizeBytes },
+    },
+    cause,
+  );
 }

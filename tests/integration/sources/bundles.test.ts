@@ -82,6 +82,30 @@ describe('an archive without a descriptor', () => {
   });
 
   it.each([
+    ['numbered.tar', 'tar -cf numbered.tar vm.00 vm.01'],
+    ['numbered.tar.gz', 'tar -czf numbered.tar.gz vm.00 vm.01'],
+  ])(
+    'asks whether a file system goes on from the disk before it, and takes either answer: %s',
+    async (name, command) => {
+      const { directory } = await setUp();
+      const data = 4 * 1024 ** 2;
+      sh(directory, `mv disk.raw vm.00 && truncate -s ${data} vm.01 && mkfs.ext4 -qF vm.01 && ${command}`);
+      const vm = archiveVm({ path: join(directory, name) });
+      expect(await refusal(vm.acquire())).toMatchObject({
+        code: 'ARCHIVE_AMBIGUOUS',
+        found: expect.stringContaining('vm.01') as string,
+      });
+      expect(await vm.amended({ disks: ['vm.00'] }).acquire()).toMatchObject([
+        { virtualSizeBytes: sizeBytes + data },
+      ]);
+      expect(await vm.amended({ disks: ['vm.00', 'vm.01'] }).acquire()).toMatchObject([
+        { virtualSizeBytes: sizeBytes },
+        { virtualSizeBytes: data },
+      ]);
+    },
+  );
+
+  it.each([
     ['bundle.tar', 'tar -cf bundle.tar README.txt disk.qcow2 disk.raw'],
     ['bundle.tar.gz', 'tar -czf bundle.tar.gz README.txt disk.qcow2 disk.raw'],
   ])(

@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { orDamaged } from '../../../activities/image/content-digest.ts';
+import { LonghaulError } from '../../../contracts/errors.ts';
 import { archiveVm } from '../../support/archive-vm.ts';
 import { filesIn, ovaOf, prepare, refusal, sizeBytes, vmdk } from './ova-package.ts';
 import { testIo } from '../../support/io.ts';
 import { writeOva, writePackage } from '../../support/ova.ts';
-import { oneDiskOvf } from '../../support/ovf-texts.ts';
+import { diskItem, nicItem, oneDiskOvf, ovfText, scsiController } from '../../support/ovf-texts.ts';
 import { qemuImg } from '../image/variants.ts';
 
 describe('an OVA that is not to be trusted', () => {
@@ -64,13 +65,58 @@ describe('an OVA that is not to be trusted', () => {
 
   it('is said to be damaged when nobody can make sense of what is in it', async () => {
     const { ova } = await tampered();
-    const disks = await archiveVm({ path: ova }).acquire();
-    const inspect = () => Promise.reject(new Error('no operating system'));
-    expect((await refusal(orDamaged(disks, testIo(), inspect))).code).toBe('ARCHIVE_CHECKSUM');
+    const vm = archiveVm({ path: ova });
+    const disks = await vm.acquire();
+    const words = { found: 'no operating system', remedy: '' };
+    const inspect = () => Promise.reject(new LonghaulError('GUEST_NO_OS', words));
+    expect((await refusal(orDamaged(vm.ctx, disks, testIo(), inspect))).code).toBe('ARCHIVE_CHECKSUM');
     const sound = await archiveVm({ path: (await ovaOf()).ova }).acquire();
-    expect(await refusal(orDamaged(sound, testIo(), inspect))).toMatchObject({
-      message: 'no operating system',
+    const guest = { code: 'GUEST_NO_OS' };
+    expect(await refusal(orDamaged(vm.ctx, sound, testIo(), inspect))).toMatchObject(guest);
+    const trusting = vm.amended({ verify: false });
+    expect(await refusal(orDamaged(trusting.ctx, disks, testIo(), inspect))).toMatchObject(guest);
+    // That says nothing of the disks.
+    const appliance = new LonghaulError('APPLIANCE_FAILED', words);
+    expect(await refusal(orDamaged(vm.ctx, disks, testIo(), () => Promise.reject(appliance)))).toBe(
+      appliance,
+    );
+  });
+
+  it('is said to be damaged when its disk cannot be copied to its end', async () => {
+    const made = await prepare();
+    const [raw, disk] = [join(made.directory, 'text.raw'), join(made.source, vmdk)];
+    await writeFile(raw, 'all work and no play '.repeat(100_000).slice(0, 1024 ** 2));
+    qemuImg('convert', '-c', '-f', 'raw', '-O', 'qcow2', raw, disk);
+    const descriptor = oneDiskOvf(vmdk, 1024 ** 2);
+    await writePackage({ directory: made.source, descriptor, files: [vmdk] });
+    const bytes = await readFile(disk);
+    await writeFile(disk, bytes.fill(0xff, 5 * 64 * 1024));
+    // To read all of it takes longer than to see that it cannot be copied.
+    await truncate(disk, 1024 ** 3);
+    const vm = archiveVm({ path: made.source });
+    const disks = await vm.acquire();
+    expect((await refusal(vm.convert(disks))).code).toBe('ARCHIVE_CHECKSUM');
+  });
+
+  it.each([
+    ['than any', 8 * 1024 ** 5 - 1],
+    ['than the file system takes', 63 * 1024 ** 4],
+  ])('is refused when it has a blank disk that is larger %s', async (_what, capacity) => {
+    const { ova } = await ovaOf({
+      descriptor: ovfText({
+        files: [],
+        disks: [{ id: 'd1', file: '', capacity }],
+        items: [scsiController(3), diskItem(7, 'd1', 3, 0)].join(''),
+      }),
     });
+    const vm = archiveVm({ path: ova });
+    const isTaken =
+      capacity < 2 ** 46 &&
+      (await vm.acquire().then(
+        () => true,
+        () => false,
+      ));
+    if (!isTaken) expect((await refusal(vm.acquire())).code).toBe('OVF_UNSUPPORTED');
   });
 
   it('is taken all the same when the spec says so, and the report will tell', async () => {
@@ -113,6 +159,31 @@ describe('an OVA that is not to be trusted', () => {
     const descriptor = oneDiskOvf('flat.vmdk', sizeBytes);
     await writePackage({ directory: source, descriptor, files: ['flat.vmdk'] });
     expect((await refusal(archiveVm({ path: source }).describe())).code).toBe('IMAGE_REFERENCE_OUTSIDE');
+  });
+
+  it('in a directory is incomplete when it names a file by a name that no file can have', async () => {
+    const { source } = await prepare();
+    await writePackage({
+      directory: source,
+      descriptor: oneDiskOvf(`${'x'.repeat(300)}.vmdk`, sizeBytes),
+      files: [],
+      manifest: 'none',
+    });
+    expect((await refusal(archiveVm({ path: source }).describe())).code).toBe('ARCHIVE_INCOMPLETE');
+  });
+
+  it('is refused before the migration when it has more network cards than a domain gets', async () => {
+    const made = await prepare();
+    const items = Array.from({ length: 17 }, (_one, index) => nicItem(100 + index, 'VM Network')).join('\n');
+    const descriptor = oneDiskOvf(vmdk, sizeBytes, {
+      items: `${scsiController(3)}\n${diskItem(7, 'vmdisk1', 3, 0)}\n${items}`,
+    });
+    await writeOva(made.ova, { directory: made.source, descriptor, files: [vmdk] });
+    const error = await refusal(archiveVm({ path: made.ova }).describe());
+    expect([error.code, error.found]).toEqual([
+      'OVF_UNSUPPORTED',
+      expect.stringContaining('17 network cards'),
+    ]);
   });
 
   it('is refused when it was cut off', async () => {

@@ -44,4 +44,14 @@ describe('an amended spec of an archive', () => {
     }
     expect(refusalOfAmendment(state, trusting)).toContain('the step convert has ended');
   });
+
+  it('may not ask for the manifest once the disks were acquired without it', () => {
+    const trusting = specOf({ path: '/a.ova', verify: false });
+    const state = new MigrationState('migrate-archive-web01-1', trusting, () => new Date(0).toISOString());
+    const verifying = specOf({ path: '/a.ova' });
+    state.begin('acquire');
+    expect(refusalOfAmendment(state, verifying)).toBeUndefined();
+    state.done('acquire');
+    expect(refusalOfAmendment(state, verifying)).toContain('the step acquire has ended');
+  });
 });

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { batchIdOf, pageIdOf, type BatchView } from '../../../contracts/batch.ts';
 import { resolve, startControlPlane, type ControlPlane, type TestHost } from '../../support/control-plane.ts';
 import { gate, type Script } from '../../support/scripted-host.ts';
-import { batch, batchView, batchVms, pageView, untilBatch } from './batch-site.ts';
+import { batch, batchView, batchVms, pageView, untilBatch } from '../../support/batch-site.ts';
 
 let plane: ControlPlane;
 beforeAll(async () => {

@@ -12,7 +12,7 @@ import {
   type TestHost,
 } from '../../support/control-plane.ts';
 import { gate as stop, stateOf, type Script } from '../../support/scripted-host.ts';
-import { batch, batchVms } from '../batch/batch-site.ts';
+import { batch, batchVms } from '../../support/batch-site.ts';
 import { countedFetches, gateSite, holdersOf, leaseSeconds, waitingOf, type GateSite } from './gate-site.ts';
 
 let plane: ControlPlane;
@@ -37,7 +37,8 @@ const isWaiting = ({ doing }: { doing?: string }) => doing?.startsWith('waits fo
 
 describe('a gate', { timeout: 120_000 }, () => {
   it('holds its limit across two batches and single migrations', async () => {
-    const fetches = countedFetches(() => sleep(400));
+    const held = stop();
+    const fetches = countedFetches(() => held.wait());
     await withHost(fetches, async (host) => {
       const { source, book } = await gateSite(plane, 3);
       const name = randomUUID().slice(0, 8);
@@ -47,6 +48,9 @@ describe('a gate', { timeout: 120_000 }, () => {
         batch(plane, { name: `b-${name}` }, vms('b')),
       ]);
       const singles = await Promise.all([1, 2, 3].map(() => host.start({ source }, tuning)));
+      await expect.poll(() => fetches.now(), poll).toBe(3);
+      await expect.poll(async () => waitingOf(await book()), poll).toBe(12);
+      held.open();
       await Promise.all([one, other, ...singles].map((handle) => handle.result()));
       expect(fetches.most()).toBe(3);
       expect(await one.result()).toMatchObject({ counts: { completed: 6 } });
@@ -212,7 +216,7 @@ describe('a gate', { timeout: 120_000 }, () => {
       const name = randomUUID().slice(0, 8);
       const vms = batchVms(host.hostId, `${name}-`, 15, { source: site.source });
       await (await batch(plane, { name }, vms)).result();
-      expect(fetches.most()).toBe(2);
+      expect(fetches.most()).toBeLessThanOrEqual(2);
       const last = await site.gate.describe();
       expect(last.runId).not.toBe(runId);
       expect(last.historyLength).toBeLessThan(200);

@@ -2,7 +2,13 @@ import { LonghaulError } from '../../../../contracts/errors.ts';
 import { didYouMean } from '../../../../contracts/nearest.ts';
 import type { Firmware } from '../../../../contracts/values.ts';
 import { bootFirst, firmwareOf, osTypeOf, wantsSecureBoot, withVboxMacs } from './dialects.ts';
-import { type Envelope, parseEnvelope, systemsOf, type VirtualSystem } from './envelope.ts';
+import {
+  type HardwareItem,
+  type Envelope,
+  parseEnvelope,
+  systemsOf,
+  type VirtualSystem,
+} from './envelope.ts';
 import {
   cpusOf,
   type DiskReference,
@@ -82,10 +88,7 @@ export function readDescriptor(bytes: Buffer, file: string, wanted?: string): Ov
     ...definedOf(facts),
     secureBoot: wantsSecureBoot(system),
     disks: vmDisks(envelope, bootFirst(disksOf(items), system), file),
-    nics: withVboxMacs(nicsOf(items), system).map(({ mac, network }) => ({
-      ...definedOf({ mac: mac === undefined ? undefined : macOf(mac) }),
-      network: network ?? 'default',
-    })),
+    nics: vmNics(items, system, file),
     unusedDisks: unusedDisks(envelope, systems),
   };
 }
@@ -122,7 +125,21 @@ function optionOf({ DeploymentOptionSection }: Envelope): string | undefined {
 }
 
 /** As many as a spec may name. */
-const maxDisks = 64;
+const [maxDisks, maxNics] = [64, 16];
+
+function vmNics(items: readonly HardwareItem[], system: VirtualSystem, file: string): OvfVm['nics'] {
+  const nics = nicsOf(items);
+  if (nics.length > maxNics)
+    throw new LonghaulError('OVF_UNSUPPORTED', {
+      found: `${file} gives the VM ${nics.length} network cards, and no more than ${maxNics} are migrated`,
+      remedy: 'Name those that the VM is to have in source.nics.',
+      details: { nics: nics.length, allowed: maxNics },
+    });
+  return withVboxMacs(nics, system).map(({ mac, network }) => ({
+    ...definedOf({ mac: mac === undefined ? undefined : macOf(mac) }),
+    network: network ?? 'default',
+  }));
+}
 
 function vmDisks(envelope: Envelope, references: readonly DiskReference[], file: string): OvfDisk[] {
   if (references.length > maxDisks)

@@ -1,5 +1,5 @@
 import type { WorkflowHandle } from '@temporalio/client';
-import { fillBatch, startBatch } from '../../../client/batch/fill-batch.ts';
+import { fillBatch, startBatch } from '../../client/batch/fill-batch.ts';
 import {
   batchIdOf,
   pageIdOf,
@@ -7,10 +7,10 @@ import {
   type BatchView,
   type BatchVm,
   type PageView,
-} from '../../../contracts/batch.ts';
-import { migrationIdOf } from '../../../contracts/ids.ts';
-import { migrationSpec, type MigrationSpecInput } from '../../../contracts/spec.ts';
-import type { ControlPlane } from '../../support/control-plane.ts';
+} from '../../contracts/batch.ts';
+import { migrationIdOf } from '../../contracts/ids.ts';
+import { migrationSpec, type MigrationSpecInput } from '../../contracts/spec.ts';
+import type { ControlPlane } from './control-plane.ts';
 
 /** VMs for a host, named `<prefix>1` and so on. */
 export function batchVms(

@@ -1,0 +1,111 @@
+import { describe, expect, it } from 'vitest';
+import { parseBatchFile } from '../../../contracts/batch-file.ts';
+import type { LonghaulError } from '../../../contracts/errors.ts';
+
+const parse = (text: string) => parseBatchFile(text, 'night.yaml', '/batches');
+
+function refusal(text: string): LonghaulError {
+  try {
+    parse(text);
+  } catch (error) {
+    return error as LonghaulError;
+  }
+  throw new Error('it was taken');
+}
+
+const disk = (name: string) => `{ source: { kind: image, disks: [${name}.qcow2] } }`;
+
+describe('a batch file', () => {
+  it('puts what all have in common under what each says, and counts paths from its directory', () => {
+    const { input, vms } = parse(`
+name: night
+defaults:
+  source: { kind: image, cpus: 4 }
+  target: { format: raw, networks: { default: lan } }
+  policy: { onFailure: fail }
+vms:
+  - source: { disks: [web01.qcow2] }
+  - source: { disks: [/images/db.qcow2], cpus: 8 }
+    name: db01
+    target: { networks: { dmz: bridge:br1 } }
+`);
+    expect(input).toEqual({
+      name: 'night',
+      atOnce: 10,
+      onFailure: { then: 'continue' },
+      waves: [{ name: 'all', approval: false }],
+    });
+    const [[web, db] = []] = vms;
+    expect(web?.spec).toMatchObject({
+      name: 'web01',
+      source: { disks: [{ path: '/batches/web01.qcow2' }], cpus: 4 },
+      target: { format: 'raw' },
+      policy: { onFailure: 'fail' },
+    });
+    expect(db?.spec).toMatchObject({
+      name: 'db01',
+      source: { cpus: 8 },
+      target: { networks: { default: 'lan', dmz: 'bridge:br1' } },
+    });
+    expect(db?.migrationId).toMatch(/^migrate-image-db01-/);
+  });
+
+  it('puts VMs into their waves, and by priority where it says so', () => {
+    const { vms } = parse(`
+name: night
+order: priority
+waves: [{ name: pilot }, { name: rest, approval: true, window: { from: "20:00", to: "06:00", timeZone: UTC } }]
+vms:
+  - { source: { kind: image, disks: [a.qcow2] }, wave: rest, priority: 1 }
+  - { source: { kind: image, disks: [b.qcow2] }, wave: rest, priority: 5 }
+  - { source: { kind: image, disks: [c.qcow2] } }
+`);
+    expect(vms.map((wave) => wave.map(({ spec }) => spec.name))).toEqual([['c'], ['b', 'a']]);
+  });
+
+  it.each<[string, string, string]>([
+    [
+      'an unknown key',
+      'name: n\natonce: 3\nvms: [{}]',
+      'night.yaml:2:1: atonce: is not a key of a batch; did you mean "atOnce"?',
+    ],
+    ['no VMs', 'name: n\nvms: []', 'vms: must have at least 1 entry'],
+    [
+      'a wave that is not there',
+      `name: n\nvms:\n  - { source: { kind: image, disks: [a.qcow2] }, wave: nope }`,
+      'night.yaml:3:56: vms[0].wave: must be one of all',
+    ],
+    [
+      'a VM twice',
+      `name: n\nvms:\n  - ${disk('a')}\n  - ${disk('a')}`,
+      'night.yaml:4:5: vms[1]: has the name a, as vms[0] has',
+    ],
+    [
+      'what is wrong in a spec',
+      `name: n\nvms:\n  - { source: { kind: image, disks: [a.qcow2] }, target: { format: qcow3 } }`,
+      'vms[0].target.format: must be one of qcow2, raw, not "qcow3"; did you mean "qcow2"?',
+    ],
+    [
+      'a time zone that nobody knows',
+      `name: n\nwaves: [{ name: w, window: { from: "20:00", to: "06:00", timeZone: Berlin } }]\nvms: [${disk('a')}]`,
+      'must be a time zone such as Europe/Berlin or UTC',
+    ],
+    [
+      'a policy that does not say when',
+      `name: n\nonFailure: { then: stop-batch }\nvms: [${disk('a')}]`,
+      'must say how many: failures, percent or both',
+    ],
+  ])('with %s is refused where it stands', (_what, text, said) => {
+    const error = refusal(text);
+    expect(error.code).toBe('BATCH_INVALID');
+    expect(error.found).toContain(said);
+  });
+
+  it('says once what is wrong in the defaults', () => {
+    const error = refusal(
+      `name: n\ndefaults: { target: { format: qcow3 } }\nvms:\n  - ${disk('a')}\n  - ${disk('b')}`,
+    );
+    expect(error.found).toContain('night.yaml:2:31: defaults.target.format');
+    expect(error.found).toContain('one problem');
+  });
+});
