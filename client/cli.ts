@@ -6,6 +6,7 @@ import type { CommandContext } from './commands/context.ts';
 import { addControls } from './commands/control.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addInventory } from './commands/inventory.ts';
+import { addLimit } from './commands/limit.ts';
 import { addList } from './commands/list.ts';
 import { addMigrate } from './commands/migrate.ts';
 import { addPlan } from './commands/plan.ts';
@@ -35,6 +36,7 @@ export function createProgram(context: CommandContext): Command {
   program.commandsGroup('Sources:');
   addInventory(program, context);
   addReap(program, context);
+  addLimit(program, context);
   program.commandsGroup('Migrations:');
   addMigrate(program, context);
   addPlan(program, context);

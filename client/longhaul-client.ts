@@ -20,6 +20,7 @@ import { pauseSignal, reportQuery, resolveUpdate, resumeSignal } from '../workfl
 import { Batches } from './batch/batches.ts';
 import { connectTemporal, unreachable, type TemporalLink } from './connect.ts';
 import { findMigration, type MigrationRow } from './find-migration.ts';
+import { Gates } from './gates.ts';
 import type { LiveView } from './live-view.ts';
 import { isUnanswered, readLiveView, rowFacts, workerTimeoutMs } from './progress.ts';
 import { fromTemporal, noHost, noWorker } from './temporal-errors.ts';
@@ -52,6 +53,11 @@ export class LonghaulClient {
   /** Batches over the same connection. */
   get batches(): Batches {
     return new Batches(this.link.client, (work) => this.call(undefined, work));
+  }
+
+  /** Limits over the same connection. */
+  get gates(): Gates {
+    return new Gates(this.link.client, (work) => this.call(undefined, work));
   }
 
   async close(): Promise<void> {

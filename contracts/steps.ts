@@ -1,5 +1,6 @@
 import type { AzureInventory, InventoryRequest } from './azure-inventory.ts';
 import type { ErrorCode } from './error-codes.ts';
+import type { GateCall, GateInput } from './gates.ts';
 import type { MigrationSpec } from './spec.ts';
 import type {
   AcquiredDisk,
@@ -93,6 +94,8 @@ export interface Tuning {
   retryInitialSeconds?: number;
   /** Attempts of a step before the migration parks. Default 10. */
   retryMaximumAttempts?: number;
+  /** A gate takes back within this what a migration held that was lost. Default 60. */
+  leaseSeconds?: number;
 }
 
 /** An operator's answer to a parked step. `spec` replaces the spec for what follows, validated by the client. */
@@ -156,6 +159,10 @@ export interface PlacementActivities {
 export interface FleetActivities {
   /** Those of some workflows that run no more, whoever ended them. */
   findEnded(workflowIds: string[]): Promise<string[]>;
+  /** Ids of those runs that are over, also when another run of the same migration is under way. */
+  findEndedRuns(runs: RunRef[]): Promise<string[]>;
+  /** Calls a gate. One that does not run is started with what its last run knew. */
+  callGate(input: GateInput, call: GateCall): Promise<void>;
 }
 
 /** Activities polled from a host's own queue. All are idempotent for one `RunRef`. */

@@ -1,23 +1,33 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { FleetActivities } from '../contracts/steps.ts';
+import { callGate } from './start-gate.ts';
 
-/** What any host can do for the fleet: ask the server about other workflows. */
+/** What any host can do for the fleet: ask the server about other workflows, and speak to them. */
 export function createFleetActivities(client: Client): FleetActivities {
   return {
     async findEnded(workflowIds) {
       const ended: string[] = [];
-      for (const id of workflowIds) if (!(await runs(client, id))) ended.push(id);
+      for (const id of workflowIds) if ((await runningOf(client, id)) === undefined) ended.push(id);
       return ended;
     },
+    async findEndedRuns(runs) {
+      const ended: string[] = [];
+      for (const { migrationId, runId } of runs)
+        if ((await runningOf(client, migrationId)) !== runId) ended.push(runId);
+      return ended;
+    },
+    callGate: (input, call) => callGate(client, input, call),
   };
 }
 
-async function runs(client: Client, workflowId: string): Promise<boolean> {
+/** Id of the first run of the execution that is under way; a reset keeps it. */
+async function runningOf(client: Client, workflowId: string): Promise<string | undefined> {
   try {
-    const { status } = await client.workflow.getHandle(workflowId).describe();
-    return status.name === 'RUNNING' || status.name === 'PAUSED';
+    const { status, raw } = await client.workflow.getHandle(workflowId).describe();
+    if (status.name !== 'RUNNING' && status.name !== 'PAUSED') return undefined;
+    return raw.workflowExecutionInfo?.firstRunId ?? undefined;
   } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return false;
+    if (error instanceof WorkflowNotFoundError) return undefined;
     throw error;
   }
 }

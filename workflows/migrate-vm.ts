@@ -59,7 +59,7 @@ export async function migrateVm(input: MigrationInput): Promise<MigrationReport>
 
   const run = { migrationId: workflowId, runId: firstExecutionRunId };
   try {
-    await runMigration({ run, state, steps, undo, tuning: input.tuning ?? {} });
+    await runMigration({ run, state, steps, undo, tuning: input.tuning ?? {}, publish });
     state.status = 'completed';
     publish();
     return state.report();

@@ -2,7 +2,9 @@ import { expectedAddresses } from '../contracts/addresses.ts';
 import { CancellationScope } from '@temporalio/workflow';
 import type { Placement, StepContext, Tuning } from '../contracts/steps.ts';
 import type { AcquiredDisk, PreflightResult, RunRef, TargetDisk } from '../contracts/values.ts';
+import { gatesOf } from '../contracts/gates.ts';
 import type { Compensations } from './compensations.ts';
+import { passGates } from './gate/pass-gates.ts';
 import { compensationActivities, hostActivities, placementActivities } from './host-activities.ts';
 import type { MigrationState } from './migration-state.ts';
 import { untilUnblocked } from './preflight.ts';
@@ -14,6 +16,8 @@ export interface Migration {
   steps: StepRunner;
   undo: Compensations;
   tuning: Tuning;
+  /** Shows people what has changed. */
+  publish: () => void;
 }
 
 /** The pipeline: each step once, in order, its facts handed to the next. */
@@ -50,7 +54,7 @@ export async function runMigration(migration: Migration): Promise<void> {
     facts.kept.push(...kept);
   });
 
-  const disks = await acquire(migration, host, undoing);
+  const disks = await acquire(migration, host, undoing, plan.disks.length);
   facts.acquired = disks;
   await fixGuest(migration, host, disks, () => plan);
 
@@ -107,30 +111,35 @@ export async function runMigration(migration: Migration): Promise<void> {
 
 /** Whatever was made at the source goes as soon as the disks are here, and also when they never come. */
 async function acquire(
-  { run, state, steps, undo }: Migration,
+  { run, state, steps, undo, tuning, publish }: Migration,
   host: ReturnType<typeof hostActivities>,
   undoing: ReturnType<typeof compensationActivities>,
+  diskCount: number,
 ): Promise<AcquiredDisk[]> {
   const ctx = (): StepContext => ({ run, spec: state.spec });
   const note = ({ length }: AcquiredDisk[]) => `${length} disk${length === 1 ? '' : 's'}`;
+  const say = (doing: string) => {
+    state.noteProgress({ step: 'acquire', doing });
+    publish();
+  };
   const { source } = state.spec;
+  const fetch = (work: () => Promise<AcquiredDisk[]>) =>
+    steps.require('acquire', () => passGates(gatesOf(state.spec, diskCount), { run, tuning, say }, work), {
+      note,
+    });
   if (source.kind !== 'azure') {
     const isElsewhere =
       source.kind === 'image' ? source.disks.some((disk) => 'url' in disk) : source.url !== undefined;
     const what = isElsewhere ? 'fetch the disks' : 'open the source disks';
-    return steps.require('acquire', () => host(what).acquire(ctx()), { note });
+    return fetch(() => host(what).acquire(ctx()));
   }
 
   undo.add('source', () => undoing.releaseSource(ctx(), { restart: source.restart !== 'never' }));
-  return steps.require(
-    'acquire',
-    async () => {
-      const disks = await host('fetch the disks').acquire(ctx());
-      await host('give the source back').releaseSource(ctx(), { restart: source.restart === 'always' });
-      return disks;
-    },
-    { note },
-  );
+  return fetch(async () => {
+    const disks = await host('fetch the disks').acquire(ctx());
+    await host('give the source back').releaseSource(ctx(), { restart: source.restart === 'always' });
+    return disks;
+  });
 }
 
 function reasonNotToBoot({ spec, facts }: MigrationState): string | undefined {

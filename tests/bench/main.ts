@@ -9,6 +9,7 @@ import { conversionFigures } from './figures/conversion.ts';
 import { controlPlaneFigures } from './figures/control-plane.ts';
 import { convertFigures, parallelFigures } from './figures/convert.ts';
 import { extractFigures } from './figures/extract.ts';
+import { gateFigures } from './figures/gate.ts';
 import { inventoryFigures } from './figures/inventory.ts';
 import { memoryFigures } from './figures/memory.ts';
 import { migrationFigures, ovaMigrationFigures } from './figures/migration.ts';
@@ -28,6 +29,7 @@ const groups = {
   convert: convertFigures,
   conversion: conversionFigures,
   extract: extractFigures,
+  gate: (_scratch, say) => gateFigures(say),
   inventory: (_scratch, say) => inventoryFigures(say),
   memory: memoryFigures,
   parallel: parallelFigures,

@@ -33,7 +33,7 @@ export interface TestHost {
   /** Names of the activities in the order they were called. */
   calls: string[];
   /** Starts a migration on this host. */
-  start(spec?: Partial<MigrationSpecInput>): Promise<WorkflowHandle>;
+  start(spec?: Partial<MigrationSpecInput>, more?: Tuning): Promise<WorkflowHandle>;
   /** Ends what was started here and still runs, then the host. */
   stop(): Promise<void>;
 }
@@ -117,11 +117,11 @@ async function startHost(
   return {
     hostId,
     calls: host.calls,
-    start: async (spec = {}) => {
+    start: async (spec = {}, more = {}) => {
       const handle = await environment.client.workflow.start('migrateVm', {
         workflowId: `migrate-image-web01-${randomUUID().slice(0, 8)}`,
         taskQueue: workflowTaskQueue,
-        args: [{ spec: specFor(hostId, spec), tuning }],
+        args: [{ spec: specFor(hostId, spec), tuning: { ...tuning, ...more } }],
       });
       started.push(handle);
       return handle;

@@ -5,6 +5,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { batchIdOf, pageIdOf } from '../../contracts/batch.ts';
 import { workflowTaskQueue } from '../../contracts/queues.ts';
+import { gateIdOf } from '../../contracts/gates.ts';
 import type { MigrationSpecInput } from '../../contracts/spec.ts';
 import { type ControlPlane, resolve, startControlPlane, until } from '../support/control-plane.ts';
 import { stateOf, stopsSlowly, type Script } from '../support/scripted-host.ts';
@@ -24,6 +25,9 @@ interface Course {
   drive?: (handle: WorkflowHandle) => Promise<void>;
 }
 
+const server = 'https://images.example.com';
+const fromTheWeb: MigrationSpecInput['source'] = { kind: 'image', disks: [`${server}/web01.qcow2`] };
+
 const failOnce = (code: string) => (attempt: number) => {
   if (attempt === 1)
     throw ApplicationFailure.nonRetryable(code, code, { found: 'a thing', remedy: 'do that' });
@@ -33,6 +37,18 @@ const parked = (handle: WorkflowHandle) => until(handle, ({ status }) => status 
 
 const courses: Course[] = [
   { name: 'completed', script: {} },
+  { name: 'from-the-web', script: {}, spec: { source: fromTheWeb } },
+  {
+    name: 'paused-behind-a-gate',
+    script: { acquire: slowly },
+    spec: { source: fromTheWeb },
+    drive: async (handle) => {
+      await until(handle, ({ doing }) => doing === 'fetches the disks');
+      await handle.signal('pause');
+      await until(handle, ({ status }) => status === 'paused');
+      await handle.signal('resume');
+    },
+  },
   {
     name: 'without-guest-and-boot',
     script: {},
@@ -199,4 +215,5 @@ for (const { name, script, spec = {}, drive } of courses.filter(({ name }) => wa
 }
 if (wanted('batch')) await recordBatch(plane);
 if (wanted('looks')) await recordLooks(plane);
+if (wanted('from-the-web')) await keep('gate', plane.environment.client.workflow.getHandle(gateIdOf(server)));
 await plane.stop();

@@ -1,0 +1,92 @@
+import { InvalidArgumentError, type Command } from 'commander';
+import { limitsText, limitText } from '../output/limit-text.ts';
+import { jsonText } from '../output/text.ts';
+import { runCommand, withClient, type CommandContext, type GlobalFlags } from './context.ts';
+
+const keyArgument = ['<key>', 'an Azure subscription, or the address of a web server'] as const;
+
+/** limit list, show and set: how many disks are fetched at once from one place. */
+export function addLimit(program: Command, context: CommandContext): void {
+  const limit = program
+    .command('limit')
+    .summary('how many disks are fetched at once from one place')
+    .description(
+      'Limits of Azure subscriptions and web servers: how many disks are fetched from one at once, across all batches and single migrations.',
+    );
+  addLimitList(limit, context);
+  addLimitShow(limit, context);
+  addLimitSet(limit, context);
+}
+
+function addLimitList(limit: Command, context: CommandContext): void {
+  limit
+    .command('list')
+    .summary('list limits that were set or are in use')
+    .description('Lists limits that were set or are in use, with the disks that are fetched now.')
+    .option('--json', 'one JSON array')
+    .addHelpText('after', '\nExamples:\n  longhaul limit list')
+    .action((_options: unknown, self: Command) =>
+      runCommand(context, self, () =>
+        withClient(self, async ({ gates }) => {
+          const views = await gates.list();
+          const { terminal } = context;
+          terminal.print(isJson(self) ? jsonText(views) : limitsText(views, terminal.paint));
+          return 'ok';
+        }),
+      ),
+    );
+}
+
+function addLimitShow(limit: Command, context: CommandContext): void {
+  limit
+    .command('show')
+    .summary('show who fetches disks from one place, and who waits')
+    .description(
+      'Shows a limit, the migrations that fetch disks there now, and those that wait, in their order.',
+    )
+    .argument(...keyArgument)
+    .option('--json', 'one JSON document')
+    .addHelpText('after', '\nExamples:\n  longhaul limit show https://images.example.com')
+    .action((key: string, _options: unknown, self: Command) =>
+      runCommand(context, self, () =>
+        withClient(self, async ({ gates }) => {
+          const view = await gates.view(key);
+          const { terminal } = context;
+          terminal.print(isJson(self) ? jsonText(view) : limitText(view, terminal.paint));
+          return 'ok';
+        }),
+      ),
+    );
+}
+
+function addLimitSet(limit: Command, context: CommandContext): void {
+  limit
+    .command('set')
+    .summary('set a limit')
+    .description(
+      'Sets how many disks are fetched at once from one place, also for migrations that wait already. Fetches that are under way end; 0 lets no other begin.',
+    )
+    .argument(...keyArgument)
+    .argument('<disks>', 'disks at once', disks)
+    .option('--json', 'one JSON document')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  longhaul limit set https://images.example.com 4\n  longhaul limit set azure/01234567-89ab-cdef-0123-456789abcdef 12',
+    )
+    .action((text: string, count: number, _options: unknown, self: Command) =>
+      runCommand(context, self, () =>
+        withClient(self, async ({ gates }) => {
+          const key = await gates.setLimit(text, count);
+          context.terminal.print(isJson(self) ? jsonText({ key, limit: count }) : `${key} bears ${count}`);
+          return 'ok';
+        }),
+      ),
+    );
+}
+
+const isJson = (self: Command): boolean => self.optsWithGlobals<GlobalFlags>().json === true;
+
+function disks(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('Give a whole number from 0.');
+  return Number(text);
+}

@@ -1,0 +1,86 @@
+import { type Client, WithStartWorkflowOperation, WorkflowNotFoundError } from '@temporalio/client';
+import {
+  defaultLimitOf,
+  gateIdOf,
+  gateKeyFrom,
+  isLimit,
+  keyOfGate,
+  maxLimit,
+  type GateBook,
+} from '../contracts/gates.ts';
+import { LonghaulError } from '../contracts/errors.ts';
+import { gateStart } from '../workers/start-gate.ts';
+import { gateQuery, setLimitUpdate } from '../workflows/gate/messages.ts';
+import type { sourceGate } from '../workflows/gate/source-gate.ts';
+
+/** A limit, who fetches disks now, and who waits. */
+export interface GateView extends GateBook {
+  key: string;
+}
+
+/** Makes one call to the server, within a time limit and with its errors translated. */
+type Call = <T>(work: () => Promise<T>) => Promise<T>;
+
+/** Limits by key. Every method throws LonghaulError only: OPTION_INVALID for what is no key, and those of any call. */
+export class Gates {
+  readonly #client: Client;
+  readonly #call: Call;
+
+  constructor(client: Client, call: Call) {
+    this.#client = client;
+    this.#call = call;
+  }
+
+  /** Limits that were set, and those in use. */
+  async list(): Promise<GateView[]> {
+    const query = "WorkflowType = 'sourceGate' AND ExecutionStatus = 'Running'";
+    const keys = await this.#call(async () => {
+      const found = new Set<string>();
+      for await (const { workflowId } of this.#client.workflow.list({ query }))
+        found.add(keyOfGate(workflowId));
+      return [...found].sort();
+    });
+    const views: GateView[] = [];
+    for (const key of keys) views.push(await this.#view(key));
+    return views;
+  }
+
+  async view(text: string): Promise<GateView> {
+    return this.#view(gateKeyFrom(text));
+  }
+
+  /** Takes effect at once, for all that wait and all that come. @returns the key that was meant */
+  async setLimit(text: string, limit: number): Promise<string> {
+    const key = gateKeyFrom(text);
+    if (!isLimit(limit))
+      throw new LonghaulError('OPTION_INVALID', {
+        found: `${limit} is not a limit`,
+        remedy: `Give a whole number from 0, which closes it, to ${maxLimit}.`,
+      });
+    await this.#call(async () => {
+      const { args, ...options } = await gateStart(this.#client, { key });
+      await this.#client.workflow.executeUpdateWithStart(setLimitUpdate, {
+        args: [limit],
+        startWorkflowOperation: new WithStartWorkflowOperation<typeof sourceGate>('sourceGate', {
+          ...options,
+          args,
+          workflowIdConflictPolicy: 'USE_EXISTING',
+        }),
+      });
+    });
+    return key;
+  }
+
+  async #view(key: string): Promise<GateView> {
+    return this.#call(async () => {
+      try {
+        return { key, ...(await this.#client.workflow.getHandle(gateIdOf(key)).query(gateQuery)) };
+      } catch (error) {
+        // Nobody has come yet.
+        if (error instanceof WorkflowNotFoundError)
+          return { key, limit: defaultLimitOf(key), holders: [], lines: [] };
+        throw error;
+      }
+    });
+  }
+}

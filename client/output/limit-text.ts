@@ -1,0 +1,43 @@
+import { usedOf } from '../../contracts/gates.ts';
+import type { GateView } from '../gates.ts';
+import type { Paint } from '../options.ts';
+import { alignColumns, safeLine } from './text.ts';
+
+const waitingOf = ({ lines }: GateView) => lines.reduce((sum, { waiting }) => sum + waiting.length, 0);
+
+/** Limits as a table. */
+export function limitsText(gates: readonly GateView[], paint: Paint): string {
+  if (gates.length === 0)
+    return 'No limit was set, and nothing is fetched from elsewhere: the defaults hold.';
+  return alignColumns([
+    ['LIMIT OF', 'DISKS', 'FETCHED NOW', 'MIGRATIONS WAIT'].map((head) => paint.dim(head)),
+    ...gates.map((gate) => [
+      safeLine(gate.key),
+      String(gate.limit),
+      String(usedOf(gate)),
+      String(waitingOf(gate)),
+    ]),
+  ]);
+}
+
+/** One limit: who fetches, and who waits in what order. */
+export function limitText(gate: GateView, paint: Paint): string {
+  const { key, limit, holders, lines } = gate;
+  const head = `${safeLine(key)}: ${usedOf(gate)} disks fetched at once, ${limit} allowed; ${waitingOf(gate)} migrations wait`;
+  const within = [
+    ['FETCHES', 'DISKS'].map((title) => paint.dim(title)),
+    ...holders.map(({ migrationId, weight }) => [safeLine(migrationId), String(weight)]),
+  ];
+  const outside = [
+    ['WAITS, BY TURNS', 'FIRST'].map((title) => paint.dim(title)),
+    ...lines.map(({ line, waiting }) => [
+      waiting.length > 1 ? `${safeLine(line)} (${waiting.length})` : safeLine(line),
+      safeLine(waiting[0]?.migrationId ?? '-'),
+    ]),
+  ];
+  return [
+    head,
+    ...(holders.length === 0 ? [] : [alignColumns(within)]),
+    ...(lines.length === 0 ? [] : [alignColumns(outside)]),
+  ].join('\n\n');
+}

@@ -1,0 +1,261 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ApplicationFailure } from '@temporalio/activity';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { defaultLimits, gateIdOf } from '../../../contracts/gates.ts';
+import {
+  resolve,
+  startControlPlane,
+  until,
+  view,
+  type ControlPlane,
+  type TestHost,
+} from '../../support/control-plane.ts';
+import { gate as stop, stateOf, type Script } from '../../support/scripted-host.ts';
+import { batch, batchVms } from '../../support/batch-site.ts';
+import { countedFetches, gateSite, holdersOf, leaseSeconds, waitingOf, type GateSite } from './gate-site.ts';
+
+let plane: ControlPlane;
+beforeAll(async () => {
+  plane = await startControlPlane();
+});
+afterAll(() => plane.stop());
+
+async function withHost(script: Script, test: (host: TestHost) => Promise<void>) {
+  const host = await plane.host(script, 100);
+  try {
+    await test(host);
+  } finally {
+    await host.stop();
+  }
+}
+
+const poll = { timeout: 20_000, interval: 50 };
+const tuning = { leaseSeconds };
+const start = (host: TestHost, { source }: GateSite) => host.start({ source }, tuning);
+const isWaiting = ({ doing }: { doing?: string }) => doing?.startsWith('waits for its turn') === true;
+
+describe('a gate', { timeout: 120_000 }, () => {
+  it('holds its limit across two batches and single migrations', async () => {
+    const held = stop();
+    const fetches = countedFetches(() => held.wait());
+    await withHost(fetches, async (host) => {
+      const { source, book } = await gateSite(plane, 3);
+      const name = randomUUID().slice(0, 8);
+      const vms = (prefix: string) => batchVms(host.hostId, `${prefix}-${name}-`, 6, { source });
+      const [one, other] = await Promise.all([
+        batch(plane, { name: `a-${name}` }, vms('a')),
+        batch(plane, { name: `b-${name}` }, vms('b')),
+      ]);
+      const singles = await Promise.all([1, 2, 3].map(() => host.start({ source }, tuning)));
+      await expect.poll(() => fetches.now(), poll).toBe(3);
+      await expect.poll(async () => waitingOf(await book()), poll).toBe(12);
+      held.open();
+      await Promise.all([one, other, ...singles].map((handle) => handle.result()));
+      expect(fetches.most()).toBe(3);
+      expect(await one.result()).toMatchObject({ counts: { completed: 6 } });
+      expect(await book()).toEqual({ limit: 3, holders: [], lines: [] });
+    });
+  });
+
+  it('lets batches in by turns, however many the other one has in line', async () => {
+    const fetches = countedFetches(() => sleep(50));
+    await withHost(fetches, async (host) => {
+      const { source, book, setLimit } = await gateSite(plane, 0);
+      const name = randomUUID().slice(0, 8);
+      const vms = (prefix: string, count: number) =>
+        batchVms(host.hostId, `${prefix}-${name}-`, count, { source });
+      const large = await batch(plane, { name: `large-${name}`, atOnce: 12 }, vms('large', 12));
+      await expect.poll(async () => waitingOf(await book()), poll).toBe(12);
+      const small = await batch(plane, { name: `small-${name}` }, vms('small', 3));
+      const single = await host.start({ source }, tuning);
+      await expect.poll(async () => waitingOf(await book()), poll).toBe(16);
+      await setLimit(1);
+      await Promise.all([single.result(), small.result()]);
+      const { counts } = await large.query<{ counts: { completed: number } }>('batch');
+      expect(counts.completed).toBeLessThan(7);
+      await large.result();
+    });
+  });
+
+  it('heeds a limit that is raised and lowered while migrations run', async () => {
+    const held = stop();
+    const fetches = countedFetches(() => held.wait());
+    await withHost(fetches, async (host) => {
+      const site = await gateSite(plane, 1);
+      const runs = await Promise.all([1, 2, 3, 4].map(() => start(host, site)));
+      await expect.poll(() => fetches.now(), poll).toBe(1);
+      await site.setLimit(3);
+      await expect.poll(() => fetches.now(), poll).toBe(3);
+      await site.setLimit(1);
+      await expect(site.setLimit(-1)).rejects.toThrow();
+      await expect.poll(async () => holdersOf(await site.book()).length, poll).toBe(3);
+      held.open();
+      await Promise.all(runs.map((handle) => handle.result()));
+      expect(fetches.most()).toBe(3);
+    });
+  });
+
+  it('says what a migration waits for, and how many go before it', async () => {
+    const held = stop();
+    await withHost({ acquire: () => held.wait() }, async (host) => {
+      const site = await gateSite(plane, 1);
+      await start(host, site);
+      await expect.poll(async () => holdersOf(await site.book()).length, poll).toBe(1);
+      const second = await start(host, site);
+      await expect.poll(async () => waitingOf(await site.book()), poll).toBe(1);
+      const third = await start(host, site);
+      const { doing } = await until(third, isWaiting);
+      expect(doing).toBe(`waits for its turn at ${site.key} (1 before it)`);
+      await until(second, isWaiting);
+      held.open();
+      await third.result();
+      expect(stateOf(await view(third), 'acquire')).toBe('done');
+    });
+  });
+
+  it('takes a place back within a lease when its holder is terminated', async () => {
+    const held = stop();
+    await withHost({ acquire: (attempt) => (attempt === 1 ? held.wait() : undefined) }, async (host) => {
+      const site = await gateSite(plane, 1);
+      const first = await start(host, site);
+      await expect.poll(async () => holdersOf(await site.book()), poll).toEqual([first.workflowId]);
+      const second = await start(host, site);
+      await until(second, isWaiting);
+      await first.terminate('by hand');
+      const ended = Date.now();
+      await second.result();
+      expect(Date.now() - ended).toBeLessThan((leaseSeconds + 2) * 1000);
+      held.open();
+    });
+  });
+
+  it('passes over one that was terminated while it waited', async () => {
+    const held = stop();
+    await withHost({ acquire: () => held.wait() }, async (host) => {
+      const site = await gateSite(plane, 1);
+      await start(host, site);
+      await expect.poll(async () => holdersOf(await site.book()).length, poll).toBe(1);
+      const second = await start(host, site);
+      await until(second, isWaiting);
+      const third = await start(host, site);
+      await until(third, isWaiting);
+      await second.terminate('by hand');
+      held.open();
+      await third.result();
+      await expect.poll(() => site.book(), poll).toEqual({ limit: 1, holders: [], lines: [] });
+    });
+  });
+
+  it('lets a migration that waits be paused, resumed and cancelled', async () => {
+    const held = stop();
+    await withHost({ acquire: () => held.wait() }, async (host) => {
+      const site = await gateSite(plane, 1);
+      await start(host, site);
+      await expect.poll(async () => holdersOf(await site.book()).length, poll).toBe(1);
+      const waiter = await start(host, site);
+      await until(waiter, isWaiting);
+      await waiter.signal('pause');
+      await until(waiter, ({ status }) => status === 'paused');
+      await expect.poll(async () => waitingOf(await site.book()), poll).toBe(0);
+      await waiter.signal('resume');
+      await until(waiter, isWaiting);
+      await waiter.cancel();
+      await expect(waiter.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
+      expect(waitingOf(await site.book())).toBe(0);
+      expect(host.calls.filter((call) => call === 'acquire')).toHaveLength(1);
+      held.open();
+    });
+  });
+
+  it('has the place back of one that is parked, and lets it in again when it is tried again', async () => {
+    const script = {
+      acquire: (attempt: number) => {
+        if (attempt > 1) return;
+        throw ApplicationFailure.nonRetryable('no', 'TRANSFER_DENIED', {
+          found: 'a thing',
+          remedy: 'do that',
+        });
+      },
+    };
+    await withHost(script, async (host) => {
+      const site = await gateSite(plane, 1);
+      const parked = await start(host, site);
+      await until(parked, ({ status }) => status === 'parked');
+      expect(holdersOf(await site.book())).toEqual([]);
+      await (await start(host, site)).result();
+      await resolve(parked, { action: 'retry' });
+      await parked.result();
+    });
+  });
+
+  it('goes on with what it knew when it was terminated', async () => {
+    const held = stop();
+    const fetches = countedFetches(() => held.wait());
+    await withHost(fetches, async (host) => {
+      const site = await gateSite(plane, 2);
+      const runs = await Promise.all([1, 2, 3].map(() => start(host, site)));
+      await expect.poll(async () => waitingOf(await site.book()), poll).toBe(1);
+      await expect.poll(() => fetches.now(), poll).toBe(2);
+      await site.gate.terminate('by hand');
+      // Whoever waits looks for it, and it is there again.
+      await expect.poll(async () => (await site.gate.describe()).status.name, poll).toBe('RUNNING');
+      const book = await site.book();
+      expect([book.limit, holdersOf(book).length, waitingOf(book)]).toEqual([2, 2, 1]);
+      held.open();
+      await Promise.all(runs.map((handle) => handle.result()));
+      expect(fetches.most()).toBe(2);
+    });
+  });
+
+  it('goes on over continue-as-new with all it knows, and its histories stay short', async () => {
+    const fetches = countedFetches(() => sleep(300));
+    await withHost(fetches, async (host) => {
+      const site = await gateSite(plane, 2, { historyEvents: 40 });
+      const { runId } = await site.gate.describe();
+      const name = randomUUID().slice(0, 8);
+      const vms = batchVms(host.hostId, `${name}-`, 15, { source: site.source });
+      await (await batch(plane, { name }, vms)).result();
+      expect(fetches.most()).toBeLessThanOrEqual(2);
+      const last = await site.gate.describe();
+      expect(last.runId).not.toBe(runId);
+      expect(last.historyLength).toBeLessThan(200);
+      expect(await site.book()).toEqual({ limit: 2, holders: [], lines: [] });
+    });
+  });
+
+  it('begins when the first comes, and by default lets in some', async () => {
+    await withHost({}, async (host) => {
+      const key = `https://${randomUUID().slice(0, 8)}.example.com`;
+      const disks = [1, 2].map((disk) => `${key}/${disk}.raw`);
+      await (await host.start({ source: { kind: 'image', disks } }, tuning)).result();
+      const gate = plane.environment.client.workflow.getHandle(gateIdOf(key));
+      expect(await gate.query('gate')).toEqual({ limit: defaultLimits.url, holders: [], lines: [] });
+      await gate.terminate('by hand');
+    });
+  });
+
+  it('ends when nobody came for long, unless its limit was set', async () => {
+    const idle = await gateSite(plane, 8, { idleSeconds: 1 });
+    const kept = await gateSite(plane, 5, { idleSeconds: 1 });
+    await idle.gate.result();
+    expect((await kept.gate.describe()).status.name).toBe('RUNNING');
+    await withHost({}, async (host) => {
+      await (await start(host, idle)).result();
+    });
+  });
+
+  it('costs a migration nothing whose disks lie on the host', async () => {
+    await withHost({}, async (host) => {
+      const handle = await host.start();
+      await handle.result();
+      const { events } = await handle.fetchHistory();
+      const names = (events ?? []).map(
+        (event) => event.activityTaskScheduledEventAttributes?.activityType?.name,
+      );
+      expect(names).toContain('acquire');
+      expect(names).not.toContain('callGate');
+      expect(events?.some((event) => event.markerRecordedEventAttributes)).toBe(false);
+    });
+  });
+});
