@@ -54,7 +54,7 @@ export async function runMigration(migration: Migration): Promise<void> {
     facts.kept.push(...kept);
   });
 
-  const disks = await acquire(migration, host, undoing, plan.disks.length);
+  const disks = await acquire(migration, host, undoing, disksIn(plan));
   facts.acquired = disks;
   await fixGuest(migration, host, disks, () => plan);
 
@@ -196,6 +196,9 @@ async function allOf(conversions: Promise<TargetDisk>[]): Promise<TargetDisk[]> 
     return result.value;
   });
 }
+
+/** Those that lie elsewhere among them. */
+const disksIn = ({ disks, remoteDisks = [] }: PreflightResult): number => disks.length + remoteDisks.length;
 
 function findingsNote({ findings }: PreflightResult): string {
   const warnings = findings.filter(({ severity }) => severity === 'warning').length;
