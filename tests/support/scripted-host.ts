@@ -1,9 +1,17 @@
 import { Context } from '@temporalio/activity';
 import type { HostActivities, PlacementActivities, StepName, StepProgress } from '../../contracts/steps.ts';
-import type { AcquiredDisk, Finding, GuestFacts, PreflightResult } from '../../contracts/values.ts';
+import type {
+  AcquiredDisk,
+  Finding,
+  GuestFacts,
+  PreflightResult,
+  RemoteDisk,
+} from '../../contracts/values.ts';
 
 /** What happens in one activity besides its ordinary answer: throw to fail, wait to take time. */
 export type Script = Partial<Record<keyof HostActivities, (attempt: number) => Promise<void> | void>> & {
+  /** Disks of the VM that lie elsewhere, in place of the one that lies here. */
+  remoteDisks?: RemoteDisk[];
   /** What preflight finds when it is asked for the nth time. */
   findings?: (attempt: number) => Finding[];
   /** The guest on the disks. */
@@ -78,6 +86,7 @@ export function scriptedHost(hostId: string, script: Script = {}): ScriptedHost 
         scripted('preflight', (attempt) => ({
           ...preflight,
           findings: script.findings?.(attempt) ?? [],
+          ...(script.remoteDisks ? { disks: [], remoteDisks: script.remoteDisks } : {}),
         })),
       acquire: () => scripted('acquire', [disk]),
       inspectGuest: () => scripted('inspectGuest', facts),

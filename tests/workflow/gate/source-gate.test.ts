@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApplicationFailure } from '@temporalio/activity';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { defaultLimits, gateIdOf } from '../../../contracts/gates.ts';
+import { defaultLimits, type GateBook, gateIdOf } from '../../../contracts/gates.ts';
 import {
   resolve,
   startControlPlane,
@@ -55,6 +55,32 @@ describe('a gate', { timeout: 120_000 }, () => {
       expect(fetches.most()).toBe(3);
       expect(await one.result()).toMatchObject({ counts: { completed: 6 } });
       expect(await book()).toEqual({ limit: 3, holders: [], lines: [] });
+    });
+  });
+
+  it('counts the disks of a VM of Azure, which are known from preflight only', async () => {
+    const held = stop();
+    const remoteDisks = [0, 1, 2].map((index) => ({
+      index,
+      name: `disk${index}`,
+      virtualSizeBytes: 2 ** 30,
+    }));
+    await withHost({ acquire: () => held.wait(), remoteDisks }, async (host) => {
+      const subscription = randomUUID();
+      const handle = await host.start(
+        { source: { kind: 'azure', subscription, resourceGroup: 'rg', vm: 'web01' } },
+        tuning,
+      );
+      const book = () =>
+        plane.environment.client.workflow
+          .getHandle(gateIdOf(`azure/${subscription}`))
+          .query<GateBook>('gate');
+      await until(handle, (now) => stateOf(now, 'acquire') === 'running');
+      await expect
+        .poll(async () => (await book().catch(() => undefined))?.holders, poll)
+        .toMatchObject([{ weight: 3 }]);
+      held.open();
+      await handle.result();
     });
   });
 
