@@ -112,6 +112,6 @@ async function longestHistory({ environment }: ControlPlane, name: string): Prom
   let most = 0;
   const query = `LonghaulBatch = "batch-${name}" AND WorkflowType IN ("migrateBatch", "migratePage")`;
   for await (const info of environment.client.workflow.list({ query }))
-    most = Math.max(most, info.historyLength ?? 0);
+    most = Math.max(most, info.historyLength);
   return most;
 }
