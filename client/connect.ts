@@ -81,3 +81,6 @@ function reason(error: unknown): string {
   if (/certificate|ssl|tls|wrong version number/i.test(text)) return `: TLS failed (${text})`;
   return ` within ${connectTimeoutMs / 1000} s`;
 }
+
+/** Makes one call to the server, within a time limit and with its errors translated. */
+export type ServerCall = <T>(work: () => Promise<T>) => Promise<T>;

@@ -9,6 +9,7 @@ import {
   type GateBook,
 } from '../contracts/gates.ts';
 import { LonghaulError } from '../contracts/errors.ts';
+import type { ServerCall } from './connect.ts';
 import { gateStart } from '../workers/start-gate.ts';
 import { gateQuery, setLimitUpdate } from '../workflows/gate/messages.ts';
 import type { sourceGate } from '../workflows/gate/source-gate.ts';
@@ -18,15 +19,12 @@ export interface GateView extends GateBook {
   key: string;
 }
 
-/** Makes one call to the server, within a time limit and with its errors translated. */
-type Call = <T>(work: () => Promise<T>) => Promise<T>;
-
 /** Limits by key. Every method throws LonghaulError only: OPTION_INVALID for what is no key, and those of any call. */
 export class Gates {
   readonly #client: Client;
-  readonly #call: Call;
+  readonly #call: ServerCall;
 
-  constructor(client: Client, call: Call) {
+  constructor(client: Client, call: ServerCall) {
     this.#client = client;
     this.#call = call;
   }

@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import type { AzureInventory, InventoryRequest } from '../contracts/azure-inventory.ts';
 import { LonghaulError } from '../contracts/errors.ts';
 import { migrationIdOf } from '../contracts/ids.ts';
+import { migrationLabels } from '../contracts/migration-labels.ts';
 import { placementTaskQueue, undoTaskQueue, workflowTaskQueue } from '../contracts/queues.ts';
-import { searchAttributes } from '../contracts/search-attributes.ts';
 import type { MigrationSpec } from '../contracts/spec.ts';
 import type {
   InventoryInput,
@@ -78,12 +78,7 @@ export class LonghaulClient {
         args: [input],
         workflowIdReusePolicy: options.again === true ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
         workflowIdConflictPolicy: 'FAIL',
-        staticSummary: `${spec.name} from ${spec.source.kind} to ${spec.target.host}`.slice(0, 200),
-        typedSearchAttributes: [
-          { key: searchAttributes.vm, value: spec.name },
-          { key: searchAttributes.source, value: spec.source.kind },
-          { key: searchAttributes.state, value: 'running' },
-        ],
+        ...migrationLabels(spec),
       }),
     );
     return workflowId;

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { BatchInput, BatchVm, FailurePolicy, Wave } from './batch.ts';
 import { migrationIdOf } from './ids.ts';
 import { nearest } from './nearest.ts';
+import { isRecord } from './records.ts';
 import { vmName } from './spec-atoms.ts';
 import { withDefaults } from './spec-file.ts';
 import { checkSpec, problemsIn, type SpecProblem } from './spec-problems.ts';
@@ -179,10 +180,6 @@ function merged(base: Record<string, unknown>, over: Record<string, unknown>): R
     result[key] = isRecord(below) && isRecord(value) ? merged(below, value) : value;
   }
   return result;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** A copy without keys that are undefined, as JSON would have it. */

@@ -217,3 +217,6 @@ export const batchIdOf = (name: string): string => `batch-${name}`;
 /** The workflow id of a page of a batch, counted from 1. */
 export const pageIdOf = (batchId: string, page: number): string =>
   `${batchId}-page-${String(page).padStart(4, '0')}`;
+
+/** Numbers of all pages up to the last. */
+export const pagesUpTo = (last: number): number[] => Array.from({ length: last }, (_one, index) => index + 1);

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { looksLikeAddress } from './disk-address.ts';
+import { isRecord } from './records.ts';
 import { secretRef } from './spec-atoms.ts';
 import type { MigrationSpec } from './spec.ts';
 import { checkSpec } from './spec-problems.ts';
@@ -93,8 +94,4 @@ function nameOfPlace(first: unknown): string | undefined {
 
 function nameOfVm(vm: unknown): string | undefined {
   return typeof vm === 'string' ? vmNameFromPath(vm) : undefined;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { looksLikeAddress } from './disk-address.ts';
 import { didYouMean, nearest } from './nearest.ts';
+import { isRecord } from './records.ts';
 import { migrationSpec, type MigrationSpec } from './spec.ts';
 import { keysAt, placesOf } from './spec-schema.ts';
 
@@ -178,8 +179,4 @@ function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
     if (Array.isArray(value)) return value[Number(part)];
     return isRecord(value) && Object.hasOwn(value, part) ? value[String(part)] : undefined;
   }, root);
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -6,8 +6,16 @@ import {
 } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { BatchPlan } from '../../contracts/batch-file.ts';
-import { batchIdOf, type BatchView, pageIdOf, type VmOutcome, type VmStatus } from '../../contracts/batch.ts';
+import {
+  batchIdOf,
+  type BatchView,
+  pageIdOf,
+  pagesUpTo,
+  type VmOutcome,
+  type VmStatus,
+} from '../../contracts/batch.ts';
 import { LonghaulError } from '../../contracts/errors.ts';
+import type { ServerCall } from '../connect.ts';
 import { rowFacts } from '../progress.ts';
 import {
   approveUpdate,
@@ -32,15 +40,12 @@ export interface BatchRow {
   endedAt?: string;
 }
 
-/** Makes one call to the server, within a time limit and with its errors translated. */
-type Call = <T>(work: () => Promise<T>) => Promise<T>;
-
 /** Batches by name. Every method throws LonghaulError only: BATCH_NOT_FOUND, and the codes named at each. */
 export class Batches {
   readonly #client: Client;
-  readonly #call: Call;
+  readonly #call: ServerCall;
 
-  constructor(client: Client, call: Call) {
+  constructor(client: Client, call: ServerCall) {
     this.#client = client;
     this.#call = call;
   }
@@ -68,9 +73,8 @@ export class Batches {
     return this.#of(name, () => this.#handle(name).query(batchQuery));
   }
 
-  /** How its VMs fared, those that were begun once more with their last try. @param pages all when left out */
-  async outcomes(name: string, pages?: readonly number[]): Promise<VmOutcome[]> {
-    const wanted = pages ?? upTo((await this.view(name)).lastPage);
+  /** How its VMs fared, those that were begun once more with their last try. @param wanted pages, see `pagesUpTo` */
+  async outcomes(name: string, wanted: readonly number[]): Promise<VmOutcome[]> {
     const outcomes = new Map<string, VmOutcome>();
     for (let at = 0; at < wanted.length; at += askedAtOnce) {
       const some = wanted.slice(at, at + askedAtOnce).map((page) => this.#page(name, page));
@@ -141,7 +145,9 @@ export class Batches {
    */
   async retry(name: string): Promise<number> {
     const view = await this.view(name);
-    const unluckyOnes = (await this.outcomes(name)).filter(({ status }) => unlucky.includes(status));
+    const unluckyOnes = (await this.outcomes(name, pagesUpTo(view.lastPage))).filter(({ status }) =>
+      unlucky.includes(status),
+    );
     if (unluckyOnes.length === 0) return 0;
     const ids = unluckyOnes.map(({ migrationId }) => migrationId);
     const vms = await this.#vms(name, view.lastPage, ids);
@@ -161,7 +167,7 @@ export class Batches {
       ids.map((id) => [id, undefined as Awaited<ReturnType<typeof ask>>[number] | undefined]),
     );
     const ask = (page: number) => this.#of(name, () => this.#page(name, page).query(vmsQuery, [...ids]));
-    for (const page of upTo(lastPage)) for (const vm of await ask(page)) found.set(vm.migrationId, vm);
+    for (const page of pagesUpTo(lastPage)) for (const vm of await ask(page)) found.set(vm.migrationId, vm);
     return [...found.values()].filter((vm) => vm !== undefined);
   }
 
@@ -173,7 +179,7 @@ export class Batches {
   /** The page that a VM waits in. */
   async #pageWith(name: string, vm: string): Promise<number> {
     const { lastPage } = await this.view(name);
-    for (const page of upTo(lastPage).toReversed()) {
+    for (const page of pagesUpTo(lastPage).toReversed()) {
       const { vms } = await this.#of(name, () => this.#page(name, page).query(pageQuery));
       if (vms.some((one) => one.vm === vm && one.status === 'waiting')) return page;
     }
@@ -203,8 +209,6 @@ export class Batches {
     return limit === 'limited' ? this.#call(translated) : translated();
   }
 }
-
-const upTo = (last: number): number[] => Array.from({ length: last }, (_one, index) => index + 1);
 
 const exists = (name: string, cause: unknown) =>
   new LonghaulError(

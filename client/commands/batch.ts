@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Option, type Command } from 'commander';
 import type { BatchPlan } from '../../contracts/batch-file.ts';
-import { type BatchView, type VmOutcome } from '../../contracts/batch.ts';
+import { type BatchView, pagesUpTo, type VmOutcome } from '../../contracts/batch.ts';
 import type { ExitName } from '../exit-codes.ts';
 import type { LonghaulClient } from '../longhaul-client.ts';
 import { batchCsv, batchListText, batchText, isBatchOver } from '../output/batch-text.ts';
@@ -129,7 +129,7 @@ function addLooks(batch: Command, context: CommandContext): void {
 /** Of a batch that is under way only the pages that were begun: what waits says nothing. */
 async function lookAt(client: LonghaulClient, name: string): Promise<{ view: BatchView; vms: VmOutcome[] }> {
   const view = await client.batches.view(name);
-  const pages = isBatchOver(view) ? undefined : view.activePages;
+  const pages = isBatchOver(view) ? pagesUpTo(view.lastPage) : view.activePages;
   return { view, vms: await client.batches.outcomes(name, pages) };
 }
 
@@ -201,7 +201,7 @@ function addReport(batch: Command, context: CommandContext): void {
             { format: 'html' | 'json' | 'csv'; output?: string } & GlobalFlags
           >();
           const view = await client.batches.view(name);
-          const vms = await client.batches.outcomes(name);
+          const vms = await client.batches.outcomes(name, pagesUpTo(view.lastPage));
           const text = reportText(flags.json === true ? 'json' : flags.format, view, vms);
           if (flags.output === undefined) context.terminal.print(text);
           else {

@@ -10,7 +10,7 @@ import {
 } from '../../contracts/batch.ts';
 import { migrationIdOf } from '../../contracts/ids.ts';
 import { migrationSpec, type MigrationSpecInput } from '../../contracts/spec.ts';
-import type { ControlPlane } from './control-plane.ts';
+import { askUntil, type ControlPlane } from './control-plane.ts';
 
 /** VMs for a host, named `<prefix>1` and so on. */
 export function batchVms(
@@ -56,15 +56,7 @@ export const pageView = (plane: ControlPlane, name: string, page: number) =>
   plane.environment.client.workflow.getHandle(pageIdOf(batchIdOf(name), page)).query<PageView>('page');
 
 /** Waits until the batch's view fulfils a condition, for a minute at most. */
-export async function untilBatch(
+export const untilBatch = (
   handle: WorkflowHandle,
   condition: (view: BatchView) => boolean,
-): Promise<BatchView> {
-  const deadline = Date.now() + 60_000;
-  for (;;) {
-    const now = await batchView(handle);
-    if (condition(now)) return now;
-    if (Date.now() > deadline) throw new Error(`still ${JSON.stringify(now)}`);
-    await new Promise((done) => setTimeout(done, 50));
-  }
-}
+): Promise<BatchView> => askUntil(() => batchView(handle), condition, 60);

@@ -161,15 +161,22 @@ export const resolve = (handle: WorkflowHandle, resolution: Resolution) =>
   handle.executeUpdate<null, [Resolution]>('resolve', { args: [resolution] });
 
 /** Waits until the migration's view fulfils a condition, for 20 s at most. */
-export async function until(
+export const until = (
   handle: WorkflowHandle,
   condition: (view: MigrationView) => boolean,
-): Promise<MigrationView> {
-  const deadline = Date.now() + 20_000;
+): Promise<MigrationView> => askUntil(() => view(handle), condition, 20);
+
+/** Asks until the answer fulfils a condition. */
+export async function askUntil<T>(
+  ask: () => Promise<T>,
+  condition: (answer: T) => boolean,
+  seconds: number,
+): Promise<T> {
+  const deadline = Date.now() + seconds * 1000;
   for (;;) {
-    const now = await view(handle);
+    const now = await ask();
     if (condition(now)) return now;
-    if (Date.now() > deadline) throw new Error(`still ${now.status}: ${JSON.stringify(now.steps)}`);
+    if (Date.now() > deadline) throw new Error(`still ${JSON.stringify(now)}`);
     await new Promise((done) => setTimeout(done, 50));
   }
 }

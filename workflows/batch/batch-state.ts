@@ -36,7 +36,7 @@ export class BatchState {
       approved: [],
       pages: [],
       lastPage: input.pagesBefore ?? 0,
-      ended: input.waves.map(() => ({ counts: emptyCounts(), dataBytes: 0, lostPages: 0 })),
+      ended: input.waves.map(noTotals),
     };
   }
 
@@ -103,7 +103,7 @@ export class BatchState {
   }
 
   private totals(wave: number) {
-    return (this.carried.ended[wave] ??= { counts: emptyCounts(), dataBytes: 0, lostPages: 0 });
+    return (this.carried.ended[wave] ??= noTotals());
   }
 
   get wave(): Wave | undefined {
@@ -217,3 +217,5 @@ export class BatchState {
     };
   }
 }
+
+const noTotals = () => ({ counts: emptyCounts(), dataBytes: 0, lostPages: 0 });

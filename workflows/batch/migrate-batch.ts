@@ -1,7 +1,6 @@
 import {
   ApplicationFailure,
   CancellationScope,
-  condition,
   continueAsNew,
   getExternalWorkflowHandle,
   isCancellation,
@@ -19,6 +18,7 @@ import {
   type BatchView,
 } from '../../contracts/batch.ts';
 import { searchAttributes } from '../../contracts/search-attributes.ts';
+import { Changes, isLong } from '../changes.ts';
 import { fleetActivities } from '../host-activities.ts';
 import { batchDetails } from './batch-details.ts';
 import { BatchState } from './batch-state.ts';
@@ -58,32 +58,32 @@ export async function migrateBatch(input: BatchInput): Promise<BatchView> {
 
 class Batch {
   private readonly state: BatchState;
-  private changes = 0;
+  private readonly changes = new Changes();
   private shown = '';
 
   constructor(state: BatchState) {
     this.state = state;
     setHandler(batchQuery, () => state.view(workflowInfo().workflowId));
-    setHandler(registerUpdate, (ref) => this.after(() => state.register(ref)), {
+    setHandler(registerUpdate, (ref) => this.changes.after(() => state.register(ref)), {
       validator: (ref: PageRef) => refuseIf(state.refusalToRegister(ref)),
     });
-    setHandler(sealUpdate, () => this.after(() => (state.carried.sealed = true)));
-    setHandler(approveUpdate, (wave) => this.after(() => state.approve(wave)), {
+    setHandler(sealUpdate, () => this.changes.after(() => (state.carried.sealed = true)));
+    setHandler(approveUpdate, (wave) => this.changes.after(() => state.approve(wave)), {
       validator: (wave: string) => refuseIf(state.refusalToApprove(wave)),
     });
-    setHandler(pauseBatchSignal, () => void this.after(() => (state.carried.paused = true)));
-    setHandler(resumeBatchSignal, () => void this.after(() => (state.carried.paused = false)));
-    setHandler(pageReportSignal, (report) => void this.after(() => state.noteReport(report)));
+    setHandler(pauseBatchSignal, () => void this.changes.after(() => (state.carried.paused = true)));
+    setHandler(resumeBatchSignal, () => void this.changes.after(() => (state.carried.paused = false)));
+    setHandler(pageReportSignal, (report) => void this.changes.after(() => state.noteReport(report)));
   }
 
   async run(): Promise<void> {
     const { state } = this;
     while (state.wave !== undefined) {
       this.publish();
-      const seen = this.changes;
+      const { seen } = this.changes;
       await this.turn();
       if (state.ended !== undefined) return;
-      if (seen !== this.changes) continue;
+      if (seen !== this.changes.seen) continue;
       this.publish();
       await this.untilChange(seen);
       await this.continueIfLong();
@@ -120,17 +120,14 @@ class Batch {
     const { carried } = this.state;
     // A stopped batch has no pages in later waves: they ended as they were told.
     if (carried.stopped === 'wave') delete carried.stopped;
-    carried.wave += 1;
-    this.changes += 1;
+    this.changes.after(() => (carried.wave += 1));
   }
 
   private async untilChange(seen: number): Promise<void> {
     const { state } = this;
     const watch = state.active.length > 0 ? this.watchMs : Infinity;
     const ms = Math.min(watch, state.msToEdge ?? Infinity);
-    const changed = () => this.changes !== seen;
-    if (ms === Infinity) return condition(changed);
-    if (!(await condition(changed, ms)) && ms === watch) await this.findLost(state.active);
+    if (!(await this.changes.untilAfter(seen, ms)) && ms === watch) await this.findLost(state.active);
   }
 
   private get watchMs(): number {
@@ -144,15 +141,13 @@ class Batch {
     const lost = await fleetActivities('look after the pages').findEnded(
       pages.map((page) => pageIdOf(workflowId, page)),
     );
-    for (const page of pages) if (lost.includes(pageIdOf(workflowId, page))) this.state.noteLost(page);
-    this.changes += lost.length;
+    for (const page of pages)
+      if (lost.includes(pageIdOf(workflowId, page))) this.changes.after(() => this.state.noteLost(page));
   }
 
   private async continueIfLong(): Promise<void> {
     const { state } = this;
-    const { historyLength, continueAsNewSuggested } = workflowInfo();
-    const limit = state.input.tuning?.historyEvents ?? defaultHistoryEvents;
-    if (historyLength < limit && !continueAsNewSuggested) return;
+    if (!isLong(state.input.tuning?.historyEvents ?? defaultHistoryEvents)) return;
     await continueAsNew<typeof migrateBatch>({ ...state.input, carried: state.carried });
   }
 
@@ -167,9 +162,8 @@ class Batch {
         .cancel()
         .catch(() => state.noteLost(page));
     while (state.carried.pages.length > 0) {
-      const seen = this.changes;
-      if (!(await condition(() => this.changes !== seen, this.watchMs)))
-        await this.findLost(state.carried.pages);
+      const { seen } = this.changes;
+      if (!(await this.changes.untilAfter(seen, this.watchMs))) await this.findLost(state.carried.pages);
     }
     this.publish();
   }
@@ -187,16 +181,8 @@ class Batch {
       await getExternalWorkflowHandle(pageIdOf(workflowInfo().workflowId, page.page)).signal(signal, ...args);
     } catch (error) {
       if (isCancellation(error)) throw error;
-      this.state.noteLost(page.page);
-      this.changes += 1;
+      this.changes.after(() => this.state.noteLost(page.page));
     }
-  }
-
-  /** A message changes something, and the loop looks what is to be done now. */
-  private after(change: () => unknown): null {
-    change();
-    this.changes += 1;
-    return null;
   }
 
   /** Shows it to people; in lists only when its status changed. */

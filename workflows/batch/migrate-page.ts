@@ -11,8 +11,9 @@ import {
 } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { BatchVm, PageInput, PageView } from '../../contracts/batch.ts';
-import { searchAttributes } from '../../contracts/search-attributes.ts';
+import { migrationLabels } from '../../contracts/migration-labels.ts';
 import type { StepFailure } from '../../contracts/steps.ts';
+import { Changes } from '../changes.ts';
 import { isErrorCode, stepFailureOf } from '../failures.ts';
 import { pauseSignal, resumeSignal } from '../messages.ts';
 import { migrateVm } from '../migrate-vm.ts';
@@ -35,8 +36,7 @@ import { PageState } from './page-state.ts';
  */
 export async function migratePage(input: PageInput): Promise<PageView> {
   const state = new PageState(input, () => new Date().toISOString());
-  let changes = 0;
-  const changed = () => (changes += 1);
+  const changes = new Changes();
   const toRunning = (signal: SignalDefinition) => {
     // One that has ended meanwhile cannot be told, and need not be.
     for (const id of state.running)
@@ -47,42 +47,39 @@ export async function migratePage(input: PageInput): Promise<PageView> {
 
   setHandler(pageQuery, () => state.view());
   setHandler(vmsQuery, (ids) => input.vms.filter(({ migrationId }) => ids.includes(migrationId)));
-  setHandler(allotSignal, (count) => {
-    state.allotted = count;
-    changed();
-  });
+  setHandler(allotSignal, (count) => void changes.after(() => (state.allotted = count)));
   setHandler(pausePageSignal, () => {
     state.paused = true;
     toRunning(pauseSignal);
   });
   setHandler(resumePageSignal, () => {
-    state.paused = false;
+    changes.after(() => (state.paused = false));
     toRunning(resumeSignal);
-    changed();
   });
-  setHandler(stopPageSignal, () => {
-    state.stop();
-    changed();
-  });
-  setHandler(parkedSignal, (word) => {
-    state.noteParked(word);
-    changed();
-  });
-  setHandler(dropUpdate, drop(state, changed), {
-    validator: (name: string) => {
-      const refusal = state.refusalToDrop(name);
-      if (refusal !== undefined) throw ApplicationFailure.nonRetryable(refusal, 'BATCH_EDIT_REFUSED');
+  setHandler(stopPageSignal, () => void changes.after(() => state.stop()));
+  setHandler(parkedSignal, (word) => void changes.after(() => state.noteParked(word)));
+  setHandler(
+    dropUpdate,
+    (name) => {
+      changes.note();
+      return state.drop(name);
     },
-  });
+    {
+      validator: (name: string) => {
+        const refusal = state.refusalToDrop(name);
+        if (refusal !== undefined) throw ApplicationFailure.nonRetryable(refusal, 'BATCH_EDIT_REFUSED');
+      },
+    },
+  );
 
   const teller = new Teller(input, state);
   try {
     while (!state.isOver) {
-      const seen = changes;
+      const { seen } = changes;
       for (let vm = state.next(); vm !== undefined; vm = state.next())
-        void migrate(input, vm, state).finally(changed);
+        void migrate(input, vm, state).finally(() => changes.note());
       await teller.tellIfDue();
-      await condition(() => changes !== seen);
+      await changes.untilAfter(seen);
     }
   } catch (error) {
     if (!isCancellation(error)) throw error;
@@ -96,12 +93,6 @@ export async function migratePage(input: PageInput): Promise<PageView> {
   return state.view();
 }
 
-const drop = (state: PageState, changed: () => void) => (name: string) => {
-  const vm = state.drop(name);
-  changed();
-  return vm;
-};
-
 /** Never rejects: how it ends is in the state. */
 async function migrate(input: PageInput, vm: BatchVm, state: PageState): Promise<void> {
   const { migrationId, spec } = vm;
@@ -112,13 +103,7 @@ async function migrate(input: PageInput, vm: BatchVm, state: PageState): Promise
       workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
       parentClosePolicy: 'REQUEST_CANCEL',
       cancellationType: 'WAIT_CANCELLATION_COMPLETED',
-      staticSummary: `${spec.name} from ${spec.source.kind} to ${spec.target.host}`.slice(0, 200),
-      typedSearchAttributes: [
-        { key: searchAttributes.vm, value: spec.name },
-        { key: searchAttributes.source, value: spec.source.kind },
-        { key: searchAttributes.state, value: 'running' },
-        { key: searchAttributes.batch, value: input.batchId },
-      ],
+      ...migrationLabels(spec, input.batchId),
     });
     state.noteEnd(migrationId, report);
   } catch (error) {

@@ -1,14 +1,13 @@
 import {
   ApplicationFailure,
-  condition,
   continueAsNew,
   getExternalWorkflowHandle,
   isCancellation,
   setCurrentDetails,
   setHandler,
-  workflowInfo,
 } from '@temporalio/workflow';
 import { isLimit, leaseSecondsOf, maxLimit, type GateInput } from '../../contracts/gates.ts';
+import { Changes, isLong } from '../changes.ts';
 import { fleetActivities } from '../host-activities.ts';
 import { gateDetails } from './gate-details.ts';
 import { GateState, type Telling } from './gate-state.ts';
@@ -28,7 +27,7 @@ export async function sourceGate(input: GateInput): Promise<void> {
 class Gate {
   private readonly input: GateInput;
   private readonly state: GateState;
-  private changes = 0;
+  private readonly changes = new Changes();
   private lookAt: number;
 
   constructor(input: GateInput) {
@@ -36,8 +35,8 @@ class Gate {
     const state = (this.state = new GateState(input));
     this.lookAt = input.lookAt ?? Date.now() + this.lookMs;
     setHandler(gateQuery, () => state.book);
-    setHandler(gateCallSignal, (call) => void this.after(() => state.noteCall(call)));
-    setHandler(setLimitUpdate, (limit) => this.after(() => (state.book.limit = limit)), {
+    setHandler(gateCallSignal, (call) => void this.changes.after(() => state.noteCall(call)));
+    setHandler(setLimitUpdate, (limit) => this.changes.after(() => (state.book.limit = limit)), {
       validator: (limit: number) => {
         if (!isLimit(limit))
           throw ApplicationFailure.nonRetryable(`not a number from 0 to ${maxLimit}`, 'OPTION_INVALID');
@@ -47,10 +46,10 @@ class Gate {
 
   async run(): Promise<void> {
     for (;;) {
-      const seen = this.changes;
+      const { seen } = this.changes;
       await Promise.all(this.state.turn().map((telling) => this.tell(telling)));
       setCurrentDetails(gateDetails(this.input.key, this.state.book));
-      if (seen !== this.changes) continue;
+      if (seen !== this.changes.seen) continue;
       await this.continueIfLong();
       if ((await this.untilChange(seen)) === 'idle') return;
     }
@@ -58,10 +57,9 @@ class Gate {
 
   private async untilChange(seen: number): Promise<'idle' | undefined> {
     const { state } = this;
-    const changed = () => this.changes !== seen;
-    if (state.isIdle) return (await condition(changed, this.idleMs)) ? undefined : 'idle';
-    if (state.book.holders.length === 0) await condition(changed);
-    else if (!(await condition(changed, Math.max(1, this.lookAt - Date.now())))) await this.look();
+    if (state.isIdle) return (await this.changes.untilAfter(seen, this.idleMs)) ? undefined : 'idle';
+    const ms = state.book.holders.length === 0 ? Infinity : Math.max(1, this.lookAt - Date.now());
+    if (!(await this.changes.untilAfter(seen, ms))) await this.look();
     return undefined;
   }
 
@@ -78,14 +76,12 @@ class Gate {
       await getExternalWorkflowHandle(entry.migrationId).signal(gateWordSignal, word);
     } catch (error) {
       if (isCancellation(error)) throw error;
-      this.after(() => this.state.leave(entry));
+      this.changes.after(() => this.state.leave(entry));
     }
   }
 
   private async continueIfLong(): Promise<void> {
-    const { historyLength, continueAsNewSuggested } = workflowInfo();
-    if (historyLength < (this.input.tuning?.historyEvents ?? defaultHistoryEvents) && !continueAsNewSuggested)
-      return;
+    if (!isLong(this.input.tuning?.historyEvents ?? defaultHistoryEvents)) return;
     const { key, tuning } = this.input;
     const { book } = this.state;
     await continueAsNew<typeof sourceGate>({ key, book, lookAt: this.lookAt, ...(tuning ? { tuning } : {}) });
@@ -98,12 +94,5 @@ class Gate {
 
   private get idleMs(): number {
     return (this.input.tuning?.idleSeconds ?? defaultIdleSeconds) * 1000;
-  }
-
-  /** A message changes something, and the loop looks what is to be done now. */
-  private after(change: () => unknown): null {
-    change();
-    this.changes += 1;
-    return null;
   }
 }

@@ -33,6 +33,14 @@ async function withHost(script: Script, test: (host: TestHost) => Promise<void>)
 const poll = { timeout: 20_000, interval: 50 };
 const tuning = { leaseSeconds };
 const start = (host: TestHost, { source }: GateSite) => host.start({ source }, tuning);
+/** A gate with one place, and a migration in it. */
+async function takenSite(host: TestHost): Promise<GateSite> {
+  const site = await gateSite(plane, 1);
+  await start(host, site);
+  await expect.poll(async () => holdersOf(await site.book()).length, poll).toBe(1);
+  return site;
+}
+
 const isWaiting = ({ doing }: { doing?: string }) => doing?.startsWith('waits for its turn') === true;
 
 describe('a gate', { timeout: 120_000 }, () => {
@@ -125,9 +133,7 @@ describe('a gate', { timeout: 120_000 }, () => {
   it('says what a migration waits for, and how many go before it', async () => {
     const held = stop();
     await withHost({ acquire: () => held.wait() }, async (host) => {
-      const site = await gateSite(plane, 1);
-      await start(host, site);
-      await expect.poll(async () => holdersOf(await site.book()).length, poll).toBe(1);
+      const site = await takenSite(host);
       const second = await start(host, site);
       await expect.poll(async () => waitingOf(await site.book()), poll).toBe(1);
       const third = await start(host, site);
@@ -159,9 +165,7 @@ describe('a gate', { timeout: 120_000 }, () => {
   it('passes over one that was terminated while it waited', async () => {
     const held = stop();
     await withHost({ acquire: () => held.wait() }, async (host) => {
-      const site = await gateSite(plane, 1);
-      await start(host, site);
-      await expect.poll(async () => holdersOf(await site.book()).length, poll).toBe(1);
+      const site = await takenSite(host);
       const second = await start(host, site);
       await until(second, isWaiting);
       const third = await start(host, site);
@@ -176,9 +180,7 @@ describe('a gate', { timeout: 120_000 }, () => {
   it('lets a migration that waits be paused, resumed and cancelled', async () => {
     const held = stop();
     await withHost({ acquire: () => held.wait() }, async (host) => {
-      const site = await gateSite(plane, 1);
-      await start(host, site);
-      await expect.poll(async () => holdersOf(await site.book()).length, poll).toBe(1);
+      const site = await takenSite(host);
       const waiter = await start(host, site);
       await until(waiter, isWaiting);
       await waiter.signal('pause');

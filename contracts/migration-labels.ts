@@ -1,0 +1,13 @@
+import { searchAttributes } from './search-attributes.ts';
+import type { MigrationSpec } from './spec.ts';
+
+/** How a migration is called in the Temporal UI, and found, from its start on, whoever starts it. */
+export const migrationLabels = (spec: MigrationSpec, batchId?: string) => ({
+  staticSummary: `${spec.name} from ${spec.source.kind} to ${spec.target.host}`.slice(0, 200),
+  typedSearchAttributes: [
+    { key: searchAttributes.vm, value: spec.name },
+    { key: searchAttributes.source, value: spec.source.kind },
+    { key: searchAttributes.state, value: 'running' },
+    ...(batchId === undefined ? [] : [{ key: searchAttributes.batch, value: batchId }]),
+  ],
+});

@@ -1,0 +1,37 @@
+import { condition, workflowInfo } from '@temporalio/workflow';
+
+/** Messages change something, and a loop looks what is to be done then. */
+export class Changes {
+  private count = 0;
+
+  /** Something was changed. */
+  note(): void {
+    this.count += 1;
+  }
+
+  /** Makes a change. @returns what an update answers */
+  after(change: () => unknown): null {
+    change();
+    this.note();
+    return null;
+  }
+
+  /** Where it is now: to be taken before looking, so that nothing that comes meanwhile is missed. */
+  get seen(): number {
+    return this.count;
+  }
+
+  /** Waits for a change behind that place. @returns false when none came in so many milliseconds */
+  async untilAfter(seen: number, ms = Infinity): Promise<boolean> {
+    const changed = () => this.count !== seen;
+    if (ms !== Infinity) return condition(changed, ms);
+    await condition(changed);
+    return true;
+  }
+}
+
+/** Whether a workflow has to continue as new. @param limit in events */
+export function isLong(limit: number): boolean {
+  const { historyLength, continueAsNewSuggested } = workflowInfo();
+  return historyLength >= limit || continueAsNewSuggested;
+}
