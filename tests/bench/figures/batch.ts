@@ -25,9 +25,9 @@ export async function batchFigures(say: Say): Promise<Figure[]> {
   const plane = await startControlPlane();
   try {
     say(`a plain window over ${vms} children of no-op activities`);
-    const bare = await bareCost(plane);
+    const bare = await bareCost(plane, vms);
     say(`a batch of ${vms} VMs, ${atOnce} at once`);
-    const ours = await batchCost(plane);
+    const ours = await batchCost(plane, vms);
     const events = await longestHistory(plane, ours.name);
     const readings = {
       batchSeconds: [ours.seconds],
@@ -67,7 +67,7 @@ export async function batchFigures(say: Say): Promise<Figure[]> {
   }
 }
 
-async function bareCost({ environment }: ControlPlane): Promise<BatchCost> {
+export async function bareCost({ environment }: ControlPlane, vms: number): Promise<BatchCost> {
   const stop = runWorkers([
     await Worker.create({
       connection: environment.nativeConnection,
@@ -90,7 +90,7 @@ async function bareCost({ environment }: ControlPlane): Promise<BatchCost> {
   }
 }
 
-async function batchCost(plane: ControlPlane): Promise<BatchCost & { name: string }> {
+export async function batchCost(plane: ControlPlane, vms: number): Promise<BatchCost & { name: string }> {
   const host = await plane.host({}, slots);
   const name = `bench-${randomUUID().slice(0, 8)}`;
   try {
