@@ -51,11 +51,12 @@ export async function batchFigures(say: Say, start = startControlPlane, where = 
     });
     const time = figure('time', ({ seconds }) => seconds);
     const cpu = figure('processor time of the worker', ({ cpuSeconds }) => cpuSeconds);
-    const told = ({ bound: _none, ...each }: Figure, of: (cost: BatchCost) => number): Figure => ({
-      ...each,
-      name: `${each.name}, against activities of a host's own queue`,
+    const told = ({ name, unit, readings }: Figure, of: (cost: BatchCost) => number): Figure => ({
+      name: `${name}, against activities of a host's own queue`,
       measured: 'the same; the worker that runs the workflow may not take its activities along',
       value: of(ours) / of(onHost),
+      unit,
+      readings,
     });
     return [time, told(time, ({ seconds }) => seconds), cpu, told(cpu, ({ cpuSeconds }) => cpuSeconds)];
   } finally {
