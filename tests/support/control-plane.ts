@@ -3,12 +3,14 @@ import { fileURLToPath } from 'node:url';
 import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { createSecretResolver } from '../../activities/host/secrets.ts';
 import { migrationInput } from '../../contracts/migration-start.ts';
 import { workflowTaskQueue } from '../../contracts/queues.ts';
 import { migrationSpec, type MigrationSpec, type MigrationSpecInput } from '../../contracts/spec.ts';
 import type { MigrationView, Resolution, Tuning } from '../../contracts/steps.ts';
 import { resolveEmbeddedOptions } from '../../workers/options.ts';
 import { createFleetActivities } from '../../workers/fleet-activities.ts';
+import { createInventoryActivities } from '../../workers/inventory-activities.ts';
 import { createHostWorkers } from '../../workers/host-queues.ts';
 import { findTemporalBinary } from '../../workers/embedded/temporal-binary.ts';
 import { ensureSearchAttributes } from '../../workers/search-attributes.ts';
@@ -98,7 +100,9 @@ export async function runScriptedHost(
     maxHeartbeatThrottleInterval: 200,
   };
   const fleet = createFleetActivities(environment.client);
-  const queues = { hostId, slots, steps: activities, undo: activities, placement, fleet };
+  const sources = { resolveSecret: createSecretResolver({ environment: {} }), azure: {} };
+  const inventory = createInventoryActivities(environment.client, sources);
+  const queues = { hostId, slots, steps: activities, undo: activities, placement, fleet, inventory };
   const stopWorkers = runWorkers(await createHostWorkers(shared, queues));
   return async () => {
     await stopWorkers();
