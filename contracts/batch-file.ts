@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { BatchInput, BatchVm, FailurePolicy, Wave } from './batch.ts';
+import type { BatchInput, BatchVm, Wave } from './batch.ts';
 import {
   type BatchEntry,
   type BatchSelection,

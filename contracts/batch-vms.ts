@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import type { BatchVm } from './batch.ts';
-import { type BatchEntry, type BatchOrder, type Override, speaksOf } from './batch-select.ts';
+import {
+  type BatchEntry,
+  type BatchOrder,
+  type Override,
+  speaksOf,
+  withoutUndefined,
+} from './batch-select.ts';
 import { migrationIdOf } from './ids.ts';
 import { isRecord } from './records.ts';
 import { withDefaults } from './spec-file.ts';
@@ -52,8 +58,12 @@ export function placedVm(
 
 /** An entry for a VM that was found, with what the overrides say of it. @param name what it is called where it was found */
 export function overridden(entry: BatchEntry, name: string, overrides: readonly Override[]): BatchEntry {
-  const over = overrides.filter((each) => speaksOf(each, name)).map(({ names, ...said }) => said);
-  return over.reduce<BatchEntry>(merged, entry);
+  const said = overrides.filter((each) => speaksOf(each, name));
+  // The patterns are no part of a spec.
+  return said.reduce<BatchEntry>(
+    (below, over) => withoutUndefined({ ...merged(below, over), names: undefined }),
+    entry,
+  );
 }
 
 /** Those of a wave in the order in which they are begun; large ones first, so that none is left for the end. */

@@ -143,8 +143,8 @@ vms:
       const files = Object.fromEntries(Array.from({ length: 120 }, (_one, index) => [`${index}.qcow2`, 0]));
       const { directory, mark } = await directoryWith(files);
       const { client } = plane.environment;
-      const { selection, unattended: _unattended, ...input } = unattended(fromDirectory(directory));
-      await startBatch(client, { ...input, name: mark });
+      const { selection, waves, atOnce, onFailure } = unattended(fromDirectory(directory));
+      await startBatch(client, { name: mark, waves, atOnce, onFailure });
       const batch = client.workflow.getHandle(batchIdOf(mark));
       const [selector] = selection?.select ?? [];
       if (selector === undefined) throw new TypeError('no selector');
