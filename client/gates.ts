@@ -8,10 +8,11 @@ import {
   maxLimit,
   type GateBook,
 } from '../contracts/gates.ts';
+import type { UpdateDefinition } from '@temporalio/common';
 import { LonghaulError } from '../contracts/errors.ts';
 import type { ServerCall } from './connect.ts';
 import { gateStart } from '../workers/start-gate.ts';
-import { gateQuery, setLimitUpdate } from '../workflows/gate/messages.ts';
+import { gateQuery, setBudgetUpdate, setLimitUpdate } from '../workflows/gate/messages.ts';
 import type { sourceGate } from '../workflows/gate/source-gate.ts';
 
 /** A limit, who fetches disks now, and who waits. */
@@ -55,10 +56,23 @@ export class Gates {
         found: `${limit} is not a limit`,
         remedy: `Give a whole number from 0, which closes it, to ${maxLimit}.`,
       });
+    await this.#update(key, setLimitUpdate, limit);
+    return key;
+  }
+
+  /** @param bytesPerSecond null: as fast as it goes. @returns the key that was meant */
+  async setBudget(text: string, bytesPerSecond: number | null): Promise<string> {
+    const key = gateKeyFrom(text);
+    await this.#update(key, setBudgetUpdate, bytesPerSecond);
+    return key;
+  }
+
+  /** A gate that does not run is started. */
+  async #update<Value>(key: string, update: UpdateDefinition<null, [Value]>, value: Value): Promise<void> {
     await this.#call(async () => {
       const { args, ...options } = await gateStart(this.#client, { key });
-      await this.#client.workflow.executeUpdateWithStart(setLimitUpdate, {
-        args: [limit],
+      await this.#client.workflow.executeUpdateWithStart(update, {
+        args: [value],
         startWorkflowOperation: new WithStartWorkflowOperation<typeof sourceGate>('sourceGate', {
           ...options,
           args,
@@ -66,7 +80,6 @@ export class Gates {
         }),
       });
     });
-    return key;
   }
 
   async #view(key: string): Promise<GateView> {

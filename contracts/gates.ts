@@ -101,6 +101,8 @@ export interface GateLine {
 /** All that a gate knows: the answer of the `gate` query, and what goes on over continue-as-new. */
 export interface GateBook {
   limit: number;
+  /** What all those within may fetch together; absent: as fast as it goes. */
+  bytesPerSecond?: number;
   holders: GateEntry[];
   /** In the order of their turns. */
   lines: GateLine[];
@@ -142,6 +144,17 @@ export interface GateWord {
   granted: boolean;
   /** Migrations whose turn comes before. */
   before: number;
+}
+
+/**
+ * What one of those within may fetch, in bytes a second: its share of the whole, by its disks. Infinity without a budget. One
+ * that the gate does not know any more takes what a further disk would get.
+ */
+export function shareOf(book: GateBook, migrationId: string): number {
+  const { bytesPerSecond = Infinity, holders } = book;
+  const own = holders.find((each) => each.migrationId === migrationId);
+  const weight = own?.weight ?? 1;
+  return (bytesPerSecond * weight) / (usedOf(book) + (own ? 0 : weight));
 }
 
 /** Disks that those within may fetch. */

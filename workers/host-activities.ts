@@ -23,6 +23,7 @@ import type { Accelerator, RunRef } from '../contracts/values.ts';
 import { runActivity, type ProgressSignal } from './activity-io.ts';
 import { createTransferPlane } from '../activities/transfer/transfer-plane.ts';
 import type { Logger } from './logging.ts';
+import { type AskGate, withSharedBudgets } from './shared-budgets.ts';
 import type { WorkerOptions } from './options.ts';
 
 export interface HostPlane {
@@ -46,6 +47,7 @@ export function createHostActivities(
   slots: number,
   log: Logger,
   signalProgress: ProgressSignal,
+  askGate: AskGate,
 ): HostPlane {
   const host: Host = {
     hostId: options.hostId,
@@ -115,7 +117,13 @@ export function createHostActivities(
     preflight: (ctx) => step('preflight', (io) => preflight(ctx, preflightDeps, io)),
     acquire: (ctx) =>
       step('acquire', (io) =>
-        sourceOf(ctx.spec.source.kind).acquire(sourceRequest(ctx), new WorkDir(host.stateDir, ctx.run), io),
+        withSharedBudgets(ctx, askGate, io, (shared) =>
+          sourceOf(ctx.spec.source.kind).acquire(
+            sourceRequest(ctx, shared),
+            new WorkDir(host.stateDir, ctx.run),
+            io,
+          ),
+        ),
       ),
     resyncSource: (ctx, round) =>
       step('acquire', async (io) => {

@@ -14,6 +14,7 @@ import { createLogger, temporalLogger, type Logger } from './logging.ts';
 import type { WorkerOptions } from './options.ts';
 import { createPlacementActivities } from './placement.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
+import { gateBook } from './start-gate.ts';
 import { readHostMemory, slotsFor } from './slots.ts';
 import { workflowCode } from './workflow-bundle.ts';
 
@@ -56,7 +57,7 @@ export async function startWorker(options: WorkerOptions, log: Logger): Promise<
   try {
     const slots = slotsFor(options.configuredSlots, readHostMemory());
     const signal: ProgressSignal = (...progress) => signalProgress(client, ...progress);
-    const host = createHostActivities(options, slots, log, signal);
+    const host = createHostActivities(options, slots, log, signal, (key) => gateBook(client, key));
     await removeLeftovers({ client, ...options, sourceOf: host.sourceOf, log });
     const shared = {
       connection: native,

@@ -22,7 +22,7 @@ export async function callGate(client: Client, input: GateInput, call: GateCall)
  * still within.
  */
 export async function gateStart(client: Client, input: GateInput) {
-  const book = await lastBook(client, input.key);
+  const book = await gateBook(client, input.key);
   return {
     workflowId: gateIdOf(input.key),
     taskQueue: workflowTaskQueue,
@@ -32,7 +32,8 @@ export async function gateStart(client: Client, input: GateInput) {
   } as const;
 }
 
-async function lastBook(client: Client, key: string): Promise<GateBook | undefined> {
+/** What a gate knows, or knew last. */
+export async function gateBook(client: Client, key: string): Promise<GateBook | undefined> {
   try {
     return await client.workflow.getHandle(gateIdOf(key)).query<GateBook>('gate');
   } catch (error) {

@@ -4,6 +4,7 @@ import type { AcquiredDisk, Finding, RemoteDisk, RunRef, SourceVm } from '../../
 import type { ResolveSecret } from '../host/secrets.ts';
 import type { StepIo } from '../host/step-io.ts';
 import type { WorkDir } from '../host/work-dir.ts';
+import { RateLimit } from '../transfer/rate-limit.ts';
 import type { TransferPlane } from '../transfer/transfer-plane.ts';
 import type { AzureOptions } from './azure/clouds.ts';
 
@@ -17,19 +18,16 @@ export interface SourceRequest<K extends SourceKind = SourceKind> {
   source: SpecOf<K>;
   /** What is made at the source carries it, so that it is found again. */
   run: RunRef;
-  /** Of the migration, in bytes a second. */
-  maxBytesPerSecond?: number;
+  /** Of the migration, for all of its disks together; those of the host hold besides. */
+  limits?: readonly RateLimit[];
 }
 
-export function sourceRequest({ run, spec }: StepContext): SourceRequest {
+/** @param shared limits that others have a share in */
+export function sourceRequest({ run, spec }: StepContext, shared: readonly RateLimit[] = []): SourceRequest {
   const { name, source, policy } = spec;
   const { maxMiBPerSecond } = policy;
-  return {
-    name,
-    source,
-    run,
-    ...(maxMiBPerSecond === undefined ? {} : { maxBytesPerSecond: maxMiBPerSecond * 1024 ** 2 }),
-  };
+  const own = maxMiBPerSecond === undefined ? [] : [new RateLimit(maxMiBPerSecond * 1024 ** 2)];
+  return { name, source, run, limits: [...own, ...shared] };
 }
 
 /** What sources need of the worker. */

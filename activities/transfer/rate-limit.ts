@@ -2,11 +2,16 @@ import { pause } from '../host/pause.ts';
 
 /** So many bytes a second, for all that share it; half a second of them may come at once. */
 export class RateLimit {
-  readonly #bytesPerSecond: number;
+  #bytesPerSecond: number;
   /** When the bytes that were let through so far have had their time; milliseconds of performance.now(). */
   #freeAt = 0;
 
   constructor(bytesPerSecond: number) {
+    this.#bytesPerSecond = bytesPerSecond;
+  }
+
+  /** From now on; Infinity lets all through. */
+  change(bytesPerSecond: number): void {
     this.#bytesPerSecond = bytesPerSecond;
   }
 

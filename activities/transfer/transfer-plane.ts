@@ -24,11 +24,6 @@ export interface TransferPlane {
   close: () => Promise<void>;
 }
 
-/** The limits of one migration: the host's, and its own for all of its disks together. */
-export function limitsOf({ limits }: TransferPlane, maxBytesPerSecond: number | undefined): RateLimit[] {
-  return [...limits, ...(maxBytesPerSecond === undefined ? [] : [new RateLimit(maxBytesPerSecond)])];
-}
-
 const defaultStallMs = 60_000;
 
 export function createTransferPlane(options: TransferOptions): TransferPlane {

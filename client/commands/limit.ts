@@ -1,4 +1,5 @@
 import { InvalidArgumentError, type Command } from 'commander';
+import { LonghaulError } from '../../contracts/errors.ts';
 import { limitsText, limitText } from '../output/limit-text.ts';
 import { jsonText } from '../output/text.ts';
 import { runCommand, withClient, type CommandContext, type GlobalFlags } from './context.ts';
@@ -64,23 +65,33 @@ function addLimitSet(limit: Command, context: CommandContext): void {
     .command('set')
     .summary('set a limit')
     .description(
-      'Sets how many disks are fetched at once from one place, also for migrations that wait already. Fetches that are under way end; 0 lets no other begin.',
+      'Sets how many disks are fetched at once from one place, also for migrations that wait already, and how fast all of them together. Fetches that are under way end; 0 lets no other begin.',
     )
     .argument(...keyArgument)
-    .argument('<disks>', 'disks at once', disks)
+    .argument('[disks]', 'disks at once', disks)
+    .option('--mib-per-second <rate>', 'what all fetch together at most; none: as fast as it goes', rate)
     .option('--json', 'one JSON document')
     .addHelpText(
       'after',
-      '\nExamples:\n  longhaul limit set https://images.example.com 4\n  longhaul limit set azure/01234567-89ab-cdef-0123-456789abcdef 12',
+      '\nExamples:\n  longhaul limit set https://images.example.com 4\n  longhaul limit set azure/01234567-89ab-cdef-0123-456789abcdef 12 --mib-per-second 200',
     )
-    .action((text: string, count: number, _options: unknown, self: Command) =>
-      runCommand(context, self, () =>
-        withClient(self, async ({ gates }) => {
-          const key = await gates.setLimit(text, count);
-          context.terminal.print(isJson(self) ? jsonText({ key, limit: count }) : `${key} bears ${count}`);
+    .action((text: string, count: number | undefined, _options: unknown, self: Command) =>
+      runCommand(context, self, () => {
+        const { mibPerSecond: budget } = self.optsWithGlobals<{ mibPerSecond?: number | null }>();
+        if (count === undefined && budget === undefined)
+          throw new LonghaulError('OPTION_INVALID', {
+            found: 'Neither a number of disks nor --mib-per-second says what to set.',
+            remedy: 'Give one or both, for example `longhaul limit set https://images.example.com 4`.',
+          });
+        return withClient(self, async ({ gates }) => {
+          if (count !== undefined) await gates.setLimit(text, count);
+          if (budget !== undefined) await gates.setBudget(text, budget === null ? null : budget * 1024 ** 2);
+          const view = await gates.view(text);
+          const { terminal } = context;
+          terminal.print(isJson(self) ? jsonText(view) : limitText(view, terminal.paint));
           return 'ok';
-        }),
-      ),
+        });
+      }),
     );
 }
 
@@ -88,5 +99,11 @@ const isJson = (self: Command): boolean => self.optsWithGlobals<GlobalFlags>().j
 
 function disks(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('Give a whole number from 0.');
+  return Number(text);
+}
+
+function rate(text: string): number | null {
+  if (text === 'none') return null;
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError('Give MiB a second from 1, or none.');
   return Number(text);
 }

@@ -4,6 +4,7 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import type { StepIo } from '../../activities/host/step-io.ts';
 import { WorkDir } from '../../activities/host/work-dir.ts';
 import type { SourceRequest } from '../../activities/sources/source.ts';
+import { RateLimit } from '../../activities/transfer/rate-limit.ts';
 import type { TransferPlane } from '../../activities/transfer/transfer-plane.ts';
 import type { AzureSourceSpec } from '../../contracts/spec.ts';
 import type { RunRef } from '../../contracts/values.ts';
@@ -81,7 +82,13 @@ export function migrationOf(
     work,
     run,
     acquire: (io: StepIo, maxBytesPerSecond?: number) =>
-      of.acquire(maxBytesPerSecond === undefined ? request : { ...request, maxBytesPerSecond }, work, io),
+      of.acquire(
+        maxBytesPerSecond === undefined
+          ? request
+          : { ...request, limits: [new RateLimit(maxBytesPerSecond)] },
+        work,
+        io,
+      ),
     resync: async (round: number, io: StepIo) => of.resync?.(request, work, round, io),
     describe: (io: StepIo) => of.describe(request, io),
     release: async (io: StepIo, restart = false) => of.release?.(request, work, { restart }, io),

@@ -6,10 +6,13 @@ const named = 20;
 /** The Markdown that the Temporal UI shows as a gate's current details. */
 export function gateDetails(key: string, book: GateBook): string {
   const waiting = book.lines.reduce((sum, line) => sum + line.waiting.length, 0);
-  const { holders, lines, limit } = book;
+  const { holders, lines, limit, bytesPerSecond } = book;
   return [
     `**${key}**: ${usedOf(book)} disks fetched at once, ${limit} allowed; ${waiting} migrations wait`,
     ...(limit === 0 ? ['', 'It is closed.'] : []),
+    ...(bytesPerSecond === undefined
+      ? []
+      : ['', `${bytesPerSecond / 1024 ** 2} MiB a second for all together.`]),
     '',
     '| migration | disks |',
     '|---|---|',

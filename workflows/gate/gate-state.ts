@@ -46,6 +46,12 @@ export class GateState {
     else lines.push({ line, waiting: [entry] });
   }
 
+  /** @param bytesPerSecond null: as fast as it goes */
+  noteBudget(bytesPerSecond: number | null): void {
+    if (bytesPerSecond === null) delete this.book.bytesPerSecond;
+    else this.book.bytesPerSecond = bytesPerSecond;
+  }
+
   /** Takes an entry out, wherever it is. */
   leave(entry: GateEntry): void {
     this.remove((each) => isSame(each, entry));
@@ -120,8 +126,9 @@ export class GateState {
 
   /** Nothing would be lost if it were not there. */
   get isIdle(): boolean {
-    const { limit, holders, lines } = this.book;
-    return holders.length === 0 && lines.length === 0 && limit === defaultLimitOf(this.key);
+    const { limit, bytesPerSecond, holders, lines } = this.book;
+    const isAsByDefault = limit === defaultLimitOf(this.key) && bytesPerSecond === undefined;
+    return holders.length === 0 && lines.length === 0 && isAsByDefault;
   }
 }
 

@@ -11,7 +11,7 @@ import { Changes, isLong } from '../changes.ts';
 import { fleetActivities } from '../host-activities.ts';
 import { gateDetails } from './gate-details.ts';
 import { GateState, type Telling } from './gate-state.ts';
-import { gateCallSignal, gateQuery, gateWordSignal, setLimitUpdate } from './messages.ts';
+import { gateCallSignal, gateQuery, gateWordSignal, setBudgetUpdate, setLimitUpdate } from './messages.ts';
 
 const defaultIdleSeconds = 600;
 const defaultHistoryEvents = 4000;
@@ -42,6 +42,7 @@ class Gate {
           throw ApplicationFailure.nonRetryable(`not a number from 0 to ${maxLimit}`, 'OPTION_INVALID');
       },
     });
+    setHandler(setBudgetUpdate, (budget) => this.changes.after(() => state.noteBudget(budget)));
   }
 
   async run(): Promise<void> {

@@ -16,7 +16,6 @@ import { assertUnchanged, identityOf } from '../../image/identity.ts';
 import { openDisk } from '../../image/open-disk.ts';
 import { askAgain, fetchDisk } from '../../transfer/fetched-disk.ts';
 import { Room } from '../../transfer/room.ts';
-import { limitsOf } from '../../transfer/transfer-plane.ts';
 import { generatedMac } from '../mac.ts';
 import type { Described, Source, SourceDeps, SourceRequest } from '../source.ts';
 import { WebDisk } from '../web-disk.ts';
@@ -206,7 +205,7 @@ async function openLoose(
 }
 
 async function fetchArchive(
-  { maxBytesPerSecond }: SourceRequest<'archive'>,
+  request: SourceRequest<'archive'>,
   url: string,
   { work, io }: AcquireOptions,
   deps: SourceDeps,
@@ -218,7 +217,7 @@ async function fetchArchive(
     name: archive.name,
     open: () => archive.open(io.signal),
     connections: deps.transfer.connections,
-    limits: limitsOf(deps.transfer, maxBytesPerSecond),
+    limits: [...deps.transfer.limits, ...(request.limits ?? [])],
     room: new Room(),
     io,
   });

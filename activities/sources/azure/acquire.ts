@@ -5,7 +5,6 @@ import type { WorkDir } from '../../host/work-dir.ts';
 import { openDisk } from '../../image/open-disk.ts';
 import { type FetchedDisk, fetchDisk, fetchedDisk } from '../../transfer/fetched-disk.ts';
 import { Room } from '../../transfer/room.ts';
-import { limitsOf } from '../../transfer/transfer-plane.ts';
 import type { SourceDeps, SourceRequest } from '../source.ts';
 import { connectAzure } from './connect.ts';
 import { freezeDisks } from './freeze.ts';
@@ -62,8 +61,8 @@ export async function freezeRequest(
 }
 
 /** How the disks of a request are fetched: all of them under the same limits, into the same room. */
-export function fetchOptions({ maxBytesPerSecond }: SourceRequest<'azure'>, { transfer }: SourceDeps) {
-  const limits = limitsOf(transfer, maxBytesPerSecond);
+export function fetchOptions(request: SourceRequest<'azure'>, { transfer }: SourceDeps) {
+  const limits = [...transfer.limits, ...(request.limits ?? [])];
   return { connections: transfer.connections, chunkBytes, limits, room: new Room() };
 }
 

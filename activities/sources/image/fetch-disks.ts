@@ -5,7 +5,7 @@ import type { WorkDir } from '../../host/work-dir.ts';
 import { openDisk } from '../../image/open-disk.ts';
 import { askAgain, fetchDisk } from '../../transfer/fetched-disk.ts';
 import { Room } from '../../transfer/room.ts';
-import { limitsOf } from '../../transfer/transfer-plane.ts';
+import type { RateLimit } from '../../transfer/rate-limit.ts';
 import type { SourceDeps } from '../source.ts';
 import { WebDisk, type WebDiskSpec } from '../web-disk.ts';
 
@@ -13,7 +13,7 @@ export interface FetchOptions {
   work: WorkDir;
   deps: Pick<SourceDeps, 'resolveSecret' | 'transfer'>;
   /** Of the migration. */
-  maxBytesPerSecond: number | undefined;
+  limits?: readonly RateLimit[] | undefined;
   io: StepIo;
 }
 
@@ -25,8 +25,8 @@ export async function fetchDisks(
   specs: readonly WebDiskSpec[],
   options: FetchOptions,
 ): Promise<AcquiredDisk[]> {
-  const { work, deps, maxBytesPerSecond, io } = options;
-  const limits = limitsOf(deps.transfer, maxBytesPerSecond);
+  const { work, deps, io } = options;
+  const limits = [...deps.transfer.limits, ...(options.limits ?? [])];
   const room = new Room();
   return sideBySide(specs, io, async ({ index, url, format }, together) => {
     const disk = await WebDisk.of(url, deps);

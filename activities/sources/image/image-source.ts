@@ -19,9 +19,9 @@ export function createImageSource(deps: SourceDeps): Source<'image'> {
       return { vm: vmOf(request), disks, ...(await describeWebDisks(webDisksOf(request.source), deps, io)) };
     },
 
-    async acquire({ source, maxBytesPerSecond }, work, io) {
+    async acquire({ source, limits }, work, io) {
       const here = await openDisks(source, io);
-      const fetched = await fetchDisks(webDisksOf(source), { work, deps, maxBytesPerSecond, io });
+      const fetched = await fetchDisks(webDisksOf(source), { work, deps, limits, io });
       return [...here, ...fetched].sort((a, b) => a.index - b.index);
     },
   };

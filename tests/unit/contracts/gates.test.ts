@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { gateKeyFrom, gatesOf } from '../../../contracts/gates.ts';
+import { gateKeyFrom, gatesOf, shareOf } from '../../../contracts/gates.ts';
 import { migrationSpec } from '../../../contracts/spec.ts';
 
 const gates = (source: unknown, diskCount = 1) =>
@@ -47,5 +47,23 @@ describe('a key as an operator writes it', () => {
 
   it.each(['files.example.com', 'azure/web01', '/images/web01.qcow2', ''])('%j is none', (text) => {
     expect(() => gateKeyFrom(text)).toThrow(expect.objectContaining({ code: 'OPTION_INVALID' }));
+  });
+});
+
+describe('the share of a migration in a budget of bandwidth', () => {
+  const entry = (migrationId: string, weight: number) => ({ migrationId, runId: 'r', turn: 1, weight });
+  const book = { limit: 8, bytesPerSecond: 800, holders: [entry('web01', 1), entry('db01', 3)], lines: [] };
+
+  it('goes by its disks, and all together are the budget', () => {
+    expect(shareOf(book, 'web01')).toBe(200);
+    expect(shareOf(book, 'db01')).toBe(600);
+  });
+
+  it('is that of one disk more for one whose place was taken back', () => {
+    expect(shareOf(book, 'gone')).toBe(160);
+  });
+
+  it('has no bounds without a budget', () => {
+    expect(shareOf({ limit: 8, holders: [], lines: [] }, 'web01')).toBe(Infinity);
   });
 });
