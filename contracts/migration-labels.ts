@@ -1,6 +1,10 @@
 import { searchAttributes } from './search-attributes.ts';
 import type { MigrationSpec } from './spec.ts';
 
+/** Query for workflows that are about a host and have not ended. */
+export const underWayOn = (hostId: string, type: 'migrateVm' | 'cleanUpHost' = 'migrateVm'): string =>
+  `WorkflowType = '${type}' AND ExecutionStatus = 'Running' AND ${searchAttributes.host.name} = '${hostId.replaceAll("'", "''")}'`;
+
 /** How a migration is called in the Temporal UI, and found, from its start on, whoever starts it. */
 export const migrationLabels = (spec: MigrationSpec, batchId?: string) => ({
   staticSummary: `${spec.name} from ${spec.source.kind} to ${spec.target.host}`.slice(0, 200),

@@ -3,6 +3,11 @@ export const workflowTaskQueue = 'longhaul';
 /** Placement: whoever has a free slot and enough room takes the VM. */
 export const placementTaskQueue = 'longhaul-placement';
 
+/** Placement of VMs that ask for a label: hosts that have it poll this too. */
+export function labelTaskQueue(label: string): string {
+  return `${placementTaskQueue}-${label}`;
+}
+
 /** The queue of one host's own activities. Host ids are stable, so that partial files survive a restart. */
 export function hostTaskQueue(hostId: string): string {
   return `longhaul-host-${hostId}`;

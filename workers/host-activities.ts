@@ -21,6 +21,7 @@ import { LonghaulError } from '../contracts/errors.ts';
 import type { HostActivities, StepContext, StepName, UndoActivities } from '../contracts/steps.ts';
 import type { Accelerator, RunRef } from '../contracts/values.ts';
 import { runActivity, type ProgressSignal } from './activity-io.ts';
+import { PlacedVms } from './placed-vms.ts';
 import { createTransferPlane } from '../activities/transfer/transfer-plane.ts';
 import type { Logger } from './logging.ts';
 import type { WorkerOptions } from './options.ts';
@@ -31,6 +32,8 @@ export interface HostPlane {
   sourceOf: SourceOf;
   /** Steps running now in this process, compensations not counted. */
   running: () => number;
+  /** VMs that this host has taken. */
+  placed: PlacedVms;
   /** Ends what outlives a step, at the end of the worker. */
   close(): Promise<void>;
 }
@@ -39,12 +42,14 @@ export interface HostPlane {
  * Puts the steps together for one host: their dependencies, heartbeats, and typed failures.
  *
  * @param slots machines that the host's memory takes at once
+ * @param isDrained whether the host takes no more VMs
  */
 export function createHostActivities(
   options: WorkerOptions,
   slots: number,
   log: Logger,
   signalProgress: ProgressSignal,
+  isDrained: () => boolean,
 ): HostPlane {
   const host: Host = {
     hostId: options.hostId,
@@ -67,12 +72,19 @@ export function createHostActivities(
     host,
     resolveSecret,
     sourceOf,
+    isDrained,
     virsh: (args: readonly string[], signal: AbortSignal) => new Virsh(options.libvirtUri, signal).call(args),
     ownsDomain: (name: string, run: RunRef) => ownsDomain(new Virsh(options.libvirtUri), name, run),
   };
 
+  const placed = new PlacedVms();
   let running = 0;
-  const step = async <T>(name: StepName, body: (io: StepIo) => Promise<T>): Promise<T> => {
+  const step = async <T>(
+    name: StepName,
+    run: RunRef | undefined,
+    body: (io: StepIo) => Promise<T>,
+  ): Promise<T> => {
+    if (run) placed.noteStep(run, name);
     running += 1;
     try {
       return await runActivity(name, signalProgress, body);
@@ -106,18 +118,19 @@ export function createHostActivities(
     discardWork: (ctx, wishes) =>
       runActivity('report', signalProgress, async () => {
         await guest.closeSession(ctx.run);
+        placed.forget(ctx.run);
         return discardWork(ctx, wishes, { host });
       }),
   };
   const steps: HostActivities = {
     ...undo,
-    preflight: (ctx) => step('preflight', (io) => preflight(ctx, preflightDeps, io)),
+    preflight: (ctx) => step('preflight', ctx.run, (io) => preflight(ctx, preflightDeps, io)),
     acquire: (ctx) =>
-      step('acquire', (io) =>
+      step('acquire', ctx.run, (io) =>
         sourceOf(ctx.spec.source.kind).acquire(sourceRequest(ctx), new WorkDir(host.stateDir, ctx.run), io),
       ),
     resyncSource: (ctx, round) =>
-      step('acquire', async (io) => {
+      step('acquire', ctx.run, async (io) => {
         const { source } = ctx.spec;
         const from = sourceOf(source.kind);
         if (from.resync)
@@ -128,21 +141,21 @@ export function createHostActivities(
         });
       }),
     listAzureVms: (request) =>
-      step('preflight', async (io) => sendable(await listAzureVms(request, sourceDeps, io))),
+      step('preflight', undefined, async (io) => sendable(await listAzureVms(request, sourceDeps, io))),
     inspectGuest: (ctx, disks) =>
-      step('inspect', (io) =>
+      step('inspect', ctx.run, (io) =>
         withMachine(ctx, 'guest', io, () =>
           orDamaged(ctx, disks, io, () => guest.inspectGuest(ctx, disks, io)),
         ),
       ),
     fixGuest: (ctx, disks, vm) =>
-      step('fix', (io) =>
+      step('fix', ctx.run, (io) =>
         withMachine(ctx, 'guest', io, () =>
           orDamaged(ctx, disks, io, () => guest.fixGuest(ctx, disks, vm, io)),
         ),
       ),
     planGuest: (ctx, disks, vm) =>
-      step('inspect', async (io) => {
+      step('inspect', ctx.run, async (io) => {
         try {
           return await withMachine(ctx, 'guest', io, () => guest.planGuest(ctx, disks, vm, io));
         } finally {
@@ -150,10 +163,10 @@ export function createHostActivities(
         }
       }),
     convertDisk: (ctx, disk, directory) =>
-      step('convert', (io) => convertDisk(ctx, disk, directory, { host, io })),
-    defineDomain: (ctx, input) => step('define', (io) => defineDomain(ctx, input, { host }, io)),
+      step('convert', ctx.run, (io) => convertDisk(ctx, disk, directory, { host, io })),
+    defineDomain: (ctx, input) => step('define', ctx.run, (io) => defineDomain(ctx, input, { host }, io)),
     verifyBoot: (ctx, domain, disks, expected) =>
-      step('verify-boot', (io) =>
+      step('verify-boot', ctx.run, (io) =>
         withMachine(ctx, 'boot', io, () => verifyBoot(ctx, domain, disks, { host }, io, expected)),
       ),
   };
@@ -162,6 +175,7 @@ export function createHostActivities(
     undo,
     sourceOf,
     running: () => running,
+    placed,
     close: () => guest.close().finally(() => transfer.close()),
   };
 }

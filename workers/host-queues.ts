@@ -1,5 +1,12 @@
 import { Worker, type WorkerOptions } from '@temporalio/worker';
-import { hostTaskQueue, placementTaskQueue, undoTaskQueue, workerIdentity } from '../contracts/queues.ts';
+import type { DeskActivities } from '../contracts/hosts.ts';
+import {
+  hostTaskQueue,
+  labelTaskQueue,
+  placementTaskQueue,
+  undoTaskQueue,
+  workerIdentity,
+} from '../contracts/queues.ts';
 import type {
   FleetActivities,
   HostActivities,
@@ -7,8 +14,10 @@ import type {
   UndoActivities,
 } from '../contracts/steps.ts';
 
-/** Compensations at once. They are short, and wait for nothing that a step holds. */
-const undoSlots = 4;
+/** Compensations at once, which are short and wait for nothing that a step holds; and room for watch and greeting. */
+const undoSlots = 4 + 2;
+
+type Shared = Omit<WorkerOptions, 'taskQueue'>;
 
 export interface HostQueues {
   hostId: string;
@@ -16,17 +25,24 @@ export interface HostQueues {
   slots: number;
   steps: HostActivities;
   undo: UndoActivities;
+  /** Of a host that is kept in the host book. */
+  desk?: DeskActivities;
+}
+
+export interface PlacementQueues {
+  hostId: string;
+  labels: readonly string[];
   placement: PlacementActivities;
   fleet: FleetActivities;
 }
 
 /**
- * The workers of one host: its steps, its compensations, and its part in placement. Compensations have a queue
- * of their own, because a queue is one line: behind steps that copy for hours they would come too late.
+ * The workers of one host for its steps and its compensations. Those have a queue of their own, because a queue is one
+ * line: behind steps that copy for hours they would come too late.
  */
 export async function createHostWorkers(
-  shared: Omit<WorkerOptions, 'taskQueue'>,
-  { hostId, slots, steps, undo, placement, fleet }: HostQueues,
+  shared: Shared,
+  { hostId, slots, steps, undo, desk }: HostQueues,
 ): Promise<Worker[]> {
   const options = { ...shared, identity: workerIdentity(hostId, process.pid) };
   return [
@@ -39,14 +55,26 @@ export async function createHostWorkers(
     await Worker.create({
       ...options,
       taskQueue: undoTaskQueue(hostId),
-      activities: undo,
+      activities: { ...undo, ...desk },
       maxConcurrentActivityTaskExecutions: undoSlots,
     }),
-    await Worker.create({
-      ...options,
-      taskQueue: placementTaskQueue,
-      activities: { ...placement, ...fleet },
-      maxConcurrentActivityTaskExecutions: 1,
-    }),
   ];
+}
+
+/** The workers for a host's part in placement: of any VM, and of those that ask for one of its labels. */
+export function createPlacementWorkers(
+  shared: Shared,
+  { hostId, labels, placement, fleet }: PlacementQueues,
+): Promise<Worker[]> {
+  const options = {
+    ...shared,
+    identity: workerIdentity(hostId, process.pid),
+    maxConcurrentActivityTaskExecutions: 1,
+  };
+  return Promise.all([
+    Worker.create({ ...options, taskQueue: placementTaskQueue, activities: { ...placement, ...fleet } }),
+    ...labels.map((label) =>
+      Worker.create({ ...options, taskQueue: labelTaskQueue(label), activities: { ...placement } }),
+    ),
+  ]);
 }

@@ -9,21 +9,29 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { searchAttributes } from '../contracts/search-attributes.ts';
-import type { MigrationInput, MigrationReport, Resolution, StepFailure } from '../contracts/steps.ts';
+import type {
+  Elsewhere,
+  MigrationInput,
+  MigrationReport,
+  Resolution,
+  StepFailure,
+} from '../contracts/steps.ts';
 import { parkedSignal } from './batch/messages.ts';
 import { Compensations } from './compensations.ts';
 import { currentDetails } from './details.ts';
 import { migrationFailure, stepFailureOf } from './failures.ts';
+import { hostWordSignal } from './host/messages.ts';
 import {
   pauseSignal,
   progressQuery,
+  reassignUpdate,
   reportQuery,
   resolveUpdate,
   resumeSignal,
   stepProgressSignal,
 } from './messages.ts';
-import { runMigration } from './migration-steps.ts';
 import { MigrationState } from './migration-state.ts';
+import { refusalOfReassignment, runOnHosts } from './reassign.ts';
 import { MigrationEnded, StepRunner } from './step-runner.ts';
 
 /**
@@ -52,14 +60,24 @@ export async function migrateVm(input: MigrationInput): Promise<MigrationReport>
       if (refusal !== undefined) throw ApplicationFailure.nonRetryable(refusal, 'MIGRATION_NOT_PARKED');
     },
   });
+  setHandler(reassignUpdate, (to) => steps.reassign(to), {
+    validator: (to: Elsewhere) => {
+      const refusal = refusalOfReassignment(state, to);
+      if (refusal !== undefined) throw ApplicationFailure.nonRetryable(refusal, 'REASSIGN_REFUSED');
+    },
+  });
   setHandler(stepProgressSignal, (progress) => {
     state.noteProgress(progress);
+    publish();
+  });
+  setHandler(hostWordSignal, (word) => {
+    state.noteHostWord(word);
     publish();
   });
 
   const run = { migrationId: workflowId, runId: firstExecutionRunId };
   try {
-    await runMigration({ run, state, steps, undo, tuning: input.tuning ?? {}, publish });
+    await runOnHosts({ run, state, steps, undo, tuning: input.tuning ?? {}, publish });
     state.status = 'completed';
     publish();
     return state.report();
@@ -106,6 +124,7 @@ const wordsOf = ({ code, found, remedy }: StepFailure) => ({ code, found, remedy
 function publisher(state: MigrationState): () => void {
   let shown = '';
   let lastStep = 'none';
+  let lastHost: string | undefined;
   return () => {
     const view = state.view();
     setCurrentDetails(currentDetails(view));
@@ -116,10 +135,13 @@ function publisher(state: MigrationState): () => void {
     const key = [view.status, step, view.hostId].join();
     if (key === shown) return;
     shown = key;
+    const hasLeft = view.hostId === undefined && lastHost !== undefined;
+    lastHost = view.hostId;
     upsertSearchAttributes([
       { key: searchAttributes.state, value: view.status },
       { key: searchAttributes.step, value: step },
       ...(view.hostId === undefined ? [] : [{ key: searchAttributes.host, value: view.hostId }]),
+      ...(hasLeft ? [{ key: searchAttributes.host, value: null }] : []),
     ]);
   };
 }

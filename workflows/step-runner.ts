@@ -1,5 +1,5 @@
 import { CancellationScope, CancelledFailure, condition, isCancellation } from '@temporalio/workflow';
-import type { Resolution, StepFailure, StepName } from '../contracts/steps.ts';
+import type { Elsewhere, Resolution, StepFailure, StepName } from '../contracts/steps.ts';
 import { refusalOfAmendment } from './amendments.ts';
 import { stepFailureOf } from './failures.ts';
 import type { MigrationState } from './migration-state.ts';
@@ -24,6 +24,17 @@ export class MigrationEnded extends Error {
   }
 }
 
+/** The migration leaves its host, to be begun again. */
+export class Reassigned extends Error {
+  override readonly name = 'Reassigned';
+  readonly to: Elsewhere;
+
+  constructor(to: Elsewhere) {
+    super('the migration goes on on another host');
+    this.to = to;
+  }
+}
+
 /** A step under way. `interrupted`: a pause stopped it, and it is to be run again. */
 interface RunningStep {
   step: StepName;
@@ -45,6 +56,7 @@ export class StepRunner {
   private readonly onChange: () => void;
   private resolution: Resolution | undefined;
   private running: RunningStep | undefined;
+  private elsewhere: Elsewhere | undefined;
   /** Called before a retry with an amended spec, to learn again what earlier steps derived from it. */
   onAmended: (() => Promise<void>) | undefined;
 
@@ -84,10 +96,18 @@ export class StepRunner {
     return null;
   }
 
+  /** Stops whatever runs, and makes the pipeline end with `Reassigned`. */
+  reassign(to: Elsewhere): null {
+    this.elsewhere = to;
+    this.running?.scope.cancel();
+    this.onChange();
+    return null;
+  }
+
   /**
    * Runs one step to its end. Gives its result, or undefined when an operator skipped it.
    *
-   * @throws MigrationEnded when policy or operator end the migration; CancelledFailure when it is cancelled.
+   * @throws MigrationEnded when policy or operator end the migration; Reassigned; CancelledFailure when it is cancelled.
    */
   async run<T>(step: StepName, work: () => Promise<T>, options: StepOptions<T> = {}): Promise<T | undefined> {
     for (;;) {
@@ -105,6 +125,7 @@ export class StepRunner {
         this.onChange();
         return result;
       } catch (error) {
+        if (!CancellationScope.current().consideredCancelled) this.leaveIfAsked();
         // Who stopped it decides, not whether the pause still holds: it may have been lifted meanwhile.
         if (running.interrupted && !CancellationScope.current().consideredCancelled) {
           this.state.rewind(step);
@@ -126,11 +147,20 @@ export class StepRunner {
   private async gate(): Promise<void> {
     // A cancel that came between two steps counts before the next, which it may not be able to stop.
     if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('cancelled');
+    this.leaveIfAsked();
     if (!this.state.pauseRequested) return;
     this.state.status = 'paused';
     this.onChange();
-    await condition(() => !this.state.pauseRequested);
+    await condition(() => !this.state.pauseRequested || this.elsewhere !== undefined);
+    this.leaveIfAsked();
     this.state.status = 'running';
+  }
+
+  private leaveIfAsked(): void {
+    const to = this.elsewhere;
+    if (to === undefined) return;
+    this.elsewhere = undefined;
+    throw new Reassigned(to);
   }
 
   private async interruptibly<T>(running: RunningStep, work: () => Promise<T>): Promise<T> {
@@ -143,14 +173,15 @@ export class StepRunner {
   }
 
   private async failed(step: StepName, error: unknown): Promise<'retry' | 'skip'> {
-    if (error instanceof MigrationEnded) throw error;
+    if (error instanceof MigrationEnded || error instanceof Reassigned) throw error;
     const failure = stepFailureOf(error);
     this.state.fail(step, failure);
     if (this.state.spec.policy.onFailure === 'fail') throw new MigrationEnded('failed', failure, error);
 
     this.state.status = 'parked';
     this.onChange();
-    await condition(() => this.resolution !== undefined);
+    await condition(() => this.resolution !== undefined || this.elsewhere !== undefined);
+    this.leaveIfAsked();
     const answer = this.resolution;
     this.resolution = undefined;
     this.state.status = 'running';

@@ -26,6 +26,7 @@ afterEach(() => rm(stateDir, { recursive: true }));
 
 const clean = (libvirtUri = 'test:///default') =>
   removeLeftovers({
+    hostId: 'kvm1',
     client: environment.client,
     stateDir,
     libvirtUri,

@@ -5,6 +5,7 @@ import { NativeConnection, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { hostTaskQueue, placementTaskQueue, workflowTaskQueue } from '../../contracts/queues.ts';
 import { migrationSpec } from '../../contracts/spec.ts';
+import { PlacedVms } from '../../workers/placed-vms.ts';
 import { createPlacementActivities } from '../../workers/placement.ts';
 import { resolve, startControlPlane, until, type ControlPlane } from '../support/control-plane.ts';
 import { scratchDirectory } from '../support/scratch.ts';
@@ -18,15 +19,29 @@ afterAll(() => plane.stop());
 
 /** A host of two slots that takes VMs; `busy` may be changed. Its steps do nothing. */
 async function hostWith(busy: number) {
-  const host = { hostId: `host-${randomUUID().slice(0, 8)}`, busy };
+  const host = {
+    hostId: `host-${randomUUID().slice(0, 8)}`,
+    busy,
+    drained: false,
+    placed: new PlacedVms(),
+  };
   // Hosts do not share a process, and two workers of one connection may not share a queue.
   const connection = await NativeConnection.connect({ address: plane.environment.address });
   const workers = [
     await Worker.create({
       connection,
       taskQueue: placementTaskQueue,
-      activities: createPlacementActivities({ hostId: host.hostId, slots: 2, running: () => host.busy }, () =>
-        Promise.resolve(),
+      activities: createPlacementActivities(
+        {
+          hostId: host.hostId,
+          labels: [],
+          slots: 2,
+          targetDirectory: scratchDirectory(),
+          running: () => host.busy,
+          isDrained: () => host.drained,
+          placed: host.placed,
+        },
+        () => Promise.resolve(),
       ),
       maxConcurrentActivityTaskExecutions: 1,
       shutdownGraceTime: 0,

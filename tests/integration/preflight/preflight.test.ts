@@ -70,6 +70,7 @@ function setting(accelerator: Accelerator = 'kvm', libvirtUri = uri): Setting {
     ownsDomain: () => Promise.resolve(false),
     resolveSecret: createSecretResolver({ environment: { KEY: 'correct horse' } }),
     sourceOf: testSources(),
+    isDrained: () => false,
   };
   const spec = { name: uniqueName('web'), source: { kind: 'image' as const, disks: [image] } };
   return { root, image, target, deps, spec };
