@@ -6,6 +6,7 @@ import { WorkDir } from '../../activities/host/work-dir.ts';
 import type { SourceRequest } from '../../activities/sources/source.ts';
 import type { TransferPlane } from '../../activities/transfer/transfer-plane.ts';
 import type { AzureSourceSpec } from '../../contracts/spec.ts';
+import type { ReleaseWishes } from '../../contracts/steps.ts';
 import type { RunRef } from '../../contracts/values.ts';
 import { startAzure, type Azure } from '../simulators/azure/azure.ts';
 import type { AzureOptions } from '../simulators/azure/settings.ts';
@@ -84,6 +85,7 @@ export function migrationOf(
       of.acquire(maxBytesPerSecond === undefined ? request : { ...request, maxBytesPerSecond }, work, io),
     resync: async (round: number, io: StepIo) => of.resync?.(request, work, round, io),
     describe: (io: StepIo) => of.describe(request, io),
-    release: async (io: StepIo, restart = false) => of.release?.(request, work, { restart }, io),
+    release: async (io: StepIo, restart = false, more: Omit<ReleaseWishes, 'restart'> = {}) =>
+      of.release?.(request, work, { restart, ...more }, io),
   };
 }

@@ -143,6 +143,18 @@ describe('preflight', () => {
     expect(result.findings.every(({ found, remedy }) => found.length > 0 && remedy.length > 0)).toBe(true);
   });
 
+  it('refuses what names a host that is drained, and not what was placed there or has begun', async () => {
+    const made = setting();
+    const deps = { ...made.deps, isDrained: () => true };
+    const spec = { ...made.spec, target: { host: 'test' } };
+    const result = await run({ deps, spec });
+    expect(blockersOf(result)).toEqual(['HOST_DRAINED']);
+    expect(result.findings[0]?.remedy).toContain('longhaul host undrain test');
+    expect(blockersOf(await run({ deps, spec: made.spec }))).toEqual([]);
+    mkdirSync(join(made.deps.host.stateDir, 'migrations', 'm', 'r'), { recursive: true });
+    expect(blockersOf(await run({ deps, spec }))).toEqual([]);
+  });
+
   it('finds a domain of the same name, unless this run defined it', async () => {
     // libvirt's test driver comes with a domain named test, and asks no emulator anything.
     const made = setting('kvm', 'test:///default');
