@@ -10,7 +10,7 @@ import {
   type HostPulse,
   type HostState,
 } from '../contracts/hosts.ts';
-import { underWayOn } from '../contracts/migration-labels.ts';
+import { underWayOn } from '../contracts/migration-start.ts';
 import { didYouMean } from '../contracts/nearest.ts';
 import { undoTaskQueue } from '../contracts/queues.ts';
 import { isRecord } from '../contracts/records.ts';

@@ -1,6 +1,6 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { HostWord } from '../contracts/hosts.ts';
-import { underWayOn } from '../contracts/migration-labels.ts';
+import { underWayOn } from '../contracts/migration-start.ts';
 import type { FleetActivities } from '../contracts/steps.ts';
 import { callGate } from './start-gate.ts';
 

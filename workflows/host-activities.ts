@@ -52,15 +52,12 @@ function begunAgain<T extends object>(activities: T): T {
   return new Proxy(activities, {
     get: (target, name) => {
       const activity = Reflect.get(target, name) as (...args: unknown[]) => Promise<unknown>;
-      return async (...args: unknown[]) => {
-        for (;;) {
-          try {
-            return await activity(...args);
-          } catch (error) {
-            if (!isDraining(error)) throw error;
-          }
-        }
-      };
+      const begin = (...args: unknown[]): Promise<unknown> =>
+        activity(...args).catch((error: unknown) => {
+          if (isDraining(error)) return begin(...args);
+          throw error;
+        });
+      return begin;
     },
   });
 }

@@ -5,10 +5,8 @@ import {
   isCancellation,
   setCurrentDetails,
   setHandler,
-  upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
-import { searchAttributes } from '../contracts/search-attributes.ts';
 import type {
   Elsewhere,
   MigrationInput,
@@ -21,6 +19,8 @@ import { Compensations } from './compensations.ts';
 import { currentDetails } from './details.ts';
 import { migrationFailure, stepFailureOf } from './failures.ts';
 import { hostWordSignal } from './host/messages.ts';
+import { Itinerary } from './itinerary.ts';
+import { Labels } from './labels.ts';
 import {
   pauseSignal,
   progressQuery,
@@ -31,7 +31,6 @@ import {
   stepProgressSignal,
 } from './messages.ts';
 import { MigrationState } from './migration-state.ts';
-import { refusalOfReassignment, runOnHosts } from './reassign.ts';
 import { MigrationEnded, StepRunner } from './step-runner.ts';
 
 /**
@@ -42,9 +41,10 @@ export async function migrateVm(input: MigrationInput): Promise<MigrationReport>
   const { workflowId, firstExecutionRunId } = workflowInfo();
   const state = new MigrationState(workflowId, input.spec, () => new Date().toISOString());
   const tellPage = parkedTeller(state);
-  const show = publisher(state);
+  const labels = new Labels(state, input.edition);
   const publish = () => {
-    show();
+    setCurrentDetails(currentDetails(state.view()));
+    labels.write();
     tellPage();
   };
   const steps = new StepRunner(state, publish);
@@ -60,12 +60,6 @@ export async function migrateVm(input: MigrationInput): Promise<MigrationReport>
       if (refusal !== undefined) throw ApplicationFailure.nonRetryable(refusal, 'MIGRATION_NOT_PARKED');
     },
   });
-  setHandler(reassignUpdate, (to) => steps.reassign(to), {
-    validator: (to: Elsewhere) => {
-      const refusal = refusalOfReassignment(state, to);
-      if (refusal !== undefined) throw ApplicationFailure.nonRetryable(refusal, 'REASSIGN_REFUSED');
-    },
-  });
   setHandler(stepProgressSignal, (progress) => {
     state.noteProgress(progress);
     publish();
@@ -75,9 +69,17 @@ export async function migrateVm(input: MigrationInput): Promise<MigrationReport>
     publish();
   });
 
+  labels.keep();
   const run = { migrationId: workflowId, runId: firstExecutionRunId };
+  const itinerary = new Itinerary({ run, state, steps, undo, tuning: input.tuning ?? {}, publish });
+  setHandler(reassignUpdate, (to) => itinerary.reassign(to), {
+    validator: (to: Elsewhere) => {
+      const refusal = itinerary.refusalOf(to);
+      if (refusal !== undefined) throw ApplicationFailure.nonRetryable(refusal, 'REASSIGN_REFUSED');
+    },
+  });
   try {
-    await runOnHosts({ run, state, steps, undo, tuning: input.tuning ?? {}, publish });
+    await itinerary.run();
     state.status = 'completed';
     publish();
     return state.report();
@@ -119,29 +121,3 @@ function parkedTeller(state: MigrationState): () => void {
 }
 
 const wordsOf = ({ code, found, remedy }: StepFailure) => ({ code, found, remedy });
-
-/** Shows the state to people: current details, and search attributes when they changed. */
-function publisher(state: MigrationState): () => void {
-  let shown = '';
-  let lastStep = 'none';
-  let lastHost: string | undefined;
-  return () => {
-    const view = state.view();
-    setCurrentDetails(currentDetails(view));
-    const current = view.steps.find(({ state: { status } }) => status === 'running' || status === 'failed');
-    // Between two steps the one that ended still stands: a write for that moment would double their number.
-    const step = current?.name ?? (view.status === 'running' ? lastStep : 'none');
-    lastStep = step;
-    const key = [view.status, step, view.hostId].join();
-    if (key === shown) return;
-    shown = key;
-    const hasLeft = view.hostId === undefined && lastHost !== undefined;
-    lastHost = view.hostId;
-    upsertSearchAttributes([
-      { key: searchAttributes.state, value: view.status },
-      { key: searchAttributes.step, value: step },
-      ...(view.hostId === undefined ? [] : [{ key: searchAttributes.host, value: view.hostId }]),
-      ...(hasLeft ? [{ key: searchAttributes.host, value: null }] : []),
-    ]);
-  };
-}

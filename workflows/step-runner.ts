@@ -1,11 +1,12 @@
 import { CancellationScope, CancelledFailure, condition, isCancellation } from '@temporalio/workflow';
-import type { Elsewhere, Resolution, StepFailure, StepName } from '../contracts/steps.ts';
+import type { Resolution, StepFailure, StepName } from '../contracts/steps.ts';
 import { refusalOfAmendment } from './amendments.ts';
 import { stepFailureOf } from './failures.ts';
 import type { MigrationState } from './migration-state.ts';
 
 /** Steps a migration can do without. The others make what later steps stand on. */
-const skippable: ReadonlySet<StepName> = new Set(['inspect', 'fix', 'verify-boot', 'report']);
+const skippable = ['inspect', 'fix', 'verify-boot', 'report'] as const satisfies readonly StepName[];
+type Skippable = (typeof skippable)[number];
 /** Steps that lose nothing when stopped at once and started over; a pause stops them. */
 const interruptible: ReadonlySet<StepName> = new Set(['placement', 'acquire', 'verify-boot']);
 /** Steps at which nothing was derived from the spec that a retry would not derive again. */
@@ -21,17 +22,6 @@ export class MigrationEnded extends Error {
     super(failure.message, { cause });
     this.status = status;
     this.failure = failure;
-  }
-}
-
-/** The migration leaves its host, to be begun again. */
-export class Reassigned extends Error {
-  override readonly name = 'Reassigned';
-  readonly to: Elsewhere;
-
-  constructor(to: Elsewhere) {
-    super('the migration goes on on another host');
-    this.to = to;
   }
 }
 
@@ -56,7 +46,8 @@ export class StepRunner {
   private readonly onChange: () => void;
   private resolution: Resolution | undefined;
   private running: RunningStep | undefined;
-  private elsewhere: Elsewhere | undefined;
+  /** The migration is being taken from its host: what a step ends with now is no matter. */
+  isLeaving = false;
   /** Called before a retry with an amended spec, to learn again what earlier steps derived from it. */
   onAmended: (() => Promise<void>) | undefined;
 
@@ -85,7 +76,7 @@ export class StepRunner {
     if (parked === undefined || this.resolution !== undefined) {
       return `the migration is ${this.state.status}, not parked: there is nothing to ${resolution.action}`;
     }
-    if (resolution.action === 'skip' && !skippable.has(parked)) {
+    if (resolution.action === 'skip' && !(skippable as readonly StepName[]).includes(parked)) {
       return `the step ${parked} cannot be skipped: later steps need what it makes`;
     }
     return resolution.spec && refusalOfAmendment(this.state, resolution.spec);
@@ -96,92 +87,74 @@ export class StepRunner {
     return null;
   }
 
-  /** Stops whatever runs, and makes the pipeline end with `Reassigned`. */
-  reassign(to: Elsewhere): null {
-    this.elsewhere = to;
-    this.running?.scope.cancel();
-    this.onChange();
-    return null;
-  }
-
   /**
    * Runs one step to its end. Gives its result, or undefined when an operator skipped it.
    *
-   * @throws MigrationEnded when policy or operator end the migration; Reassigned; CancelledFailure when it is cancelled.
+   * @throws MigrationEnded when policy or operator end the migration; CancelledFailure when it is cancelled.
    */
   async run<T>(step: StepName, work: () => Promise<T>, options: StepOptions<T> = {}): Promise<T | undefined> {
     for (;;) {
-      await this.gate();
+      if (this.mustWait) await this.gate();
       this.state.begin(step);
       this.onChange();
-      const running: RunningStep = {
-        step,
-        scope: new CancellationScope({ cancellable: true }),
-        interrupted: false,
-      };
+      const running = interruptible.has(step) ? this.interruptibly(step, work) : undefined;
       try {
-        const result = await this.interruptibly(running, work);
+        const result = await (running?.result ?? work());
         this.state.done(step, options.note?.(result));
         this.onChange();
         return result;
       } catch (error) {
-        if (!CancellationScope.current().consideredCancelled) this.leaveIfAsked();
         // Who stopped it decides, not whether the pause still holds: it may have been lifted meanwhile.
-        if (running.interrupted && !CancellationScope.current().consideredCancelled) {
+        if (running?.interrupted === true && !CancellationScope.current().consideredCancelled) {
           this.state.rewind(step);
           continue;
         }
-        if (isCancellation(error)) throw error;
+        if (isCancellation(error) || this.isLeaving) throw error;
         if ((await this.failed(step, error)) === 'skip') return undefined;
       }
     }
   }
 
-  /** A step that must have a result: the runner never lets it be skipped. */
-  async require<T>(step: StepName, work: () => Promise<T>, options: StepOptions<T> = {}): Promise<T> {
-    const result = await this.run(step, work, options);
-    if (result === undefined) throw new TypeError(`step ${step} ended without a result`);
-    return result;
+  /** A step that others stand on: `refusalOf` lets none of these be skipped. */
+  require<T>(
+    step: Exclude<StepName, Skippable>,
+    work: () => Promise<T>,
+    options: StepOptions<T> = {},
+  ): Promise<T> {
+    return this.run(step, work, options) as Promise<T>;
+  }
+
+  /** Not a promise each time: Temporal keeps a stack trace of every one, which is what a migration costs its worker. */
+  private get mustWait(): boolean {
+    return this.state.pauseRequested || CancellationScope.current().consideredCancelled;
   }
 
   private async gate(): Promise<void> {
     // A cancel that came between two steps counts before the next, which it may not be able to stop.
     if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('cancelled');
-    this.leaveIfAsked();
-    if (!this.state.pauseRequested) return;
     this.state.status = 'paused';
     this.onChange();
-    await condition(() => !this.state.pauseRequested || this.elsewhere !== undefined);
-    this.leaveIfAsked();
+    await condition(() => !this.state.pauseRequested);
     this.state.status = 'running';
   }
 
-  private leaveIfAsked(): void {
-    const to = this.elsewhere;
-    if (to === undefined) return;
-    this.elsewhere = undefined;
-    throw new Reassigned(to);
-  }
-
-  private async interruptibly<T>(running: RunningStep, work: () => Promise<T>): Promise<T> {
+  private interruptibly<T>(step: StepName, work: () => Promise<T>): RunningStep & { result: Promise<T> } {
+    const scope = new CancellationScope({ cancellable: true });
+    const running = { step, scope, interrupted: false };
     this.running = running;
-    try {
-      return await running.scope.run(work);
-    } finally {
-      this.running = undefined;
-    }
+    const result = scope.run(work).finally(() => (this.running = undefined));
+    return Object.assign(running, { result });
   }
 
   private async failed(step: StepName, error: unknown): Promise<'retry' | 'skip'> {
-    if (error instanceof MigrationEnded || error instanceof Reassigned) throw error;
+    if (error instanceof MigrationEnded) throw error;
     const failure = stepFailureOf(error);
     this.state.fail(step, failure);
     if (this.state.spec.policy.onFailure === 'fail') throw new MigrationEnded('failed', failure, error);
 
     this.state.status = 'parked';
     this.onChange();
-    await condition(() => this.resolution !== undefined || this.elsewhere !== undefined);
-    this.leaveIfAsked();
+    await condition(() => this.resolution !== undefined);
     const answer = this.resolution;
     this.resolution = undefined;
     this.state.status = 'running';

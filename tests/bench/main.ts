@@ -4,7 +4,7 @@ import { hasErrno } from '../../contracts/errors.ts';
 import { run } from '../guests/lib/run.ts';
 import { machineFacts } from '../support/machine-facts.ts';
 import { tableOf, type Figure } from './figure.ts';
-import { batchFigures } from './figures/batch.ts';
+import { batchFigures, largeBatchFigures } from './figures/batch.ts';
 import { conversionFigures } from './figures/conversion.ts';
 import { controlPlaneFigures } from './figures/control-plane.ts';
 import { convertFigures, parallelFigures } from './figures/convert.ts';
@@ -25,6 +25,7 @@ import { transferPoolFigures } from './figures/transfer-pool.ts';
  */
 const groups = {
   batch: (_scratch, say) => batchFigures(say),
+  'batch-large': (_scratch, say) => largeBatchFigures(say),
   'control-plane': (_scratch, say) => controlPlaneFigures(say),
   convert: convertFigures,
   conversion: conversionFigures,

@@ -4,6 +4,7 @@ import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { DeskActivities } from '../../contracts/hosts.ts';
+import { migrationInput } from '../../contracts/migration-start.ts';
 import { workflowTaskQueue } from '../../contracts/queues.ts';
 import { migrationSpec, type MigrationSpec, type MigrationSpecInput } from '../../contracts/spec.ts';
 import type { MigrationView, Resolution, Tuning } from '../../contracts/steps.ts';
@@ -136,7 +137,7 @@ async function startHost(
       const handle = await environment.client.workflow.start('migrateVm', {
         workflowId: `migrate-image-web01-${randomUUID().slice(0, 8)}`,
         taskQueue: workflowTaskQueue,
-        args: [{ spec: specFor(hostId, spec), tuning: { ...tuning, ...more } }],
+        args: [migrationInput(specFor(hostId, spec), { ...tuning, ...more })],
       });
       started.push(handle);
       return handle;
