@@ -3,12 +3,12 @@ import { decodeFromPayloadsAtIndex } from '@temporalio/common/lib/internal-non-w
 import { LonghaulError } from '../contracts/errors.ts';
 import {
   hostIdOfWorkflow,
-  hostStateOf,
+  standingOf,
   hostWorkflowIdOf,
   type DrainAnswer,
   type HostBook,
   type HostPulse,
-  type HostState,
+  type HostStanding,
 } from '../contracts/hosts.ts';
 import { underWayOn } from '../contracts/migration-start.ts';
 import { didYouMean } from '../contracts/nearest.ts';
@@ -27,7 +27,7 @@ const freshMs = 30_000;
 /** A host as people see it. Times in ISO 8601 UTC. */
 export interface HostView extends Omit<HostBook, 'gone'> {
   hostId: string;
-  state: HostState;
+  state: HostStanding;
   /** Since when it is gone, as far as that is known. */
   gone?: string;
   /** How it goes there now; absent when it is gone. */
@@ -111,7 +111,7 @@ export class Hosts {
       return {
         ...book,
         hostId,
-        state: isHere ? hostStateOf({ ...book, gone: undefined }) : 'gone',
+        state: isHere ? standingOf({ ...book, gone: undefined }) : 'gone',
         gone,
         ...(isHere && pulse ? { pulse } : {}),
         underWay: underWay.count,

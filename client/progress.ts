@@ -43,14 +43,21 @@ export async function readLiveView(link: TemporalLink, handle: WorkflowHandle): 
   const view = asked ?? (await viewWithoutWorker(link, handle, description, pending.news));
   const waitsForHost = await missingHost(link, view, pending);
   return {
-    ...mergeProgress(view, pending.news),
-    ...(waitsForHost && { waitsForHost }),
+    ...(waitsForHost ? atRest(view, waitsForHost) : mergeProgress(view, pending.news)),
     answeredBy: asked === undefined ? 'server' : 'worker',
     retries: pending.retries,
     startedAt: description.startTime.toISOString(),
     ...(description.closeTime === undefined ? {} : { endedAt: description.closeTime.toISOString() }),
   };
 }
+
+/** The last that was heard of bytes says nothing any more. */
+const atRest = (view: MigrationView, waitsForHost: { since?: string }) => ({
+  ...view,
+  doing: undefined,
+  disks: [],
+  waitsForHost,
+});
 
 /** Nobody is asked while a worker is heard of. */
 async function missingHost(

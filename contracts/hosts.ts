@@ -47,10 +47,10 @@ export interface HostBook {
   gone?: string;
 }
 
-/** What people see of a host. */
-export type HostState = 'ready' | 'drained' | 'gone';
+/** Whether it takes VMs. */
+export type HostStanding = 'ready' | 'drained' | 'gone';
 
-export const hostStateOf = ({ drained, gone }: HostBook): HostState =>
+export const standingOf = ({ drained, gone }: HostBook): HostStanding =>
   gone !== undefined ? 'gone' : drained ? 'drained' : 'ready';
 
 /** Input of `keepHost`. */

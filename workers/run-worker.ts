@@ -114,7 +114,10 @@ export async function startWorker(options: WorkerOptions, log: Logger): Promise<
         fleet: createFleetActivities(client),
       });
       workers.push(...more);
-      await runAll(more);
+      const placements = runAll(more);
+      // It may have begun to stop meanwhile.
+      if (isStopping()) for (const worker of more) worker.shutdown();
+      await placements;
     });
     const ended = Promise.all([running, placing]).then(() => undefined);
     const stopped = ended.finally(() => closeAll([() => host.close(), close], log));

@@ -130,16 +130,19 @@ export class MigrationState {
   }
 
   view(): MigrationView {
+    const { hostGone } = this;
+    // The last that was heard of its steps says nothing any more.
+    const disks = hostGone === undefined ? [...this.progress.values()] : [];
     return {
       migrationId: this.migrationId,
       vm: this.spec.name,
       status: this.status,
       pausing: this.pauseRequested && this.status === 'running',
       hostId: this.hostId,
-      hostGone: this.hostGone,
+      hostGone,
       steps: this.stepList(),
-      doing: this.doing,
-      disks: [...this.progress.values()].sort((a, b) => a.index - b.index),
+      doing: hostGone === undefined ? this.doing : undefined,
+      disks: disks.sort((a, b) => a.index - b.index),
       failure: this.failure,
       spec: this.spec,
     };

@@ -24,14 +24,14 @@ export function hostsText(hosts: readonly HostView[], paint: Paint): string {
 export function hostText(host: HostView, paint: Paint): string {
   const { facts, pulse } = host;
   const rows: [string, string | undefined][] = [
-    ['steps', `${stepsText(host)}${pulse && pulse.placed > 0 ? `, ${pulse.placed} VMs begin` : ''}`],
+    ['steps', `${stepsText(host)}${beginText(pulse?.placed ?? 0)}`],
     ['migrations', `${host.underWay} under way${leftoversText(host)}`],
     ['labels', facts?.labels.join(' ') || 'none'],
     [
-      'disks go to',
+      'disks',
       facts && `${facts.targetDirectory}, ${freeText(pulse?.targetFreeBytes)} free${promisedText(host)}`,
     ],
-    ['state in', facts && `${facts.stateDirectory}, ${freeText(pulse?.stateFreeBytes)} free`],
+    ['state', facts && `${facts.stateDirectory}, ${freeText(pulse?.stateFreeBytes)} free`],
     ['libvirt', facts?.libvirtUri],
     ['Longhaul', facts?.version],
     ['here since', host.state === 'gone' ? undefined : host.here && minute(host.here)],
@@ -58,6 +58,10 @@ function stateText({ state, drained, gone }: HostView, paint: Paint): string {
       );
   }
 }
+
+/** VMs that were placed here a moment ago. */
+const beginText = (count: number) =>
+  count === 0 ? '' : count === 1 ? ', one VM begins' : `, ${count} VMs begin`;
 
 const stepsText = ({ facts, pulse }: HostView) => `${pulse?.busy ?? '-'} of ${facts?.slots ?? '-'}`;
 

@@ -1,10 +1,10 @@
-import { hostStateOf, type HostBook } from '../../contracts/hosts.ts';
+import { standingOf, type HostBook } from '../../contracts/hosts.ts';
 
 /** The Markdown that the Temporal UI shows as the current details of a host. */
 export function hostDetails(hostId: string, book: HostBook): string {
   const { facts, drained, here, gone } = book;
   return [
-    `**${hostId}**: ${hostStateOf(book)}${gone === undefined ? '' : ` since ${gone}`}`,
+    `**${hostId}**: ${standingOf(book)}${gone === undefined ? '' : ` since ${gone}`}`,
     ...(drained ? ['', `It takes no more VMs until \`longhaul host undrain ${hostId}\`.`] : []),
     ...(gone === undefined
       ? []

@@ -12,7 +12,7 @@ import {
   upsertMemo,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
-import { hostStateOf, type DeskActivities, type DrainAnswer, type HostInput } from '../../contracts/hosts.ts';
+import { standingOf, type DeskActivities, type DrainAnswer, type HostInput } from '../../contracts/hosts.ts';
 import { undoTaskQueue } from '../../contracts/queues.ts';
 import { searchAttributes } from '../../contracts/search-attributes.ts';
 import { isLong } from '../changes.ts';
@@ -156,7 +156,7 @@ class HostKeeper {
     upsertMemo({ host: book });
     upsertSearchAttributes([
       { key: searchAttributes.host, value: this.hostId },
-      { key: searchAttributes.state, value: hostStateOf(book) },
+      { key: searchAttributes.state, value: standingOf(book) },
     ]);
   }
 

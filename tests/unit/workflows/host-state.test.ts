@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hostStateOf, type HostFacts } from '../../../contracts/hosts.ts';
+import { standingOf, type HostFacts } from '../../../contracts/hosts.ts';
 import { hostDetails } from '../../../workflows/host/host-details.ts';
 import { HostState } from '../../../workflows/host/host-state.ts';
 
@@ -19,7 +19,7 @@ describe('a host in the book', () => {
     expect(state.isSettled).toBe(false);
     expect(state.noteGreeted(facts, false, '10:00')).toBe(false);
     expect(state.isSettled).toBe(true);
-    expect(hostStateOf(state.book)).toBe('ready');
+    expect(standingOf(state.book)).toBe('ready');
     expect(state.setDrained(true)).toBe(true);
     expect(state.setDrained(true)).toBe(false);
     expect(state.isSettled).toBe(false);
@@ -34,7 +34,7 @@ describe('a host in the book', () => {
     state.noteUnsure();
     expect(state.noteGone('11:00')).toBe(true);
     expect(state.noteGone('11:30')).toBe(false);
-    expect(hostStateOf(state.book)).toBe('gone');
+    expect(standingOf(state.book)).toBe('gone');
     expect(hostDetails('kvm1', state.book)).toContain('**kvm1**: gone since 11:00');
     expect(state.noteGreeted(facts, false, '12:00')).toBe(true);
     expect(state.book).toEqual({ drained: false, facts, here: '12:00' });
