@@ -35,7 +35,8 @@ export async function reassignable(client: LonghaulClient, wish: Wish): Promise<
       found: `${migrationId} runs on ${hostId}, which is there.`,
       remedy: 'Let it go on; or add --running, which stops it there, and all it has done is done again.',
     });
-  const doubt = await client.hostDoubt({ host: to.host ?? 'any', ...(to.labels && { labels: to.labels }) });
+  const labels = to.labels ?? (to.host === undefined ? view.spec.target.labels : undefined);
+  const doubt = await client.hostDoubt({ host: to.host ?? 'any', ...(labels && { labels }) });
   return {
     ...(hostId === undefined ? {} : { from: hostId }),
     notes: [

@@ -22,6 +22,7 @@ import type { HostActivities, StepContext, StepName, UndoActivities } from '../c
 import type { Accelerator, RunRef } from '../contracts/values.ts';
 import { runActivity, type ProgressSignal } from './activity-io.ts';
 import { PlacedVms } from './placed-vms.ts';
+import { StepsAtWork } from './steps-at-work.ts';
 import { createTransferPlane } from '../activities/transfer/transfer-plane.ts';
 import type { Logger } from './logging.ts';
 import type { WorkerOptions } from './options.ts';
@@ -78,6 +79,7 @@ export function createHostActivities(
   };
 
   const placed = new PlacedVms();
+  const atWork = new StepsAtWork();
   let running = 0;
   const step = async <T>(
     name: StepName,
@@ -86,8 +88,10 @@ export function createHostActivities(
   ): Promise<T> => {
     if (run) placed.noteStep(run, name);
     running += 1;
+    const stoppable = (io: StepIo) =>
+      run ? atWork.run(run, (stop) => body({ ...io, signal: AbortSignal.any([io.signal, stop]) })) : body(io);
     try {
-      return await runActivity(name, signalProgress, body);
+      return await runActivity(name, signalProgress, stoppable);
     } finally {
       running -= 1;
     }
@@ -107,16 +111,21 @@ export function createHostActivities(
     return withFileLock(new WorkDir(host.stateDir, ctx.run).lock(what), io.signal, body);
   };
 
+  const undoing = <T>(name: StepName, { run }: StepContext, body: (io: StepIo) => Promise<T>) =>
+    runActivity(name, signalProgress, async (io) => {
+      await atWork.stop(run);
+      return body(io);
+    });
   const undo: UndoActivities = {
     finish: (ctx, report) => runActivity('report', signalProgress, () => finish(ctx, report, { host })),
     releaseSource: (ctx, wishes) =>
-      runActivity('acquire', signalProgress, async (io) => {
+      undoing('acquire', ctx, async (io) => {
         const work = new WorkDir(host.stateDir, ctx.run);
         await sourceOf(ctx.spec.source.kind).release?.(sourceRequest(ctx), work, wishes, io);
       }),
-    undefineDomain: (ctx) => runActivity('report', signalProgress, (io) => undefineDomain(ctx, { host }, io)),
+    undefineDomain: (ctx) => undoing('report', ctx, (io) => undefineDomain(ctx, { host }, io)),
     discardWork: (ctx, wishes) =>
-      runActivity('report', signalProgress, async () => {
+      undoing('report', ctx, async () => {
         await guest.closeSession(ctx.run);
         placed.forget(ctx.run);
         return discardWork(ctx, wishes, { host });

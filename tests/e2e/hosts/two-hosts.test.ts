@@ -100,8 +100,10 @@ afterAll(async () => {
   await wire.remove();
   await images.close();
   await temporal.stop();
-  for (const domain of [`${name}-a`, `${name}-b`, `${name}-c`])
-    await run('virsh', ['--connect', 'qemu:///system', 'undefine', domain], { acceptExitCodes: [1] });
+  for (const vm of ['a', 'b', 'c', 'd'])
+    await run('virsh', ['--connect', 'qemu:///system', 'undefine', `${name}-${vm}`], {
+      acceptExitCodes: [1],
+    });
   await rm(directory, { recursive: true });
 });
 
@@ -172,30 +174,15 @@ describe('two hosts in networks of their own', () => {
     expect(await reportOf(`${name}-b`)).toMatchObject({ status: 'completed', hostId: 'kvm2' });
   });
 
-  it('wait for one another no longer than an operator wants', async () => {
+  it('wait for one another no longer than an operator wants, when a worker is killed', async () => {
     const vm = `${name}-c`;
-    const held = new Promise<void>((resolve) => (release = resolve));
-    const begun = images.asked;
-    images.misbehave = async ({ count }) => {
-      if (count > begun + 2) await held;
-      return false;
-    };
-    await migrate(vm, '--label', 'ssd');
-    await until(
-      () => Promise.resolve(images.asked),
-      (asked) => asked > begun + 2,
-      30,
-    );
+    await migrateUntilFetching(vm);
     await one.worker?.kill();
     await wire.cut(one.index);
 
-    const status = await until(
-      () => longhaul('status', vm),
-      ({ stdout }) => stdout.includes('waits for kvm1'),
-      90,
-    );
-    expect(status.stdout).toMatch(/waits for kvm1, gone since \d{4}-\d\d-\d\d \d\d:\d\dZ/);
-    expect(status.stdout).toContain(`longhaul reassign migrate-image-${vm}`);
+    const status = await untilWaiting(vm);
+    expect(status).toMatch(/waits for kvm1, gone since \d{4}-\d\d-\d\d \d\d:\d\dZ/);
+    expect(status).toContain(`longhaul reassign migrate-image-${vm}`);
     expect((await longhaul('list')).stdout).toMatch(new RegExp(`^${vm} +waits for host`, 'm'));
     expect(await hostNamed('kvm1')).toMatchObject({ state: 'gone', underWay: 1 });
 
@@ -213,15 +200,68 @@ describe('two hosts in networks of their own', () => {
 
     await wire.mend(one.index);
     one.start();
+    await expectCleaned(vm);
+  });
+
+  it('do each other no harm when one was cut off alone, and goes on with what it was at', async () => {
+    const vm = `${name}-d`;
+    await migrateUntilFetching(vm);
+    await wire.cut(one.index);
+    await untilWaiting(vm);
+    await longhaul('reassign', vm, '--host', 'kvm2');
     await until(
-      () => hostNamed('kvm1'),
-      (host) => host?.state === 'ready' && host.leftovers === 0,
+      () => longhaul('status', vm, '--json'),
+      ({ stdout }) => stdout.includes('"hostId": "kvm2"'),
       60,
     );
-    expect(await one.leftovers()).toEqual([]);
-    expect(await readdir(one.targetDir)).toEqual([]);
-    expect(await readdir(two.targetDir)).toContain(`${vm}-disk1.qcow2`);
-    const { stdout: domain } = await run('virsh', ['--connect', 'qemu:///system', 'dumpxml', vm]);
-    expect(domain).toContain(two.targetDir);
+    await wire.mend(one.index);
+    release();
+    expect(await reportOf(vm)).toMatchObject({ status: 'completed', hostId: 'kvm2' });
+    await expectCleaned(vm);
   });
 });
+
+/** Starts a migration on the first host, and leaves it in the middle of its download until `release`. */
+async function migrateUntilFetching(vm: string): Promise<void> {
+  const held = new Promise<void>((resolve) => (release = resolve));
+  const begun = images.asked;
+  images.misbehave = async ({ count }) => {
+    if (count > begun + 2) await held;
+    return false;
+  };
+  await until(
+    () => hostNamed('kvm1'),
+    (host) => host?.pulse !== undefined,
+    60,
+  );
+  await migrate(vm, '--label', 'ssd');
+  await until(
+    () => Promise.resolve(images.asked),
+    (asked) => asked > begun + 2,
+    30,
+  );
+}
+
+/** What `longhaul status` shows once it waits for the first host. */
+async function untilWaiting(vm: string): Promise<string> {
+  const { stdout } = await until(
+    () => longhaul('status', vm),
+    (status) => status.stdout.includes('waits for kvm1'),
+    90,
+  );
+  return stdout;
+}
+
+/** The first host is back and has nothing of the VM; the second has all of it. */
+async function expectCleaned(vm: string): Promise<void> {
+  await until(
+    () => hostNamed('kvm1'),
+    (host) => host?.state === 'ready' && host.leftovers === 0,
+    90,
+  );
+  expect(await one.leftovers()).toEqual([]);
+  expect(await readdir(one.targetDir)).toEqual([]);
+  expect(await readdir(two.targetDir)).toContain(`${vm}-disk1.qcow2`);
+  const { stdout: domain } = await run('virsh', ['--connect', 'qemu:///system', 'dumpxml', vm]);
+  expect(domain).toContain(two.targetDir);
+}
