@@ -8,6 +8,9 @@ export function labelTaskQueue(label: string): string {
   return `${placementTaskQueue}-${label}`;
 }
 
+/** Lists of what sources hold, where any host may look. */
+export const inventoryTaskQueue = 'longhaul-inventory';
+
 /** The queue of one host's own activities. Host ids are stable, so that partial files survive a restart. */
 export function hostTaskQueue(hostId: string): string {
   return `longhaul-host-${hostId}`;

@@ -1,4 +1,5 @@
 import type { AzureInventory, InventoryRequest } from './azure-inventory.ts';
+import type { BatchOrder, BatchSelection, Selected, Selector } from './batch-select.ts';
 import type { ErrorCode } from './error-codes.ts';
 import type { GateCall, GateInput } from './gates.ts';
 import type { HostWord } from './hosts.ts';
@@ -191,6 +192,19 @@ export interface FleetActivities {
   callGate(input: GateInput, call: GateCall): Promise<void>;
   /** Tells the migrations on a host that it is gone, or back. */
   tellMigrations(word: HostWord): Promise<void>;
+}
+
+/** Where a batch looks for VMs: in a source, or in what was written down. */
+export interface FillRequest extends Partial<Pick<BatchSelection, 'listed' | 'defaults' | 'overrides'>> {
+  batchId: string;
+  order: BatchOrder;
+  selector?: Selector;
+}
+
+/** Activities that ask sources what there is, from the queue of any host or a host's undo queue. */
+export interface InventoryActivities {
+  /** Looks VMs up and hands them over to the batch; called again after an interruption it goes on. */
+  fillBatch(request: FillRequest): Promise<Selected>;
 }
 
 /** Activities polled from a host's own queue. All are idempotent for one `RunRef`. */

@@ -31,6 +31,7 @@ export interface HostPlane {
   steps: HostActivities;
   undo: UndoActivities;
   sourceOf: SourceOf;
+  sourceDeps: SourceDeps;
   /** Steps running now in this process, compensations not counted. */
   running: () => number;
   /** VMs that this host has taken. */
@@ -183,6 +184,7 @@ export function createHostActivities(
     steps,
     undo,
     sourceOf,
+    sourceDeps,
     running: () => running,
     placed,
     close: () => guest.close().finally(() => transfer.close()),

@@ -2,6 +2,7 @@ import { Worker, type WorkerOptions } from '@temporalio/worker';
 import type { DeskActivities } from '../contracts/hosts.ts';
 import {
   hostTaskQueue,
+  inventoryTaskQueue,
   labelTaskQueue,
   placementTaskQueue,
   undoTaskQueue,
@@ -10,12 +11,15 @@ import {
 import type {
   FleetActivities,
   HostActivities,
+  InventoryActivities,
   PlacementActivities,
   UndoActivities,
 } from '../contracts/steps.ts';
 
 /** Compensations at once, which are short and wait for nothing that a step holds; and room for watch and greeting. */
 const undoSlots = 4 + 2;
+/** Listings of sources at once, for whoever asks. */
+const inventorySlots = 2;
 
 type Shared = Omit<WorkerOptions, 'taskQueue'>;
 
@@ -25,6 +29,7 @@ export interface HostQueues {
   slots: number;
   steps: HostActivities;
   undo: UndoActivities;
+  inventory: InventoryActivities;
   /** Of a host that is kept in the host book. */
   desk?: DeskActivities;
 }
@@ -37,12 +42,12 @@ export interface PlacementQueues {
 }
 
 /**
- * The workers of one host for its steps and its compensations. Those have a queue of their own, because a queue is one
- * line: behind steps that copy for hours they would come too late.
+ * The workers of one host for its steps and its compensations, and for looking for VMs. Compensations have a queue of
+ * their own, because a queue is one line: behind steps that copy for hours they would come too late.
  */
 export async function createHostWorkers(
   shared: Shared,
-  { hostId, slots, steps, undo, desk }: HostQueues,
+  { hostId, slots, steps, undo, inventory, desk }: HostQueues,
 ): Promise<Worker[]> {
   const options = { ...shared, identity: workerIdentity(hostId, process.pid) };
   return [
@@ -55,8 +60,14 @@ export async function createHostWorkers(
     await Worker.create({
       ...options,
       taskQueue: undoTaskQueue(hostId),
-      activities: { ...undo, ...desk },
+      activities: { ...undo, ...inventory, ...desk },
       maxConcurrentActivityTaskExecutions: undoSlots,
+    }),
+    await Worker.create({
+      ...options,
+      taskQueue: inventoryTaskQueue,
+      activities: inventory,
+      maxConcurrentActivityTaskExecutions: inventorySlots,
     }),
   ];
 }

@@ -11,11 +11,12 @@ import { createFleetActivities } from './fleet-activities.ts';
 import { createHostActivities, type HostPlane } from './host-activities.ts';
 import { HostDesk, sayHello } from './host-desk.ts';
 import { createHostWorkers, createPlacementWorkers } from './host-queues.ts';
+import { createInventoryActivities } from './inventory-activities.ts';
 import { removeLeftovers } from './janitor.ts';
 import { createLogger, temporalLogger, type Logger } from './logging.ts';
 import type { WorkerOptions } from './options.ts';
 import { packageVersion } from './package-version.ts';
-import { createPlacementActivities } from './placement.ts';
+import { createPlacementActivities, type PlacementHost } from './placement.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
 import { readHostMemory, slotsFor, type HostMemory } from './slots.ts';
 import { workflowCode } from './workflow-bundle.ts';
@@ -89,6 +90,7 @@ export async function startWorker(options: WorkerOptions, log: Logger): Promise<
         slots,
         steps: host.steps,
         undo: host.undo,
+        inventory: createInventoryActivities(client, host.sourceDeps),
         desk: desk.activities,
       })),
     ];
@@ -100,17 +102,7 @@ export async function startWorker(options: WorkerOptions, log: Logger): Promise<
       if (isStopping()) return;
       const more = await createPlacementWorkers(shared, {
         ...options,
-        placement: createPlacementActivities(
-          {
-            ...options,
-            slots,
-            targetDirectory: options.defaultTargetDirectory,
-            running: host.running,
-            isDrained: desk.isDrained,
-            placed: host.placed,
-          },
-          signal,
-        ),
+        placement: createPlacementActivities(placementHost(options, slots, host, desk), signal),
         fleet: createFleetActivities(client),
       });
       workers.push(...more);
@@ -154,6 +146,16 @@ function factsOf(options: WorkerOptions, slots: number, { availableBytes }: Host
     memoryBytes: availableBytes,
   };
 }
+
+const placementHost = (
+  { hostId, labels, defaultTargetDirectory }: WorkerOptions,
+  slots: number,
+  { running, placed }: HostPlane,
+  { isDrained }: HostDesk,
+): PlacementHost => ({
+  ...{ hostId, labels, slots, targetDirectory: defaultTargetDirectory },
+  ...{ running, placed, isDrained },
+});
 
 const loadOf = ({ running, placed }: HostPlane) => ({
   busy: running(),

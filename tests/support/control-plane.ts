@@ -4,6 +4,7 @@ import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { DeskActivities } from '../../contracts/hosts.ts';
+import { createSecretResolver } from '../../activities/host/secrets.ts';
 import { migrationInput } from '../../contracts/migration-start.ts';
 import { workflowTaskQueue } from '../../contracts/queues.ts';
 import { migrationSpec, type MigrationSpec, type MigrationSpecInput } from '../../contracts/spec.ts';
@@ -11,6 +12,7 @@ import type { MigrationView, Resolution, Tuning } from '../../contracts/steps.ts
 import { resolveEmbeddedOptions } from '../../workers/options.ts';
 import { createFleetActivities } from '../../workers/fleet-activities.ts';
 import { createHostWorkers, createPlacementWorkers } from '../../workers/host-queues.ts';
+import { createInventoryActivities } from '../../workers/inventory-activities.ts';
 import { findTemporalBinary } from '../../workers/embedded/temporal-binary.ts';
 import { ensureSearchAttributes } from '../../workers/search-attributes.ts';
 import { scriptedHost, type Script, type ScriptedHost } from './scripted-host.ts';
@@ -104,7 +106,12 @@ export async function runScriptedHost(
     maxHeartbeatThrottleInterval: 200,
   };
   const fleet = createFleetActivities(environment.client);
-  const queues = { hostId, labels, slots, steps: activities, undo: activities, placement, fleet, desk };
+  const sources = { resolveSecret: createSecretResolver({ environment: {} }), azure: {} };
+  const inventory = createInventoryActivities(environment.client, sources);
+  const queues = {
+    ...{ hostId, labels, slots, steps: activities, undo: activities },
+    ...{ placement, fleet, inventory, desk },
+  };
   const stopWorkers = runWorkers([
     ...(await createHostWorkers(shared, queues)),
     ...(await createPlacementWorkers(shared, queues)),
