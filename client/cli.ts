@@ -13,6 +13,7 @@ import { addPlan } from './commands/plan.ts';
 import { addReap } from './commands/reap.ts';
 import { addReassign } from './commands/reassign.ts';
 import { addReport } from './commands/report.ts';
+import { addSchedule } from './commands/schedule.ts';
 import { addSpec } from './commands/spec.ts';
 import { addStatus } from './commands/status.ts';
 import { addWorker } from './commands/worker.ts';
@@ -51,6 +52,7 @@ export function createProgram(context: CommandContext): Command {
   addReassign(program, context);
   program.commandsGroup('Many at once:');
   addBatch(program, context);
+  addSchedule(program, context);
   program.commandsGroup('Help with files and shells:');
   addSpec(program, context);
   addCompletion(program, context);

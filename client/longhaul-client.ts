@@ -34,6 +34,7 @@ import type { LiveView } from './live-view.ts';
 import { recentPollers } from './pollers.ts';
 import { isUnanswered, readLiveView, rowFacts, workerTimeoutMs } from './progress.ts';
 import { reassignable, type Reassignment } from './reassign.ts';
+import { Schedules } from './schedules.ts';
 import { fromTemporal, noHost, noLabel, noWorker } from './temporal-errors.ts';
 
 /** Any single call to the server or, through it, to a worker ends within this. */
@@ -66,6 +67,11 @@ export class LonghaulClient {
   /** Batches over the same connection. */
   get batches(): Batches {
     return new Batches(this.link.client, (work) => this.call(undefined, work));
+  }
+
+  /** Schedules over the same connection. */
+  get schedules(): Schedules {
+    return new Schedules(this.link.client, (work) => this.call(undefined, work));
   }
 
   /** Limits over the same connection. */
