@@ -1,16 +1,17 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addBatch } from './commands/batch.ts';
 import { addCompletion } from './commands/completion.ts';
 import type { CommandContext } from './commands/context.ts';
 import { addControls } from './commands/control.ts';
 import { addDoctor } from './commands/doctor.ts';
+import { addHost } from './commands/host.ts';
 import { addInventory } from './commands/inventory.ts';
 import { addLimit } from './commands/limit.ts';
 import { addList } from './commands/list.ts';
 import { addMigrate } from './commands/migrate.ts';
 import { addPlan } from './commands/plan.ts';
 import { addReap } from './commands/reap.ts';
+import { addReassign } from './commands/reassign.ts';
 import { addReport } from './commands/report.ts';
 import { addSchedule } from './commands/schedule.ts';
 import { addSpec } from './commands/spec.ts';
@@ -18,6 +19,7 @@ import { addStatus } from './commands/status.ts';
 import { addWorker } from './commands/worker.ts';
 import { exitCodes, exitCodeTable } from './exit-codes.ts';
 import type { Terminal } from './terminal.ts';
+import { packageVersion } from '../workers/package-version.ts';
 
 /** The whole command tree. Actions leave how they ended in `context.exit`. */
 export function createProgram(context: CommandContext): Command {
@@ -34,6 +36,7 @@ export function createProgram(context: CommandContext): Command {
   program.commandsGroup('On a KVM host:');
   addWorker(program, context);
   addDoctor(program, context);
+  addHost(program, context);
   program.commandsGroup('Sources:');
   addInventory(program, context);
   addReap(program, context);
@@ -46,6 +49,7 @@ export function createProgram(context: CommandContext): Command {
   addReport(program, context);
   program.commandsGroup('A word to a migration:');
   addControls(program, context);
+  addReassign(program, context);
   program.commandsGroup('Many at once:');
   addBatch(program, context);
   addSchedule(program, context);
@@ -80,19 +84,4 @@ export async function runCli(argv: readonly string[], terminal: Terminal): Promi
     // Help and version end with 0; everything else that commander ends is a mistake on the command line.
     return error.exitCode === 0 ? 0 : exitCodes.usage.code;
   }
-}
-
-/** From the package's own file, beside the sources or above the built files. */
-function packageVersion(): string {
-  for (const place of ['../package.json', '../../package.json']) {
-    try {
-      const manifest = JSON.parse(readFileSync(new URL(place, import.meta.url), 'utf8')) as {
-        version?: string;
-      };
-      return manifest.version ?? 'unknown';
-    } catch {
-      // Not there: it is the other place.
-    }
-  }
-  return 'unknown';
 }

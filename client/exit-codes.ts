@@ -33,6 +33,8 @@ const byErrorCode: Partial<Record<ErrorCode, ExitName>> = {
   MIGRATION_EXISTS: 'conflict',
   MIGRATION_ENDED: 'conflict',
   MIGRATION_NOT_PARKED: 'conflict',
+  REASSIGN_REFUSED: 'conflict',
+  HOST_NOT_FOUND: 'conflict',
   MIGRATION_ABORTED: 'ended',
 };
 

@@ -9,6 +9,8 @@ export interface MigrationRow {
   status: MigrationStatus;
   step?: StepName;
   hostId?: string;
+  /** Its host is gone, and it goes on when that is back. */
+  waitsForHost?: boolean;
   startedAt: string;
   endedAt?: string;
 }

@@ -128,7 +128,7 @@ function lineDisplay(terminal: Terminal): Display {
 
 function keyOf(view: LiveView): string {
   const steps = view.steps.map(({ state }) => state.status).join();
-  return [view.status, view.pausing, steps, view.answeredBy, view.retries.map(({ attempt }) => attempt)].join(
-    '|',
-  );
+  const waits = view.waitsForHost !== undefined;
+  const attempts = view.retries.map(({ attempt }) => attempt);
+  return [view.status, view.pausing, waits, steps, view.answeredBy, attempts].join('|');
 }

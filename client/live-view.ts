@@ -21,6 +21,8 @@ export interface LiveView extends MigrationView {
   /** `server`: no worker answered, so only what the Temporal server itself knows is here. */
   answeredBy: 'worker' | 'server';
   retries: Retry[];
+  /** Its host is not there, and a step waits for it. */
+  waitsForHost?: { /** ISO 8601, where that is known. */ since?: string };
   startedAt: string;
   endedAt?: string;
 }

@@ -4,9 +4,11 @@ import type { AzureInventory, InventoryRequest } from '../contracts/azure-invent
 import { LonghaulError } from '../contracts/errors.ts';
 import { migrationIdOf } from '../contracts/ids.ts';
 import { migrationInput, migrationLabels } from '../contracts/migration-start.ts';
-import { placementTaskQueue, undoTaskQueue, workflowTaskQueue } from '../contracts/queues.ts';
+import { labelTaskQueue, placementTaskQueue, undoTaskQueue, workflowTaskQueue } from '../contracts/queues.ts';
+import { firstRunIdOf } from '../contracts/runs.ts';
 import type { MigrationSpec } from '../contracts/spec.ts';
 import type {
+  Elsewhere,
   InventoryInput,
   MigrationInput,
   MigrationPlan,
@@ -16,18 +18,29 @@ import type {
 } from '../contracts/steps.ts';
 import type { RunRef } from '../contracts/values.ts';
 import type { TemporalOptions } from '../workers/options.ts';
-import { pauseSignal, reportQuery, resolveUpdate, resumeSignal } from '../workflows/messages.ts';
+import {
+  pauseSignal,
+  reassignUpdate,
+  reportQuery,
+  resolveUpdate,
+  resumeSignal,
+} from '../workflows/messages.ts';
 import { Batches } from './batch/batches.ts';
 import { connectTemporal, unreachable, type TemporalLink } from './connect.ts';
 import { findMigration, type MigrationRow } from './find-migration.ts';
 import { Gates } from './gates.ts';
+import { Hosts } from './hosts.ts';
 import type { LiveView } from './live-view.ts';
+import { recentPollers } from './pollers.ts';
 import { isUnanswered, readLiveView, rowFacts, workerTimeoutMs } from './progress.ts';
+import { reassignable, type Reassignment } from './reassign.ts';
 import { Schedules } from './schedules.ts';
-import { fromTemporal, noHost, noWorker } from './temporal-errors.ts';
+import { fromTemporal, noHost, noLabel, noWorker } from './temporal-errors.ts';
 
 /** Any single call to the server or, through it, to a worker ends within this. */
 const callTimeoutMs = 15_000;
+
+type Target = Pick<MigrationSpec['target'], 'host' | 'labels'>;
 
 export interface StartOptions {
   /** Starts although this VM was migrated before; a migration that runs is never started twice. */
@@ -66,6 +79,11 @@ export class LonghaulClient {
     return new Gates(this.link.client, (work) => this.call(undefined, work));
   }
 
+  /** KVM hosts over the same connection. */
+  get hosts(): Hosts {
+    return new Hosts(this.link, (work) => this.call(undefined, work));
+  }
+
   async close(): Promise<void> {
     await this.link.connection.close();
   }
@@ -98,7 +116,7 @@ export class LonghaulClient {
       summary: `plan for ${spec.name}`,
       input,
     };
-    return (await this.ask(spec.target.host, question, signal)) as MigrationPlan;
+    return (await this.ask(spec.target, question, signal)) as MigrationPlan;
   }
 
   /** The VMs of a subscription as a host sees them. Throws what `listAzureVms` throws. */
@@ -111,7 +129,7 @@ export class LonghaulClient {
       summary: `VMs of ${subscription}`,
       input,
     };
-    return (await this.ask(hostId, question, signal)) as AzureInventory;
+    return (await this.ask({ host: hostId }, question, signal)) as AzureInventory;
   }
 
   /** The newest run of every migration, newest first. */
@@ -134,8 +152,18 @@ export class LonghaulClient {
           ...(info.closeTime === undefined ? {} : { endedAt: info.closeTime.toISOString() }),
         });
       }
-      return [...rows.values()].toSorted((a, b) => b.startedAt.localeCompare(a.startedAt));
+      const sorted = [...rows.values()].toSorted((a, b) => b.startedAt.localeCompare(a.startedAt));
+      return this.markWaiting(sorted);
     });
+  }
+
+  /** Marks those that wait for a host that is gone. */
+  private async markWaiting(rows: MigrationRow[]): Promise<MigrationRow[]> {
+    const onHosts = rows.some(({ status, hostId }) => status === 'running' && hostId !== undefined);
+    const gone = new Set(onHosts ? await this.hosts.goneOnes() : []);
+    return rows.map((row) =>
+      row.status === 'running' && gone.has(row.hostId ?? '') ? { ...row, waitsForHost: true } : row,
+    );
   }
 
   /** The id of the migration meant by an id, a VM's name or the beginning of an id. Throws MIGRATION_AMBIGUOUS. */
@@ -149,7 +177,7 @@ export class LonghaulClient {
     try {
       const { status, raw } = await this.call(migrationId, () => this.handle(migrationId).describe());
       // A reset starts a new execution of the same first run; only one of another first run replaces it.
-      if (raw.workflowExecutionInfo?.firstRunId !== runId) return 'over';
+      if (raw.workflowExecutionInfo?.firstRunId !== firstRunIdOf(runId)) return 'over';
       return status.name === 'RUNNING' || status.name === 'PAUSED' ? 'running' : 'over';
     } catch (error) {
       if (error instanceof LonghaulError && error.code === 'MIGRATION_NOT_FOUND') return 'unknown';
@@ -185,6 +213,23 @@ export class LonghaulClient {
     });
   }
 
+  /**
+   * Takes a migration from its host and begins it again on another one. Throws REASSIGN_REFUSED where that could do harm,
+   * and for one that its host works on, unless `running`.
+   */
+  async reassign(
+    migrationId: string,
+    to: Elsewhere,
+    { running = false }: { running?: boolean } = {},
+  ): Promise<Reassignment> {
+    await this.call(migrationId, () => this.refuseEnded(migrationId));
+    const from = await reassignable(this, { migrationId, to, running });
+    await this.call(migrationId, () =>
+      this.byWorker(() => this.handle(migrationId).executeUpdate(reassignUpdate, { args: [to] })),
+    );
+    return from;
+  }
+
   /** The report so far, or the final one; needs a worker unless the migration completed. */
   async report(migrationId: string): Promise<MigrationReport> {
     return this.call(migrationId, async () => {
@@ -205,8 +250,10 @@ export class LonghaulClient {
     return (await this.pollersOf(workflowTaskQueue, 'workflow')).length > 0;
   }
 
-  /** Why a host that the spec names will not take the VM now: NO_WORKER; undefined when its worker is there. */
-  async hostDoubt(host: string): Promise<LonghaulError | undefined> {
+  /** Why no host that the spec means will take the VM now: NO_WORKER; undefined when there is one. */
+  async hostDoubt({ host, labels = [] }: Target): Promise<LonghaulError | undefined> {
+    for (const label of labels)
+      if ((await this.pollersOf(labelTaskQueue(label), 'activity')).length === 0) return noLabel(label);
     if (host === 'any') return undefined;
     // A worker whose slots are all taken polls no more for steps, but always for compensations.
     if ((await this.pollersOf(undoTaskQueue(host), 'activity')).length > 0) return undefined;
@@ -219,12 +266,12 @@ export class LonghaulClient {
 
   /** Runs a workflow that only looks, and waits for what it says; it is cancelled when the signal aborts. */
   private async ask(
-    hostId: string,
+    target: Target,
     { type, id, summary, input }: { type: string; id: string; summary: string; input: unknown },
     signal: AbortSignal | undefined,
   ): Promise<unknown> {
     if (!(await this.hasWorker())) throw noWorker(this.link);
-    const doubt = await this.hostDoubt(hostId);
+    const doubt = await this.hostDoubt(target);
     if (doubt !== undefined) throw doubt;
     const workflowId = `${id}-${randomUUID().slice(0, 8)}`;
     const handle = await this.call(workflowId, () =>
@@ -248,21 +295,8 @@ export class LonghaulClient {
   }
 
   /** Identities of the workers that ask a queue for work. */
-  private async pollersOf(name: string, kind: 'workflow' | 'activity'): Promise<string[]> {
-    const { pollers } = await this.call(undefined, () =>
-      this.link.connection.workflowService.describeTaskQueue({
-        namespace: this.link.namespace,
-        taskQueue: { name },
-        // temporal.api.enums.v1.TaskQueueType, whose package is not one of ours.
-        // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment
-        taskQueueType: kind === 'workflow' ? 1 : 2,
-      }),
-    );
-    // A poll lasts a minute at most; an older one is of a worker that has gone.
-    const recentMs = Date.now() - 70_000;
-    return pollers
-      .filter((poller) => Number(poller.lastAccessTime?.seconds ?? 0) * 1000 > recentMs)
-      .map(({ identity }) => identity ?? '');
+  private pollersOf(name: string, kind: 'workflow' | 'activity'): Promise<string[]> {
+    return this.call(undefined, () => recentPollers(this.link, name, kind));
   }
 
   private async exists(migrationId: string): Promise<boolean> {

@@ -5,6 +5,7 @@ import {
   decodeOptionalFailureToOptionalError,
 } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import type { LoadedDataConverter } from '@temporalio/common';
+import { LonghaulError } from '../contracts/errors.ts';
 import { searchAttributes } from '../contracts/search-attributes.ts';
 import type {
   MigrationInput,
@@ -17,8 +18,15 @@ import type {
 import { stepNames } from '../contracts/steps.ts';
 import { progressQuery } from '../workflows/messages.ts';
 import type { TemporalLink } from './connect.ts';
+import { Hosts } from './hosts.ts';
 import { asStepProgress, mergeProgress, viewOfReport, type LiveView, type Retry } from './live-view.ts';
 import { fromFailure } from './temporal-errors.ts';
+
+/** temporal.api.enums.v1.PendingActivityState: a worker has it. */
+const started = 2;
+const heardOfSeconds = 15;
+
+type PendingActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
 
 /** Long enough for a worker that has to replay the workflow first on a busy host. */
 export const workerTimeoutMs = 6_000;
@@ -33,13 +41,40 @@ export async function readLiveView(link: TemporalLink, handle: WorkflowHandle): 
   const pending = await pendingActivities(description, converter);
   const asked = await askWorker(link, handle);
   const view = asked ?? (await viewWithoutWorker(link, handle, description, pending.news));
+  const waitsForHost = await missingHost(link, view, pending);
   return {
-    ...mergeProgress(view, pending.news),
+    ...(waitsForHost ? atRest(view, waitsForHost) : mergeProgress(view, pending.news)),
     answeredBy: asked === undefined ? 'server' : 'worker',
     retries: pending.retries,
     startedAt: description.startTime.toISOString(),
     ...(description.closeTime === undefined ? {} : { endedAt: description.closeTime.toISOString() }),
   };
+}
+
+/** The last that was heard of bytes says nothing any more. */
+const atRest = (view: MigrationView, waitsForHost: { since?: string }) => ({
+  ...view,
+  doing: undefined,
+  disks: [],
+  waitsForHost,
+});
+
+/** Nobody is asked while a worker is heard of. */
+async function missingHost(
+  link: TemporalLink,
+  { status, hostId, hostGone }: MigrationView,
+  { isAwaited }: Pending,
+): Promise<LiveView['waitsForHost']> {
+  if (hostGone !== undefined) return { since: hostGone };
+  if (status !== 'running' || hostId === undefined || !isAwaited) return undefined;
+  try {
+    const { state, gone } = await new Hosts(link, (work) => work()).view(hostId);
+    return state === 'gone' ? { since: gone } : undefined;
+  } catch (error) {
+    // A host that is not in the book has never had a worker.
+    if (error instanceof LonghaulError && error.code === 'HOST_NOT_FOUND') return {};
+    throw error;
+  }
 }
 
 async function askWorker(link: TemporalLink, handle: WorkflowHandle): Promise<MigrationView | undefined> {
@@ -63,14 +98,18 @@ export function isUnanswered(error: unknown): boolean {
 interface Pending {
   news: StepProgress[];
   retries: Retry[];
+  /** There is something to do, and no worker has been heard of lately that does it. */
+  isAwaited: boolean;
 }
 
 async function pendingActivities(
   description: WorkflowExecutionDescription,
   converter: LoadedDataConverter,
 ): Promise<Pending> {
-  const pending: Pending = { news: [], retries: [] };
-  for (const activity of description.raw.pendingActivities ?? []) {
+  const activities = description.raw.pendingActivities ?? [];
+  const isAwaited = activities.length > 0 && !activities.some(isHeardOf);
+  const pending: Pending = { news: [], retries: [], isAwaited };
+  for (const activity of activities) {
     const payloads = activity.heartbeatDetails?.payloads;
     if (payloads != null && payloads.length > 0) {
       const progress = asStepProgress(await decodeFromPayloadsAtIndex<unknown>(converter, 0, payloads));
@@ -88,6 +127,14 @@ async function pendingActivities(
     });
   }
   return pending;
+}
+
+/** A worker that is at it says so every few seconds. */
+function isHeardOf(activity: PendingActivity): boolean {
+  const lastSeconds = [activity.lastHeartbeatTime, activity.lastStartedTime].map((at) =>
+    Number(at?.seconds ?? 0),
+  );
+  return Number(activity.state) === started && Date.now() / 1000 - Math.max(...lastSeconds) < heardOfSeconds;
 }
 
 /**

@@ -162,6 +162,8 @@ function factsOf(details: unknown): { found?: string; remedy?: string } {
 
 function remedyFor(code: ErrorCode, id: string): string {
   if (code === 'MIGRATION_NOT_PARKED') return `See what it is doing with \`longhaul status ${id}\`.`;
+  if (code === 'REASSIGN_REFUSED')
+    return `To have it elsewhere abort or cancel it (longhaul cancel ${id}), then start it there.`;
   return `TROUBLESHOOTING.md has more under ${code}; the worker log has the details.`;
 }
 
@@ -198,6 +200,16 @@ export function noHost(hostId: string, known: readonly string[]): LonghaulError 
     found: `No worker answers for the host "${hostId}"${didYouMean(hostId, hosts) || '.'}`,
     remedy: `Check the name of the host, or start \`longhaul worker\` there. ${others}`,
     details: { hostId, hosts },
+  });
+}
+
+/** NO_WORKER for a label that a spec asks for. */
+export function noLabel(label: string): LonghaulError {
+  return new LonghaulError('NO_WORKER', {
+    found: `No host that has a worker has the label "${label}".`,
+    remedy:
+      'See the labels of hosts with `longhaul host list`; a worker is given one with --label or LONGHAUL_LABELS.',
+    details: { label },
   });
 }
 

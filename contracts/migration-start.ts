@@ -24,3 +24,7 @@ export const migrationLabels = (spec: MigrationSpec, batchId?: string) => ({
     ...(batchId === undefined ? [] : [{ key: searchAttributes.batch, value: batchId }]),
   ],
 });
+
+/** Query for workflows that are about a host and have not ended. */
+export const underWayOn = (hostId: string, type: 'migrateVm' | 'cleanUpHost' = 'migrateVm'): string =>
+  `WorkflowType = '${type}' AND ExecutionStatus = 'Running' AND ${searchAttributes.host.name} = '${hostId.replaceAll("'", "''")}'`;

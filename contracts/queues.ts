@@ -3,6 +3,11 @@ export const workflowTaskQueue = 'longhaul';
 /** Placement: whoever has a free slot and enough room takes the VM. */
 export const placementTaskQueue = 'longhaul-placement';
 
+/** Placement of VMs that ask for a label: hosts that have it poll this too. */
+export function labelTaskQueue(label: string): string {
+  return `${placementTaskQueue}-${label}`;
+}
+
 /** Lists of what sources hold, where any host may look. */
 export const inventoryTaskQueue = 'longhaul-inventory';
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { labelPattern, labelRule, maxLabels } from './labels.ts';
 import { absolutePath, macAddress, secretRef, vmName } from './spec-atoms.ts';
 import { archiveSource, azureSource, imageSource, type imageFormats } from './spec-sources.ts';
 
@@ -108,6 +109,8 @@ const guestOptions = z.strictObject({
 const targetOptions = z.strictObject({
   /** Id of the KVM host that will own the VM, or `any` for the first one with a free slot and enough space. */
   host: z.string().min(1).default('any'),
+  /** Only hosts that have all of these take the VM. Specs of migrations that were under way before have none. */
+  labels: z.array(z.string().regex(labelPattern, labelRule)).min(1).max(maxLabels).optional(),
   /** Directory of the new disks. Either this or `pool`. */
   directory: absolutePath.optional(),
   /** A directory-backed libvirt storage pool. */
@@ -161,9 +164,11 @@ export const migrationSpec = z
       const message = 'is none of the MAC addresses in source.nics';
       ctx.issues.push({ code: 'custom', input: mac, path: ['guest', 'addresses', index, 'mac'], message });
     }
-    const { directory, pool, format, compression } = ctx.value.target;
+    const { directory, pool, format, compression, host, labels } = ctx.value.target;
     const issue = (path: string[], message: string) =>
       ctx.issues.push({ code: 'custom', input: ctx.value, path, message });
+    if (labels !== undefined && host !== 'any')
+      issue(['target', 'labels'], `choose among hosts, and target.host names ${host}: give one of them`);
     if (directory !== undefined && pool !== undefined)
       issue(['target', 'pool'], 'give either directory or pool, not both');
     if (format === 'raw' && compression !== 'none')

@@ -2,6 +2,7 @@ import type { AzureInventory, InventoryRequest } from './azure-inventory.ts';
 import type { BatchOrder, BatchSelection, Selected, Selector } from './batch-select.ts';
 import type { ErrorCode } from './error-codes.ts';
 import type { GateCall, GateInput } from './gates.ts';
+import type { HostWord } from './hosts.ts';
 import type { MigrationSpec } from './spec.ts';
 import type {
   AcquiredDisk,
@@ -73,6 +74,8 @@ export interface MigrationView {
   /** Set while a pause was asked for and the running step has not ended yet. */
   pausing: boolean;
   hostId?: string;
+  /** Since when its host is gone, for which a step waits; ISO 8601. */
+  hostGone?: string;
   steps: { name: StepName; state: StepState }[];
   doing?: string;
   disks: DiskProgress[];
@@ -108,6 +111,17 @@ export interface Tuning {
 export interface Resolution {
   action: 'retry' | 'skip' | 'abort';
   spec?: MigrationSpec;
+}
+
+/** Where a migration is to be begun again: on a host, else on any, else on one with labels. */
+export interface Elsewhere {
+  host?: string;
+  labels?: string[];
+}
+
+/** Input of `cleanUpHost`: a run that was taken from a host. */
+export interface LeftoverInput extends StepContext {
+  hostId: string;
 }
 
 /** Where a VM was placed. */
@@ -158,7 +172,14 @@ export interface MigrationPlan {
 /** Activities polled from the shared placement queue. */
 export interface PlacementActivities {
   /** Reserves this host for the VM, or fails with HOST_NO_CAPACITY so that another one takes it. */
-  placeVm(ctx: StepContext): Promise<Placement>;
+  placeVm(ctx: StepContext, wishes?: PlacementWishes): Promise<Placement>;
+}
+
+export interface PlacementWishes {
+  /** Id of a host that must not take it. */
+  avoid?: string;
+  /** Nothing will be made there: no room need be kept. */
+  onlyLook?: boolean;
 }
 
 /** Activities that need no disk: any host takes them, from the placement queue. */
@@ -169,6 +190,8 @@ export interface FleetActivities {
   findEndedRuns(runs: RunRef[]): Promise<string[]>;
   /** Calls a gate. One that does not run is started with what its last run knew. */
   callGate(input: GateInput, call: GateCall): Promise<void>;
+  /** Tells the migrations on a host that it is gone, or back. */
+  tellMigrations(word: HostWord): Promise<void>;
 }
 
 /** Where a batch looks for VMs: in a source, or in what was written down. */
@@ -195,7 +218,7 @@ export interface HostActivities {
    * Takes back what `acquire` made at the source: access to the disks, snapshots. Also a compensation.
    * `restart`: starts the VM again if this run stopped it.
    */
-  releaseSource(ctx: StepContext, wishes: { restart: boolean }): Promise<void>;
+  releaseSource(ctx: StepContext, wishes: ReleaseWishes): Promise<void>;
   /** Makes fresh overlays, starts the appliance on them, looks. Leaves the session open for `fixGuest`. */
   inspectGuest(ctx: StepContext, disks: AcquiredDisk[]): Promise<GuestFacts>;
   /** Applies the fixes on the overlays of `inspectGuest` (made again when they are gone), trims, closes. */
@@ -227,6 +250,14 @@ export interface HostActivities {
     ctx: StepContext,
     options: { purgeDisks: boolean; targetDirectory?: string },
   ): Promise<{ kept: string[] }>;
+}
+
+export interface ReleaseWishes {
+  restart: boolean;
+  /** An earlier run of the migration, on a host that it was taken from, may have stopped the VM. */
+  stoppedBefore?: boolean;
+  /** The migration went on elsewhere, which takes care of a VM that this run stopped. */
+  handedOver?: boolean;
 }
 
 /** Compensations, polled from a host's undo queue. Of one host's queues each is served by the same process. */

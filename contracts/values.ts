@@ -5,7 +5,10 @@ import type { DiskBus, ImageFormat, NicModel } from './spec.ts';
  * maps and secrets never do. Sizes are in bytes unless the name says otherwise, times in ISO 8601 UTC.
  */
 
-/** One run of one migration. `runId` is the first execution's, so that it survives a reset. */
+/**
+ * One run of one migration. `runId` is the first execution's, so that it survives a reset; with a number behind it once
+ * the migration was given to another host, see contracts/runs.ts.
+ */
 export interface RunRef {
   migrationId: string;
   runId: string;

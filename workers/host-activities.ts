@@ -21,10 +21,19 @@ import { LonghaulError } from '../contracts/errors.ts';
 import type { HostActivities, StepContext, StepName, UndoActivities } from '../contracts/steps.ts';
 import type { Accelerator, RunRef } from '../contracts/values.ts';
 import { runActivity, type ProgressSignal } from './activity-io.ts';
+import { PlacedVms } from './placed-vms.ts';
+import { StepsAtWork } from './steps-at-work.ts';
 import { createTransferPlane } from '../activities/transfer/transfer-plane.ts';
 import type { Logger } from './logging.ts';
 import { type AskGate, withSharedBudgets } from './shared-budgets.ts';
 import type { WorkerOptions } from './options.ts';
+
+/** How the steps of a host speak with the rest of the fleet. */
+export interface FleetLinks {
+  signalProgress: ProgressSignal;
+  askGate: AskGate;
+  isDrained: () => boolean;
+}
 
 export interface HostPlane {
   steps: HostActivities;
@@ -33,6 +42,8 @@ export interface HostPlane {
   sourceDeps: SourceDeps;
   /** Steps running now in this process, compensations not counted. */
   running: () => number;
+  /** VMs that this host has taken. */
+  placed: PlacedVms;
   /** Ends what outlives a step, at the end of the worker. */
   close(): Promise<void>;
 }
@@ -41,13 +52,13 @@ export interface HostPlane {
  * Puts the steps together for one host: their dependencies, heartbeats, and typed failures.
  *
  * @param slots machines that the host's memory takes at once
+ * @param isDrained whether the host takes no more VMs
  */
 export function createHostActivities(
   options: WorkerOptions,
   slots: number,
   log: Logger,
-  signalProgress: ProgressSignal,
-  askGate: AskGate,
+  { signalProgress, askGate, isDrained }: FleetLinks,
 ): HostPlane {
   const host: Host = {
     hostId: options.hostId,
@@ -70,15 +81,25 @@ export function createHostActivities(
     host,
     resolveSecret,
     sourceOf,
+    isDrained,
     virsh: (args: readonly string[], signal: AbortSignal) => new Virsh(options.libvirtUri, signal).call(args),
     ownsDomain: (name: string, run: RunRef) => ownsDomain(new Virsh(options.libvirtUri), name, run),
   };
 
+  const placed = new PlacedVms();
+  const atWork = new StepsAtWork();
   let running = 0;
-  const step = async <T>(name: StepName, body: (io: StepIo) => Promise<T>): Promise<T> => {
+  const step = async <T>(
+    name: StepName,
+    run: RunRef | undefined,
+    body: (io: StepIo) => Promise<T>,
+  ): Promise<T> => {
+    if (run) placed.noteStep(run, name);
     running += 1;
+    const stoppable = (io: StepIo) =>
+      run ? atWork.run(run, (stop) => body({ ...io, signal: AbortSignal.any([io.signal, stop]) })) : body(io);
     try {
-      return await runActivity(name, signalProgress, body);
+      return await runActivity(name, signalProgress, stoppable);
     } finally {
       running -= 1;
     }
@@ -98,25 +119,31 @@ export function createHostActivities(
     return withFileLock(new WorkDir(host.stateDir, ctx.run).lock(what), io.signal, body);
   };
 
+  const undoing = <T>(name: StepName, { run }: StepContext, body: (io: StepIo) => Promise<T>) =>
+    runActivity(name, signalProgress, async (io) => {
+      await atWork.stop(run);
+      return body(io);
+    });
   const undo: UndoActivities = {
     finish: (ctx, report) => runActivity('report', signalProgress, () => finish(ctx, report, { host })),
     releaseSource: (ctx, wishes) =>
-      runActivity('acquire', signalProgress, async (io) => {
+      undoing('acquire', ctx, async (io) => {
         const work = new WorkDir(host.stateDir, ctx.run);
         await sourceOf(ctx.spec.source.kind).release?.(sourceRequest(ctx), work, wishes, io);
       }),
-    undefineDomain: (ctx) => runActivity('report', signalProgress, (io) => undefineDomain(ctx, { host }, io)),
+    undefineDomain: (ctx) => undoing('report', ctx, (io) => undefineDomain(ctx, { host }, io)),
     discardWork: (ctx, wishes) =>
-      runActivity('report', signalProgress, async () => {
+      undoing('report', ctx, async () => {
         await guest.closeSession(ctx.run);
+        placed.forget(ctx.run);
         return discardWork(ctx, wishes, { host });
       }),
   };
   const steps: HostActivities = {
     ...undo,
-    preflight: (ctx) => step('preflight', (io) => preflight(ctx, preflightDeps, io)),
+    preflight: (ctx) => step('preflight', ctx.run, (io) => preflight(ctx, preflightDeps, io)),
     acquire: (ctx) =>
-      step('acquire', (io) =>
+      step('acquire', ctx.run, (io) =>
         withSharedBudgets(ctx, askGate, io, (shared) =>
           sourceOf(ctx.spec.source.kind).acquire(
             sourceRequest(ctx, shared),
@@ -126,7 +153,7 @@ export function createHostActivities(
         ),
       ),
     resyncSource: (ctx, round) =>
-      step('acquire', async (io) => {
+      step('acquire', ctx.run, async (io) => {
         const { source } = ctx.spec;
         const from = sourceOf(source.kind);
         if (from.resync)
@@ -137,21 +164,21 @@ export function createHostActivities(
         });
       }),
     listAzureVms: (request) =>
-      step('preflight', async (io) => sendable(await listAzureVms(request, sourceDeps, io))),
+      step('preflight', undefined, async (io) => sendable(await listAzureVms(request, sourceDeps, io))),
     inspectGuest: (ctx, disks) =>
-      step('inspect', (io) =>
+      step('inspect', ctx.run, (io) =>
         withMachine(ctx, 'guest', io, () =>
           orDamaged(ctx, disks, io, () => guest.inspectGuest(ctx, disks, io)),
         ),
       ),
     fixGuest: (ctx, disks, vm) =>
-      step('fix', (io) =>
+      step('fix', ctx.run, (io) =>
         withMachine(ctx, 'guest', io, () =>
           orDamaged(ctx, disks, io, () => guest.fixGuest(ctx, disks, vm, io)),
         ),
       ),
     planGuest: (ctx, disks, vm) =>
-      step('inspect', async (io) => {
+      step('inspect', ctx.run, async (io) => {
         try {
           return await withMachine(ctx, 'guest', io, () => guest.planGuest(ctx, disks, vm, io));
         } finally {
@@ -159,10 +186,10 @@ export function createHostActivities(
         }
       }),
     convertDisk: (ctx, disk, directory) =>
-      step('convert', (io) => convertDisk(ctx, disk, directory, { host, io })),
-    defineDomain: (ctx, input) => step('define', (io) => defineDomain(ctx, input, { host }, io)),
+      step('convert', ctx.run, (io) => convertDisk(ctx, disk, directory, { host, io })),
+    defineDomain: (ctx, input) => step('define', ctx.run, (io) => defineDomain(ctx, input, { host }, io)),
     verifyBoot: (ctx, domain, disks, expected) =>
-      step('verify-boot', (io) =>
+      step('verify-boot', ctx.run, (io) =>
         withMachine(ctx, 'boot', io, () => verifyBoot(ctx, domain, disks, { host }, io, expected)),
       ),
   };
@@ -172,6 +199,7 @@ export function createHostActivities(
     sourceOf,
     sourceDeps,
     running: () => running,
+    placed,
     close: () => guest.close().finally(() => transfer.close()),
   };
 }

@@ -1,7 +1,9 @@
 import { Worker, type WorkerOptions } from '@temporalio/worker';
+import type { DeskActivities } from '../contracts/hosts.ts';
 import {
   hostTaskQueue,
   inventoryTaskQueue,
+  labelTaskQueue,
   placementTaskQueue,
   undoTaskQueue,
   workerIdentity,
@@ -14,10 +16,12 @@ import type {
   UndoActivities,
 } from '../contracts/steps.ts';
 
-/** Compensations at once. They are short, and wait for nothing that a step holds. */
-const undoSlots = 4;
+/** Compensations at once, which are short and wait for nothing that a step holds; and room for watch and greeting. */
+const undoSlots = 4 + 2;
 /** Listings of sources at once, for whoever asks. */
 const inventorySlots = 2;
+
+type Shared = Omit<WorkerOptions, 'taskQueue'>;
 
 export interface HostQueues {
   hostId: string;
@@ -25,18 +29,25 @@ export interface HostQueues {
   slots: number;
   steps: HostActivities;
   undo: UndoActivities;
+  inventory: InventoryActivities;
+  /** Of a host that is kept in the host book. */
+  desk?: DeskActivities;
+}
+
+export interface PlacementQueues {
+  hostId: string;
+  labels: readonly string[];
   placement: PlacementActivities;
   fleet: FleetActivities;
-  inventory: InventoryActivities;
 }
 
 /**
- * The workers of one host: its steps, its compensations, its part in placement and in looking for VMs. Compensations have a queue
- * of their own, because a queue is one line: behind steps that copy for hours they would come too late.
+ * The workers of one host for its steps and its compensations, and for looking for VMs. Compensations have a queue of
+ * their own, because a queue is one line: behind steps that copy for hours they would come too late.
  */
 export async function createHostWorkers(
-  shared: Omit<WorkerOptions, 'taskQueue'>,
-  { hostId, slots, steps, undo, placement, fleet, inventory }: HostQueues,
+  shared: Shared,
+  { hostId, slots, steps, undo, inventory, desk }: HostQueues,
 ): Promise<Worker[]> {
   const options = { ...shared, identity: workerIdentity(hostId, process.pid) };
   return [
@@ -49,7 +60,7 @@ export async function createHostWorkers(
     await Worker.create({
       ...options,
       taskQueue: undoTaskQueue(hostId),
-      activities: { ...undo, ...inventory },
+      activities: { ...undo, ...inventory, ...desk },
       maxConcurrentActivityTaskExecutions: undoSlots,
     }),
     await Worker.create({
@@ -58,11 +69,23 @@ export async function createHostWorkers(
       activities: inventory,
       maxConcurrentActivityTaskExecutions: inventorySlots,
     }),
-    await Worker.create({
-      ...options,
-      taskQueue: placementTaskQueue,
-      activities: { ...placement, ...fleet },
-      maxConcurrentActivityTaskExecutions: 1,
-    }),
   ];
+}
+
+/** The workers for a host's part in placement: of any VM, and of those that ask for one of its labels. */
+export function createPlacementWorkers(
+  shared: Shared,
+  { hostId, labels, placement, fleet }: PlacementQueues,
+): Promise<Worker[]> {
+  const options = {
+    ...shared,
+    identity: workerIdentity(hostId, process.pid),
+    maxConcurrentActivityTaskExecutions: 1,
+  };
+  return Promise.all([
+    Worker.create({ ...options, taskQueue: placementTaskQueue, activities: { ...placement, ...fleet } }),
+    ...labels.map((label) =>
+      Worker.create({ ...options, taskQueue: labelTaskQueue(label), activities: { ...placement } }),
+    ),
+  ]);
 }

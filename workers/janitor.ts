@@ -7,11 +7,13 @@ import { WorkDir } from '../activities/host/work-dir.ts';
 import { type SourceOf, sourceKinds } from '../activities/sources/registry.ts';
 import { discardFetched } from '../activities/transfer/fetched-disk.ts';
 import { hasErrno, messageOf } from '../contracts/errors.ts';
+import { firstRunIdOf, leftoverIdOf } from '../contracts/runs.ts';
 import type { RunRef } from '../contracts/values.ts';
 import type { Logger } from './logging.ts';
 
 interface JanitorOptions {
   client: Client;
+  hostId: string;
   stateDir: string;
   libvirtUri: string;
   sourceOf: SourceOf;
@@ -29,7 +31,7 @@ const releaseLimitMs = 120_000;
  * died with them.
  */
 export async function removeLeftovers(options: JanitorOptions): Promise<void> {
-  const { client, stateDir, libvirtUri, log } = options;
+  const { client, hostId, stateDir, libvirtUri, log } = options;
   if (!(await knowsThisState(client, stateDir))) {
     log.warn(
       { stateDir },
@@ -42,8 +44,10 @@ export async function removeLeftovers(options: JanitorOptions): Promise<void> {
       const fate = await fateOf(client, run);
       if (fate === 'alive') continue;
       const workDir = new WorkDir(stateDir, run);
+      const hasLeftovers = await workDir.hasLeftovers();
+      if (hasLeftovers && (await isCleanedUp(client, run, hostId))) continue;
       await releaseSources(workDir, fate, options);
-      if (!(await workDir.hasLeftovers())) continue;
+      if (!hasLeftovers) continue;
       if (fate === 'given up') await undefineAbandoned(run, { host: { stateDir, libvirtUri } }, log);
       await discardFetched(workDir, { keepWhole: true });
       // Last: as long as it is there, the next start tries again.
@@ -107,14 +111,29 @@ async function runsOf(stateDir: string): Promise<RunRef[]> {
   return runs;
 }
 
+/** Of a run that was taken from this host a workflow knows better what is to go: finished disks too. */
+async function isCleanedUp(client: Client, run: RunRef, hostId: string): Promise<boolean> {
+  try {
+    const { status } = await client.workflow.getHandle(leftoverIdOf(run, hostId)).describe();
+    return status.name === 'RUNNING';
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false;
+    throw error;
+  }
+}
+
 const givenUp: readonly string[] = ['CANCELLED', 'FAILED', 'TERMINATED'];
 
-/** A run that another one replaced, or that the server has forgotten, may have ended in any way. */
+/**
+ * A run that was taken from this host lives as long as its migration, as far as the janitor is concerned: what is left
+ * of it is removed by `cleanUpHost`. A run that another one replaced, or that the server has forgotten, may have ended in any
+ * way.
+ */
 async function fateOf(client: Client, run: RunRef): Promise<'alive' | 'given up' | 'over'> {
   try {
     const { status, raw } = await client.workflow.getHandle(run.migrationId).describe();
     // A reset starts a new execution of the same first run; only one of another first run replaces it.
-    if (raw.workflowExecutionInfo?.firstRunId !== run.runId) return 'over';
+    if (raw.workflowExecutionInfo?.firstRunId !== firstRunIdOf(run.runId)) return 'over';
     if (status.name === 'RUNNING') return 'alive';
     return givenUp.includes(status.name) ? 'given up' : 'over';
   } catch (error) {

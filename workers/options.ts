@@ -8,10 +8,13 @@ import type { ProxySettings } from '../activities/transfer/connection-pool.ts';
 import type { TransferOptions } from '../activities/transfer/transfer-plane.ts';
 import type { SecretSources } from '../activities/host/secrets.ts';
 import { hasErrno, LonghaulError, messageOf } from '../contracts/errors.ts';
+import { labelPattern, labelRule, maxLabels } from '../contracts/labels.ts';
 
 /** What a worker was told, every default filled in. Made once; nothing else reads the environment. */
 export interface WorkerOptions {
   hostId: string;
+  /** What VMs may ask for; see contracts/labels.ts. */
+  labels: string[];
   stateDir: string;
   libvirtUri: string;
   defaultTargetDirectory: string;
@@ -40,6 +43,7 @@ export interface WorkerOverrides {
   profile?: string;
   stateDir?: string;
   hostId?: string;
+  labels?: string[];
   slots?: number;
 }
 
@@ -54,8 +58,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /**
  * Resolves configuration from command line, then environment, then defaults.
  *
- * LONGHAUL_STATE_DIR, LONGHAUL_HOST_ID, LONGHAUL_LIBVIRT_URI, LONGHAUL_TARGET_DIR, LONGHAUL_ACCELERATION,
- * LONGHAUL_SLOTS, LONGHAUL_CONNECTIONS, LONGHAUL_MAX_MIB_PER_SECOND, LONGHAUL_LOG_LEVEL, LONGHAUL_DRAIN_SECONDS;
+ * LONGHAUL_STATE_DIR, LONGHAUL_HOST_ID, LONGHAUL_LABELS, LONGHAUL_LIBVIRT_URI, LONGHAUL_TARGET_DIR,
+ * LONGHAUL_ACCELERATION, LONGHAUL_SLOTS, LONGHAUL_CONNECTIONS, LONGHAUL_MAX_MIB_PER_SECOND, LONGHAUL_LOG_LEVEL, LONGHAUL_DRAIN_SECONDS;
  * LONGHAUL_AZURE_RESOURCE_MANAGER and AZURE_AUTHORITY_HOST for a private cloud; TEMPORAL_* as in Temporal's
  * environment configuration (profiles, TLS, API key).
  *
@@ -67,7 +71,8 @@ export function resolveWorkerOptions(
 ): WorkerOptions {
   const stateDir = resolve(overrides.stateDir ?? env['LONGHAUL_STATE_DIR'] ?? defaultStateDir(env));
   return {
-    hostId: overrides.hostId ?? env['LONGHAUL_HOST_ID'] ?? stableHostId(stateDir),
+    hostId: hostIdFrom(overrides.hostId ?? env['LONGHAUL_HOST_ID']) ?? stableHostId(stateDir),
+    labels: labelsFrom(overrides.labels ?? env['LONGHAUL_LABELS']?.split(/[\s,]+/) ?? []),
     stateDir,
     libvirtUri: env['LONGHAUL_LIBVIRT_URI'] ?? 'qemu:///system',
     defaultTargetDirectory: env['LONGHAUL_TARGET_DIR'] ?? '/var/lib/libvirt/images',
@@ -188,6 +193,25 @@ function stableHostId(stateDir: string): string {
     rmSync(draft, { force: true });
   }
   return readFileSync(path, 'utf8').trim();
+}
+
+/** It stands in the names of queues and workflows, and in commands that people type. */
+function hostIdFrom(text: string | undefined): string | undefined {
+  if (text === undefined || /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(text)) return text;
+  throw new LonghaulError('OPTION_INVALID', {
+    found: `"${text}" is not the id of a host`,
+    remedy: 'Give letters, digits and . _ -, 63 at most, beginning with a letter or digit.',
+  });
+}
+
+function labelsFrom(texts: readonly string[]): string[] {
+  const labels = [...new Set(texts.filter((text) => text !== ''))].sort();
+  const wrong = labels.find((label) => !labelPattern.test(label));
+  if (wrong === undefined && labels.length <= maxLabels) return labels;
+  throw new LonghaulError('OPTION_INVALID', {
+    found: wrong === undefined ? `a host has ${labels.length} labels` : `"${wrong}" is not a label`,
+    remedy: wrong === undefined ? `Give it ${maxLabels} at most.` : `A label ${labelRule}.`,
+  });
 }
 
 function readIfThere(path: string): string | undefined {

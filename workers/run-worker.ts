@@ -1,26 +1,32 @@
 import { mkdir } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { LonghaulError, messageOf } from '../contracts/errors.ts';
+import type { HostFacts } from '../contracts/hosts.ts';
 import { workerIdentity, workflowTaskQueue } from '../contracts/queues.ts';
 import type { StepProgress } from '../contracts/steps.ts';
 import type { ProgressSignal } from './activity-io.ts';
 import { createFleetActivities } from './fleet-activities.ts';
-import { createHostActivities } from './host-activities.ts';
-import { createHostWorkers } from './host-queues.ts';
+import { createHostActivities, type HostPlane } from './host-activities.ts';
+import { HostDesk, sayHello } from './host-desk.ts';
+import { createHostWorkers, createPlacementWorkers } from './host-queues.ts';
 import { createInventoryActivities } from './inventory-activities.ts';
 import { removeLeftovers } from './janitor.ts';
 import { createLogger, temporalLogger, type Logger } from './logging.ts';
 import type { WorkerOptions } from './options.ts';
-import { createPlacementActivities } from './placement.ts';
+import { packageVersion } from './package-version.ts';
+import { createPlacementActivities, type PlacementHost } from './placement.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
+import { readHostMemory, slotsFor, type HostMemory } from './slots.ts';
 import { gateBook } from './start-gate.ts';
-import { readHostMemory, slotsFor } from './slots.ts';
 import { workflowCode } from './workflow-bundle.ts';
 
 /** A step that gets no more time on SIGTERM is stopped this long after the drain began to stop it. */
 const forceStopMs = 30_000;
 const heartbeatThrottleMs = 1_000;
+/** The host book answers within seconds: this very worker opens it if nobody else does. */
+const greetingLimitMs = 60_000;
 
 export interface RunningWorker {
   hostId: string;
@@ -55,9 +61,19 @@ export async function startWorker(options: WorkerOptions, log: Logger): Promise<
   await mkdir(options.stateDir, { recursive: true, mode: 0o700 });
   const { native, client, close } = await connect(options);
   try {
-    const slots = slotsFor(options.configuredSlots, readHostMemory());
+    const memory = readHostMemory();
+    const slots = slotsFor(options.configuredSlots, memory);
     const signal: ProgressSignal = (...progress) => signalProgress(client, ...progress);
-    const host = createHostActivities(options, slots, log, signal, (key) => gateBook(client, key));
+    const desk: HostDesk = new HostDesk({
+      facts: factsOf(options, slots, memory),
+      load: () => loadOf(host),
+      isStopping: () => isStopping(),
+    });
+    const host = createHostActivities(options, slots, log, {
+      signalProgress: signal,
+      askGate: (key) => gateBook(client, key),
+      isDrained: desk.isDrained,
+    });
     await removeLeftovers({ client, ...options, sourceOf: host.sourceOf, log });
     const shared = {
       connection: native,
@@ -66,7 +82,8 @@ export async function startWorker(options: WorkerOptions, log: Logger): Promise<
       shutdownForceTime: options.drainSeconds * 1000 + forceStopMs,
       maxHeartbeatThrottleInterval: heartbeatThrottleMs,
     };
-    const workers = [
+    await sayHello(client, options.hostId);
+    const first: Worker[] = [
       await Worker.create({
         ...shared,
         ...workflowCode(),
@@ -74,19 +91,32 @@ export async function startWorker(options: WorkerOptions, log: Logger): Promise<
         identity: workerIdentity(options.hostId, process.pid),
       }),
       ...(await createHostWorkers(shared, {
-        hostId: options.hostId,
+        ...options,
         slots,
         steps: host.steps,
         undo: host.undo,
-        placement: createPlacementActivities(
-          { hostId: options.hostId, slots, running: host.running },
-          signal,
-        ),
-        fleet: createFleetActivities(client),
         inventory: createInventoryActivities(client, host.sourceDeps),
+        desk: desk.activities,
       })),
     ];
-    const ended = Promise.all(workers.map((worker) => worker.run())).then(() => undefined);
+    const workers = [...first];
+    const isStopping = (): boolean => first.some((worker) => worker.getState() !== 'RUNNING');
+    const running = runAll(first);
+    // Only once it is known whether this host takes VMs.
+    const placing = untilGreeted(desk, running, log).then(async () => {
+      if (isStopping()) return;
+      const more = await createPlacementWorkers(shared, {
+        ...options,
+        placement: createPlacementActivities(placementHost(options, slots, host, desk), signal),
+        fleet: createFleetActivities(client),
+      });
+      workers.push(...more);
+      const placements = runAll(more);
+      // It may have begun to stop meanwhile.
+      if (isStopping()) for (const worker of more) worker.shutdown();
+      await placements;
+    });
+    const ended = Promise.all([running, placing]).then(() => undefined);
     const stopped = ended.finally(() => closeAll([() => host.close(), close], log));
     const shutdown = async () => {
       for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
@@ -98,6 +128,45 @@ export async function startWorker(options: WorkerOptions, log: Logger): Promise<
     throw error;
   }
 }
+
+const runAll = (workers: readonly Worker[]) => Promise.all(workers.map((worker) => worker.run()));
+
+/** Waits for the host book, which any worker can open; without an answer the host takes VMs. */
+async function untilGreeted(desk: HostDesk, running: Promise<unknown>, log: Logger): Promise<void> {
+  const late = new AbortController();
+  const limit = sleep(greetingLimitMs, 'late', late).catch(() => 'in time');
+  const how = await Promise.race([desk.greeted, running.catch(() => undefined), limit]);
+  late.abort();
+  if (how === 'late') log.warn({}, 'nobody says whether this host is drained; it takes VMs');
+}
+
+function factsOf(options: WorkerOptions, slots: number, { availableBytes }: HostMemory): HostFacts {
+  return {
+    labels: options.labels,
+    slots,
+    version: packageVersion(),
+    targetDirectory: options.defaultTargetDirectory,
+    stateDirectory: options.stateDir,
+    libvirtUri: options.libvirtUri,
+    memoryBytes: availableBytes,
+  };
+}
+
+const placementHost = (
+  { hostId, labels, defaultTargetDirectory }: WorkerOptions,
+  slots: number,
+  { running, placed }: HostPlane,
+  { isDrained }: HostDesk,
+): PlacementHost => ({
+  ...{ hostId, labels, slots, targetDirectory: defaultTargetDirectory },
+  ...{ running, placed, isDrained },
+});
+
+const loadOf = ({ running, placed }: HostPlane) => ({
+  busy: running(),
+  placed: placed.waiting,
+  promisedBytes: placed.promised().bytes,
+});
 
 /** Closes one after another. What cannot be closed must not hide why the worker ends. */
 async function closeAll(closes: readonly (() => Promise<void>)[], log: Logger): Promise<void> {

@@ -7,6 +7,7 @@ const sections = ['source', 'guest', 'target', 'policy'] as const;
 /** The last step that still takes each place of the spec into account; the rest of its section after `*`. */
 const lastReader: Readonly<Record<string, StepName | 'end'>> = {
   'target.host': 'placement',
+  'target.labels': 'placement',
   'source.*': 'acquire',
   // A disk that is used where it lies is compared as it is copied.
   'source.verify': 'convert',

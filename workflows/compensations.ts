@@ -10,6 +10,11 @@ export class Compensations {
     this.undos.push({ name, undo });
   }
 
+  /** What was registered is undone by somebody else. */
+  forget(): void {
+    this.undos.length = 0;
+  }
+
   /** Undoes everything, the latest first, whether or not the workflow was cancelled. Gives what failed. */
   async run(): Promise<string[]> {
     const failed: string[] = [];

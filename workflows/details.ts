@@ -26,11 +26,17 @@ export function currentDetails(view: MigrationView): string {
     );
     lines.push('', `Then \`longhaul retry ${view.migrationId}\`, or \`skip\` or \`abort\` in its place.`);
   }
+  if (view.hostGone !== undefined)
+    lines.push(
+      '',
+      `It goes on when the host is back. To begin it again elsewhere: \`longhaul reassign ${view.migrationId}\`.`,
+    );
   return lines.join('\n');
 }
 
 function statusLine(view: MigrationView): string {
   const where = view.hostId === undefined ? '' : ` on ${view.hostId}`;
+  if (view.hostGone !== undefined) return `waits for ${view.hostId ?? ''}, gone since ${view.hostGone}`;
   if (view.pausing) return `pausing after the running step${where}`;
   return `${view.status}${where}${view.doing === undefined ? '' : `, ${view.doing}`}`;
 }

@@ -5,7 +5,7 @@ import {
   type ActivityInterfaceFor,
 } from '@temporalio/workflow';
 import type { ErrorCode } from '../contracts/error-codes.ts';
-import { hostTaskQueue, placementTaskQueue, undoTaskQueue } from '../contracts/queues.ts';
+import { hostTaskQueue, labelTaskQueue, placementTaskQueue, undoTaskQueue } from '../contracts/queues.ts';
 import type {
   FleetActivities,
   HostActivities,
@@ -82,6 +82,17 @@ export function compensationActivities(hostId: string, tuning: Tuning): Activity
   });
 }
 
+/** Compensations on a host that may be away for weeks. */
+export function cleaningActivities(hostId: string): ActivityInterfaceFor<UndoActivities> {
+  return proxyActivities<UndoActivities>({
+    taskQueue: undoTaskQueue(hostId),
+    summary: `remove what is left on ${hostId}`,
+    startToCloseTimeout: '10 minutes',
+    heartbeatTimeout: '30 seconds',
+    retry: { ...retryPolicy({}), maximumAttempts: Infinity },
+  });
+}
+
 /** What any host can do for the fleet. It goes on until it was done: a batch must not end for want of a worker. */
 export function fleetActivities(summary: string): ActivityInterfaceFor<FleetActivities> {
   return proxyActivities<FleetActivities>({
@@ -92,10 +103,17 @@ export function fleetActivities(summary: string): ActivityInterfaceFor<FleetActi
   });
 }
 
-/** Placement may wait for days until a host has room; each try is short. */
-export function placementActivities(tuning: Tuning): ActivityInterfaceFor<PlacementActivities> {
+/**
+ * Placement may wait for days until a host has room; each try is short.
+ *
+ * @param label only hosts with this label are asked
+ */
+export function placementActivities(
+  tuning: Tuning,
+  label?: string,
+): ActivityInterfaceFor<PlacementActivities> {
   return proxyActivities<PlacementActivities>({
-    taskQueue: placementTaskQueue,
+    taskQueue: label === undefined ? placementTaskQueue : labelTaskQueue(label),
     summary: 'find a host',
     startToCloseTimeout: '1 minute',
     retry: { ...retryPolicy(tuning), maximumAttempts: Infinity, maximumInterval: '1 minute' },

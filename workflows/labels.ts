@@ -14,8 +14,8 @@ const longestLookMs = 600_000;
 export class Labels {
   private readonly state: MigrationState;
   private readonly everyStep: boolean;
-  private readonly named: string | undefined;
   private written = '';
+  private host: string | undefined;
   private step: StepName | 'none' = 'none';
 
   constructor(state: MigrationState, edition = 1) {
@@ -23,9 +23,13 @@ export class Labels {
     this.everyStep = edition < 2;
     if (this.everyStep) return;
     // What it was started with; see contracts/migration-start.ts.
-    const { host } = state.spec.target;
-    if (host !== 'any') this.named = host;
+    this.host = this.named;
     this.written = keyOf('running', 'none', this.named);
+  }
+
+  private get named(): string | undefined {
+    const { host } = this.state.spec.target;
+    return this.everyStep || host === 'any' ? undefined : host;
   }
 
   /** Looks at widening intervals for steps that tell nothing of themselves, until the migration ends. */
@@ -55,8 +59,12 @@ export class Labels {
     upsertSearchAttributes([
       { key: searchAttributes.state, value: status },
       { key: searchAttributes.step, value: this.step },
-      ...(hostId === undefined ? [] : [{ key: searchAttributes.host, value: hostId }]),
+      // Of one that was taken from its host and has no other yet it is taken back.
+      ...(hostId === this.host && hostId === undefined
+        ? []
+        : [{ key: searchAttributes.host, value: hostId ?? null }]),
     ]);
+    this.host = hostId;
   }
 
   private stepOf(view: MigrationView, lasts: boolean): StepName | 'none' {

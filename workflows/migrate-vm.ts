@@ -7,21 +7,29 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { MigrationInput, MigrationReport, Resolution, StepFailure } from '../contracts/steps.ts';
+import type {
+  Elsewhere,
+  MigrationInput,
+  MigrationReport,
+  Resolution,
+  StepFailure,
+} from '../contracts/steps.ts';
 import { parkedSignal } from './batch/messages.ts';
 import { Compensations } from './compensations.ts';
 import { currentDetails } from './details.ts';
 import { migrationFailure, stepFailureOf } from './failures.ts';
+import { hostWordSignal } from './host/messages.ts';
+import { Itinerary } from './itinerary.ts';
 import { Labels } from './labels.ts';
 import {
   pauseSignal,
   progressQuery,
+  reassignUpdate,
   reportQuery,
   resolveUpdate,
   resumeSignal,
   stepProgressSignal,
 } from './messages.ts';
-import { runMigration } from './migration-steps.ts';
 import { MigrationState } from './migration-state.ts';
 import { MigrationEnded, StepRunner } from './step-runner.ts';
 
@@ -56,11 +64,22 @@ export async function migrateVm(input: MigrationInput): Promise<MigrationReport>
     state.noteProgress(progress);
     publish();
   });
+  setHandler(hostWordSignal, (word) => {
+    state.noteHostWord(word);
+    publish();
+  });
 
   labels.keep();
   const run = { migrationId: workflowId, runId: firstExecutionRunId };
+  const itinerary = new Itinerary({ run, state, steps, undo, tuning: input.tuning ?? {}, publish });
+  setHandler(reassignUpdate, (to) => itinerary.reassign(to), {
+    validator: (to: Elsewhere) => {
+      const refusal = itinerary.refusalOf(to);
+      if (refusal !== undefined) throw ApplicationFailure.nonRetryable(refusal, 'REASSIGN_REFUSED');
+    },
+  });
   try {
-    await runMigration({ run, state, steps, undo, tuning: input.tuning ?? {}, publish });
+    await itinerary.run();
     state.status = 'completed';
     publish();
     return state.report();

@@ -1,5 +1,7 @@
+import type { HostWord } from '../contracts/hosts.ts';
 import type {
   DiskProgress,
+  Elsewhere,
   MigrationReport,
   MigrationStatus,
   MigrationView,
@@ -26,10 +28,15 @@ export class MigrationState {
   pauseRequested = false;
   hostId: string | undefined;
   failure: StepFailure | undefined;
-  readonly facts: ReportFacts = { fixes: [], disks: [], kept: [] };
+  facts: ReportFacts = { fixes: [], disks: [], kept: [] };
+  /** A run of this migration that was taken from its host may have stopped the VM at the source. */
+  stoppedBefore = false;
   private readonly steps = new Map<StepName, StepState>(
     stepNames.map((name) => [name, { status: 'pending' }]),
   );
+  /** Steps that were ever begun on this host. */
+  private readonly begun = new Set<StepName>();
+  private hostWord: HostWord | undefined;
   private readonly progress = new Map<number, DiskProgress>();
   private doing: string | undefined;
   private readonly migrationId: string;
@@ -45,6 +52,7 @@ export class MigrationState {
 
   begin(step: StepName): void {
     this.status = 'running';
+    this.begun.add(step);
     this.doing = undefined;
     this.progress.clear();
     this.steps.set(step, { status: 'running', startedAt: this.now() });
@@ -71,6 +79,38 @@ export class MigrationState {
     this.steps.set(step, { status: 'pending' });
   }
 
+  /** Everything from the first step again, on another host. */
+  startOver({ host = 'any', labels }: Elsewhere): void {
+    const left = this.hostId;
+    const { source, target } = this.spec;
+    this.stoppedBefore ||=
+      source.kind === 'azure' && source.whenRunning === 'stop' && this.facts.preflight?.vm.running === true;
+    const asked = labels ?? (host === 'any' ? target.labels : undefined);
+    this.spec = {
+      ...this.spec,
+      target: { ...target, host, ...(asked === undefined ? {} : { labels: asked }) },
+    };
+    if (host !== 'any') delete this.spec.target.labels;
+    const kept = left === undefined ? [] : [`on ${left}: what was begun there, until that host is back`];
+    this.facts = { fixes: [], disks: [], kept: [...this.facts.kept, ...kept] };
+    this.hostId = undefined;
+    this.failure = undefined;
+    this.status = 'running';
+    this.doing = undefined;
+    this.progress.clear();
+    this.begun.clear();
+    for (const name of stepNames) this.steps.set(name, { status: 'pending' });
+  }
+
+  /** Its host is gone, or back. Words may overtake each other. */
+  noteHostWord(word: HostWord): void {
+    if (word.saidAt >= (this.hostWord?.saidAt ?? 0)) this.hostWord = word;
+  }
+
+  hasBegun(step: StepName): boolean {
+    return this.begun.has(step);
+  }
+
   hasEnded(step: StepName): boolean {
     const status = this.steps.get(step)?.status;
     return status === 'done' || status === 'skipped';
@@ -90,15 +130,19 @@ export class MigrationState {
   }
 
   view(): MigrationView {
+    const { hostGone } = this;
+    // The last that was heard of its steps says nothing any more.
+    const disks = hostGone === undefined ? [...this.progress.values()] : [];
     return {
       migrationId: this.migrationId,
       vm: this.spec.name,
       status: this.status,
       pausing: this.pauseRequested && this.status === 'running',
       hostId: this.hostId,
+      hostGone,
       steps: this.stepList(),
-      doing: this.doing,
-      disks: [...this.progress.values()].sort((a, b) => a.index - b.index),
+      doing: hostGone === undefined ? this.doing : undefined,
+      disks: disks.sort((a, b) => a.index - b.index),
       failure: this.failure,
       spec: this.spec,
     };
@@ -116,6 +160,11 @@ export class MigrationState {
       ...this.facts,
       failure: this.failure,
     };
+  }
+
+  private get hostGone(): string | undefined {
+    const isMeant = this.status === 'running' && this.hostWord?.hostId === this.hostId;
+    return isMeant ? this.hostWord?.gone : undefined;
   }
 
   private stepList(): { name: StepName; state: StepState }[] {

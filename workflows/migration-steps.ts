@@ -1,17 +1,21 @@
 import { expectedAddresses } from '../contracts/addresses.ts';
 import { CancellationScope } from '@temporalio/workflow';
-import type { Placement, StepContext, Tuning } from '../contracts/steps.ts';
+import { firstRunIdOf } from '../contracts/runs.ts';
+import type { StepContext, StepName, Tuning } from '../contracts/steps.ts';
 import type { AcquiredDisk, PreflightResult, RunRef, TargetDisk } from '../contracts/values.ts';
 import { gatesOf } from '../contracts/gates.ts';
 import type { Compensations } from './compensations.ts';
 import { passGates } from './gate/pass-gates.ts';
-import { compensationActivities, hostActivities, placementActivities } from './host-activities.ts';
+import { compensationActivities, hostActivities } from './host-activities.ts';
 import type { MigrationState } from './migration-state.ts';
+import { place } from './place.ts';
 import { untilUnblocked } from './preflight.ts';
 import type { StepRunner } from './step-runner.ts';
 
 export interface Migration {
   run: RunRef;
+  /** The host that it was taken from last. */
+  left?: string;
   state: MigrationState;
   steps: StepRunner;
   undo: Compensations;
@@ -26,12 +30,17 @@ export async function runMigration(migration: Migration): Promise<void> {
   const { facts } = state;
   const ctx = (): StepContext => ({ run, spec: state.spec });
 
-  const placement = await steps.require('placement', () => place(ctx(), tuning), {
-    note: ({ hostId }) => hostId,
-  });
+  const wishes = migration.left === undefined ? undefined : { avoid: migration.left };
+  const placement = await steps.require(
+    'placement',
+    () => place(ctx(), tuning, { wishes, say: sayer(migration, 'placement') }),
+    { note: ({ hostId }) => hostId },
+  );
   state.hostId = placement.hostId;
   const host = hostActivities(placement.hostId, tuning);
   const undoing = compensationActivities(placement.hostId, tuning);
+
+  if (state.stoppedBefore) undo.add('source', restartSource(migration, undoing));
 
   const preflight = () =>
     steps.require(
@@ -111,22 +120,23 @@ export async function runMigration(migration: Migration): Promise<void> {
 
 /** Whatever was made at the source goes as soon as the disks are here, and also when they never come. */
 async function acquire(
-  { run, state, steps, undo, tuning, publish }: Migration,
+  migration: Migration,
   host: ReturnType<typeof hostActivities>,
   undoing: ReturnType<typeof compensationActivities>,
   diskCount: number,
 ): Promise<AcquiredDisk[]> {
+  const { run, state, steps, undo, tuning } = migration;
   const ctx = (): StepContext => ({ run, spec: state.spec });
   const note = ({ length }: AcquiredDisk[]) => `${length} disk${length === 1 ? '' : 's'}`;
-  const say = (doing: string) => {
-    state.noteProgress({ step: 'acquire', doing });
-    publish();
-  };
   const { source } = state.spec;
+  // A gate asks the server who is still there, which knows the first run alone.
+  const visitor = {
+    run: { ...run, runId: firstRunIdOf(run.runId) },
+    tuning,
+    say: sayer(migration, 'acquire'),
+  };
   const fetch = (work: () => Promise<AcquiredDisk[]>) =>
-    steps.require('acquire', () => passGates(gatesOf(state.spec, diskCount), { run, tuning, say }, work), {
-      note,
-    });
+    steps.require('acquire', () => passGates(gatesOf(state.spec, diskCount), visitor, work), { note });
   if (source.kind !== 'azure') {
     const isElsewhere =
       source.kind === 'image' ? source.disks.some((disk) => 'url' in disk) : source.url !== undefined;
@@ -134,24 +144,41 @@ async function acquire(
     return fetch(() => host(what).acquire(ctx()));
   }
 
-  undo.add('source', () => undoing.releaseSource(ctx(), { restart: source.restart !== 'never' }));
+  undo.add('source', restartSource(migration, undoing));
   return fetch(async () => {
     const disks = await host('fetch the disks').acquire(ctx());
-    await host('give the source back').releaseSource(ctx(), { restart: source.restart === 'always' });
+    const restart = source.restart === 'always';
+    await host('give the source back').releaseSource(ctx(), { restart, ...stoppedBefore(state) });
     return disks;
   });
+}
+
+/** Compensation: what was made at the source goes, and a VM that was stopped there for the migration is started. */
+function restartSource(
+  { run, state }: Migration,
+  undoing: ReturnType<typeof compensationActivities>,
+): () => Promise<void> {
+  return async () => {
+    const { spec } = state;
+    const restart = spec.source.kind === 'azure' && spec.source.restart !== 'never';
+    await undoing.releaseSource({ run, spec }, { restart, ...stoppedBefore(state) });
+  };
+}
+
+const stoppedBefore = (state: MigrationState) => (state.stoppedBefore ? { stoppedBefore: true } : {});
+
+/** Shows people what a step does before an activity of it says anything. */
+function sayer({ state, publish }: Migration, step: StepName): (doing: string) => void {
+  return (doing) => {
+    state.noteProgress({ step, doing });
+    publish();
+  };
 }
 
 function reasonNotToBoot({ spec, facts }: MigrationState): string | undefined {
   if (!spec.policy.verifyBoot) return 'not wanted by the spec';
   // Data disks alone give no sign of life, however long one waits.
   return facts.facts?.os === 'none' ? 'no operating system' : undefined;
-}
-
-async function place(ctx: StepContext, tuning: Tuning): Promise<Placement> {
-  const { host } = ctx.spec.target;
-  if (host !== 'any') return { hostId: host };
-  return placementActivities(tuning).placeVm(ctx);
 }
 
 /** Inspect and fix; a migration that skips either hands the disks over as they are. */

@@ -1,7 +1,8 @@
 import { isCancellation, workflowInfo } from '@temporalio/workflow';
 import type { MigrationInput, MigrationPlan } from '../contracts/steps.ts';
 import { migrationFailure, stepFailureOf } from './failures.ts';
-import { hostActivities, placementActivities } from './host-activities.ts';
+import { hostActivities } from './host-activities.ts';
+import { place } from './place.ts';
 
 /** Preflight and a dry run of the fixes. Creates nothing that outlives it. */
 export async function planVm(input: MigrationInput): Promise<MigrationPlan> {
@@ -9,8 +10,7 @@ export async function planVm(input: MigrationInput): Promise<MigrationPlan> {
   const tuning = { retryMaximumAttempts: 2, ...input.tuning };
   const ctx = { run: { migrationId: workflowId, runId: firstExecutionRunId }, spec: input.spec };
   try {
-    const named = input.spec.target.host;
-    const hostId = named === 'any' ? (await placementActivities(tuning).placeVm(ctx)).hostId : named;
+    const { hostId } = await place(ctx, tuning, { wishes: { onlyLook: true } });
     const host = hostActivities(hostId, tuning);
     const preflight = await host('check everything cheap', 'short').preflight(ctx);
     const blocked = preflight.findings.some(({ severity }) => severity === 'blocker');

@@ -46,6 +46,8 @@ export class StepRunner {
   private readonly onChange: () => void;
   private resolution: Resolution | undefined;
   private running: RunningStep | undefined;
+  /** The migration is being taken from its host: what a step ends with now is no matter. */
+  isLeaving = false;
   /** Called before a retry with an amended spec, to learn again what earlier steps derived from it. */
   onAmended: (() => Promise<void>) | undefined;
 
@@ -107,7 +109,7 @@ export class StepRunner {
           this.state.rewind(step);
           continue;
         }
-        if (isCancellation(error)) throw error;
+        if (isCancellation(error) || this.isLeaving) throw error;
         if ((await this.failed(step, error)) === 'skip') return undefined;
       }
     }

@@ -1,4 +1,4 @@
-import { statfs } from 'node:fs/promises';
+import { stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { hasErrno, LonghaulError, messageOf } from '../../contracts/errors.ts';
 
@@ -28,6 +28,16 @@ export async function freeSpace(path: string): Promise<FreeSpace> {
       },
       error,
     );
+  }
+}
+
+/** The device of the file system that will hold `path`. */
+export async function deviceOf(path: string): Promise<number> {
+  try {
+    return (await stat(path)).dev;
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT') && dirname(path) !== path) return deviceOf(dirname(path));
+    throw error;
   }
 }
 

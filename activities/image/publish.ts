@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { link, lstat, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasErrno, LonghaulError } from '../../contracts/errors.ts';
+import { shortRunId } from '../../contracts/runs.ts';
 import type { RunRef, TargetDisk } from '../../contracts/values.ts';
 import { listIfThere, readIfThere } from '../host/read-if-there.ts';
 import { syncPath } from '../host/sync-path.ts';
@@ -33,7 +34,7 @@ interface FileKey {
 
 /** Hidden path that a disk is written under. */
 export function partialPathOf(directory: string, run: RunRef, index: number): string {
-  return join(directory, `.longhaul-${run.migrationId}-${run.runId.slice(0, 8)}-disk${index}.partial`);
+  return join(directory, `.longhaul-${run.migrationId}-${shortRunId(run.runId)}-disk${index}.partial`);
 }
 
 const recordPathOf = (work: WorkDir, index: number): string =>

@@ -27,6 +27,8 @@ export interface PreflightDeps {
   /** Throws LonghaulError SECRET_UNRESOLVED. */
   readonly resolveSecret: ResolveSecret;
   readonly sourceOf: SourceOf;
+  /** Whether this host takes no more VMs. */
+  readonly isDrained: () => boolean;
 }
 
 /** What the checks stand on: the spec, and what was found out before they are made. */

@@ -8,10 +8,11 @@ import { checkGuestFiles } from './guest-files-check.ts';
 import { checkDomainName, checkNetworks } from './libvirt-checks.ts';
 import { checkSpace, neededBytes } from './space-check.ts';
 import { checkTargetDirectory, checkTargetFiles, resolveTargetDirectory } from './target.ts';
-import { checkAccelerator, checkCapacity, checkSecrets, checkTools } from './tool-checks.ts';
+import { checkAccelerator, checkCapacity, checkDrained, checkSecrets, checkTools } from './tool-checks.ts';
 
 /** In the order an operator wants to read about them. */
 const checks: readonly { doing: string; check: Check }[] = [
+  { doing: 'looking whether this host takes VMs', check: checkDrained },
   { doing: 'looking for the programs', check: checkTools },
   { doing: 'looking for a domain of that name', check: checkDomainName },
   { doing: 'looking at the target directory', check: checkTargetDirectory },

@@ -1,9 +1,6 @@
-import { stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import type { MigrationSpec } from '../../contracts/spec.ts';
 import type { AcquiredDisk, Finding, RemoteDisk } from '../../contracts/values.ts';
-import { hasErrno } from '../../contracts/errors.ts';
-import { describeBytes, freeSpace } from '../host/space.ts';
+import { describeBytes, deviceOf, freeSpace } from '../host/space.ts';
 import { blocker, warning } from '../../contracts/findings.ts';
 import type { Check } from './check.ts';
 
@@ -70,12 +67,3 @@ export const checkSpace: Check = async ({ spec, disks, remoteDisks, targetDirect
   }
   return findings;
 };
-
-async function deviceOf(path: string): Promise<number> {
-  try {
-    return (await stat(path)).dev;
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT') && dirname(path) !== path) return deviceOf(dirname(path));
-    throw error;
-  }
-}

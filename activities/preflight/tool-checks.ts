@@ -3,9 +3,30 @@ import { availableParallelism, totalmem } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { LonghaulError } from '../../contracts/errors.ts';
 import { baseEnv } from '../host/tool.ts';
+import { WorkDir } from '../host/work-dir.ts';
 import { blocker, warning } from '../../contracts/findings.ts';
 import type { Check } from './check.ts';
 import { hostTools } from './tools.ts';
+
+/** What was placed here goes on, and so does what has begun: its preflight may be made again. */
+export const checkDrained: Check = async ({ run, spec, deps }) => {
+  const { hostId, stateDir } = deps.host;
+  if (!deps.isDrained() || spec.target.host === 'any') return [];
+  if (await isInPlace(new WorkDir(stateDir, run).root)) return [];
+  return [
+    blocker(
+      'HOST_DRAINED',
+      `the spec names ${hostId}, which is drained`,
+      `Name another host (longhaul reassign), or let it take VMs again (longhaul host undrain ${hostId}) and retry.`,
+    ),
+  ];
+};
+
+const isInPlace = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
 
 export const checkTools: Check = async () => {
   const needed = hostTools.filter(({ always }) => always);

@@ -1,4 +1,4 @@
-import type { StepContext } from '../../contracts/steps.ts';
+import type { ReleaseWishes, StepContext } from '../../contracts/steps.ts';
 import type { MigrationSpec, SourceKind } from '../../contracts/spec.ts';
 import type { AcquiredDisk, Finding, RemoteDisk, RunRef, SourceVm } from '../../contracts/values.ts';
 import type { ResolveSecret } from '../host/secrets.ts';
@@ -76,9 +76,9 @@ export interface Source<K extends SourceKind = SourceKind> {
 
   /**
    * Takes back what was made at the source: access, snapshots; and starts a VM again that was stopped for the
-   * run, when `restart`. Of a source without it nothing is made anywhere. Nothing there is no error.
+   * run, or for one before it, when `restart`. Of a source without it nothing is made anywhere. Nothing there is no error.
    */
-  release?(request: SourceRequest<K>, work: WorkDir, wishes: { restart: boolean }, io: StepIo): Promise<void>;
+  release?(request: SourceRequest<K>, work: WorkDir, wishes: ReleaseWishes, io: StepIo): Promise<void>;
 
   /**
    * The same as `release` for a run that has ended and is not asked about any more, by what it noted in `work`. A VM

@@ -47,7 +47,7 @@ Examples:
         const spec = await specFromArguments(args, await settingsOf(flags));
         return withClient(self, async (client) => {
           const id = await client.start(spec, { again: flags.again === true });
-          const doubt = await client.hostDoubt(spec.target.host);
+          const doubt = await client.hostDoubt(spec.target);
           if (doubt !== undefined) context.terminal.note(`It waits. ${doubt.found} ${doubt.remedy}`);
           const wait = flags.wait ?? (context.terminal.interactive && flags.json !== true);
           return wait

@@ -7,6 +7,7 @@ interface SpecFlags {
   targetDir?: string;
   pool?: string;
   host?: string;
+  label?: string[];
   format?: string;
   firmware?: string;
   cpus?: number;
@@ -27,6 +28,7 @@ export function addSpecOptions(command: Command): Command {
   return command
     .option('--name <name>', 'name of the libvirt domain (default: from the first image)')
     .option('--host <id>', 'KVM host that is to own the VM (default: any with room)')
+    .option('--label <label>', 'only a KVM host with this label; repeatable', collect)
     .option('--target-dir <dir>', 'directory of the new disks')
     .option('--pool <name>', 'libvirt storage pool of the new disks, in place of --target-dir')
     .addOption(new Option('--format <format>', 'format of the new disks').choices(['qcow2', 'raw']))
@@ -55,6 +57,7 @@ export async function settingsOf(flags: SpecFlags): Promise<Setting[]> {
   };
   put('name', flags.name);
   put('target.host', flags.host);
+  put('target.labels', flags.label);
   // One takes the place of the other, also when a spec file names it.
   if (flags.targetDir !== undefined) settings.push({ path: ['target', 'pool'], value: undefined });
   if (flags.pool !== undefined) settings.push({ path: ['target', 'directory'], value: undefined });

@@ -1,11 +1,12 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import type { WorkerOverrides } from '../../workers/options.ts';
 import { runCommand, type CommandContext, type GlobalFlags } from './context.ts';
-import { wholeNumber } from './spec-options.ts';
+import { collect, wholeNumber } from './spec-options.ts';
 
 interface WorkerFlags {
   stateDir?: string;
   hostId?: string;
+  label?: string[];
   slots?: number;
 }
 
@@ -83,6 +84,11 @@ function addWorkerOptions(command: Command): Command {
     .option('--state-dir <dir>', 'work files, host id, reports (LONGHAUL_STATE_DIR)')
     .option('--host-id <id>', 'id of this host (LONGHAUL_HOST_ID; default: made once and kept)')
     .option(
+      '--label <label>',
+      'what VMs may ask for, such as ssd or zone=a; repeatable (LONGHAUL_LABELS)',
+      collect,
+    )
+    .option(
       '--slots <count>',
       'steps at once, of all VMs; memory may lower it (LONGHAUL_SLOTS)',
       wholeNumber,
@@ -91,8 +97,8 @@ function addWorkerOptions(command: Command): Command {
 
 /** The flags as workers/options.ts takes them, those not given left out. */
 export function overridesOf(flags: WorkerFlags & GlobalFlags): WorkerOverrides {
-  const { address, namespace, profile, stateDir, hostId, slots } = flags;
-  const given = Object.entries({ address, namespace, profile, stateDir, hostId, slots });
+  const { address, namespace, profile, stateDir, hostId, label: labels, slots } = flags;
+  const given = Object.entries({ address, namespace, profile, stateDir, hostId, labels, slots });
   return Object.fromEntries(given.filter(([, value]) => value !== undefined));
 }
 

@@ -12,7 +12,7 @@ export function listText(rows: readonly MigrationRow[], paint: Paint, nowMs: num
     ['VM', 'STATE', 'STEP', 'HOST', 'STARTED', 'TOOK', 'ID'].map((head) => paint.dim(head)),
     ...rows.map((row) => [
       safeLine(row.vm),
-      statusText(row, paint),
+      row.waitsForHost === true ? paint.yellow('waits for host') : statusText(row, paint),
       row.endedAt === undefined ? (row.step ?? '-') : '-',
       safeLine(row.hostId ?? '-'),
       `${row.startedAt.slice(0, 10)} ${row.startedAt.slice(11, 16)}Z`,

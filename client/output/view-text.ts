@@ -31,8 +31,18 @@ export function isOpen(status: MigrationStatus): boolean {
 function headline(view: LiveView, { paint, nowMs }: ViewStyle): string {
   const ended = view.endedAt ?? new Date(nowMs).toISOString();
   const where = view.hostId === undefined ? '' : ` on ${safeLine(view.hostId)}`;
+  const state =
+    view.waitsForHost === undefined ? `${statusText(view, paint)}${where}` : paint.yellow(waitText(view));
   const took = formatDuration(secondsBetween(view.startedAt, ended));
-  return `${paint.bold(safeLine(view.vm))}  ${statusText(view, paint)}${where}, ${took}  ${paint.dim(safeLine(view.migrationId))}`;
+  return `${paint.bold(safeLine(view.vm))}  ${state}, ${took}  ${paint.dim(safeLine(view.migrationId))}`;
+}
+
+/** That a step waits for its host. */
+function waitText({ hostId, waitsForHost }: Pick<LiveView, 'hostId' | 'waitsForHost'>): string {
+  const since = waitsForHost?.since;
+  const seen =
+    since === undefined ? 'which has no worker' : `gone since ${since.slice(0, 10)} ${since.slice(11, 16)}Z`;
+  return `waits for ${safeLine(hostId ?? 'its host')}, ${seen}`;
 }
 
 /** The state in its colour; a pause that was asked for and not reached yet is named. */
@@ -126,6 +136,11 @@ function troubleText(view: LiveView, { paint, columns, nowMs }: ViewStyle): stri
     const id = safeLine(view.migrationId);
     lines.push('', '  It waits for a decision:', ...decisions(id));
   }
+  if (view.waitsForHost !== undefined)
+    lines.push(
+      '  It goes on when a worker of that host is back. To begin it again elsewhere:',
+      `    longhaul reassign ${safeLine(view.migrationId)}`,
+    );
   if (view.status === 'paused') lines.push(`  Go on with: longhaul resume ${safeLine(view.migrationId)}`);
   return lines.join('\n');
 }
@@ -149,7 +164,7 @@ export function viewLine(view: LiveView): string {
     return `disk ${disk.index + 1} ${Math.floor(fractionOf(disk) * 100)} % of ${formatBytes(disk.totalBytes)}${rate}`;
   });
   const parts = [
-    view.pausing ? 'pausing' : view.status,
+    view.pausing ? 'pausing' : view.waitsForHost ? waitText(view) : view.status,
     ...(running === undefined || !isOpen(view.status) ? [] : [running.name]),
     ...(view.doing === undefined || view.doing === '' ? [] : [safeLine(view.doing)]),
     ...disks,

@@ -7,6 +7,7 @@ import type { SourceRequest } from '../../activities/sources/source.ts';
 import { RateLimit } from '../../activities/transfer/rate-limit.ts';
 import type { TransferPlane } from '../../activities/transfer/transfer-plane.ts';
 import type { AzureSourceSpec } from '../../contracts/spec.ts';
+import type { ReleaseWishes } from '../../contracts/steps.ts';
 import type { RunRef } from '../../contracts/values.ts';
 import { startAzure, type Azure } from '../simulators/azure/azure.ts';
 import type { AzureOptions } from '../simulators/azure/settings.ts';
@@ -91,6 +92,7 @@ export function migrationOf(
       ),
     resync: async (round: number, io: StepIo) => of.resync?.(request, work, round, io),
     describe: (io: StepIo) => of.describe(request, io),
-    release: async (io: StepIo, restart = false) => of.release?.(request, work, { restart }, io),
+    release: async (io: StepIo, restart = false, more: Omit<ReleaseWishes, 'restart'> = {}) =>
+      of.release?.(request, work, { restart, ...more }, io),
   };
 }

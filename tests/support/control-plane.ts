@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import type { DeskActivities } from '../../contracts/hosts.ts';
 import { createSecretResolver } from '../../activities/host/secrets.ts';
 import { migrationInput } from '../../contracts/migration-start.ts';
 import { workflowTaskQueue } from '../../contracts/queues.ts';
@@ -10,8 +11,8 @@ import { migrationSpec, type MigrationSpec, type MigrationSpecInput } from '../.
 import type { MigrationView, Resolution, Tuning } from '../../contracts/steps.ts';
 import { resolveEmbeddedOptions } from '../../workers/options.ts';
 import { createFleetActivities } from '../../workers/fleet-activities.ts';
+import { createHostWorkers, createPlacementWorkers } from '../../workers/host-queues.ts';
 import { createInventoryActivities } from '../../workers/inventory-activities.ts';
-import { createHostWorkers } from '../../workers/host-queues.ts';
 import { findTemporalBinary } from '../../workers/embedded/temporal-binary.ts';
 import { ensureSearchAttributes } from '../../workers/search-attributes.ts';
 import { scriptedHost, type Script, type ScriptedHost } from './scripted-host.ts';
@@ -35,6 +36,11 @@ export interface TestHost {
   hostId: string;
   /** Names of the activities in the order they were called. */
   calls: string[];
+  /** Ids of the runs that they were called for. */
+  runIds: string[];
+  /** Its workers are gone, and what they were at. */
+  lose(): Promise<void>;
+  comeBack(): Promise<void>;
   /** Starts a migration on this host. */
   start(spec?: Partial<MigrationSpecInput>, more?: Tuning): Promise<WorkflowHandle>;
   /** Ends what was started here and still runs, then the host. */
@@ -89,7 +95,7 @@ export async function runScriptedHost(
   environment: TestWorkflowEnvironment,
   hostId: string,
   { activities, placement }: ScriptedHost,
-  slots = 10,
+  { slots = 10, labels = [], desk }: { slots?: number; labels?: string[]; desk?: DeskActivities } = {},
 ): Promise<() => Promise<void>> {
   // Hosts do not share a process, and two workers of one connection may not share the placement queue.
   const connection = await NativeConnection.connect({ address: environment.address });
@@ -102,8 +108,14 @@ export async function runScriptedHost(
   const fleet = createFleetActivities(environment.client);
   const sources = { resolveSecret: createSecretResolver({ environment: {} }), azure: {} };
   const inventory = createInventoryActivities(environment.client, sources);
-  const queues = { hostId, slots, steps: activities, undo: activities, placement, fleet, inventory };
-  const stopWorkers = runWorkers(await createHostWorkers(shared, queues));
+  const queues = {
+    ...{ hostId, labels, slots, steps: activities, undo: activities },
+    ...{ placement, fleet, inventory, desk },
+  };
+  const stopWorkers = runWorkers([
+    ...(await createHostWorkers(shared, queues)),
+    ...(await createPlacementWorkers(shared, queues)),
+  ]);
   return async () => {
     await stopWorkers();
     await connection.close();
@@ -117,11 +129,17 @@ async function startHost(
 ): Promise<TestHost> {
   const hostId = `host-${randomUUID().slice(0, 8)}`;
   const host = scriptedHost(hostId, script);
-  const stopWorkers = await runScriptedHost(environment, hostId, host, slots);
+  const run = () => runScriptedHost(environment, hostId, host, { slots });
+  let stopWorkers = await run();
   const started: WorkflowHandle[] = [];
   return {
     hostId,
     calls: host.calls,
+    runIds: host.runIds,
+    lose: () => stopWorkers(),
+    comeBack: async () => {
+      stopWorkers = await run();
+    },
     start: async (spec = {}, more = {}) => {
       const handle = await environment.client.workflow.start('migrateVm', {
         workflowId: `migrate-image-web01-${randomUUID().slice(0, 8)}`,

@@ -16,9 +16,18 @@ export class LonghaulProcess {
   readonly #ended: Promise<unknown>;
   #printed = '';
 
-  /** Starts `longhaul ARGS` with only these variables besides what any program needs; it dies with the test. */
-  constructor(args: readonly string[], env: Readonly<Record<string, string>>) {
-    const [command, commandArgs] = limitedCommand(process.execPath, [mainPath, ...args], {});
+  /**
+   * Starts `longhaul ARGS` with only these variables besides what any program needs; it dies with the test.
+   *
+   * @param within a command that runs the one behind it, in its own place
+   */
+  constructor(
+    args: readonly string[],
+    env: Readonly<Record<string, string>>,
+    within: readonly string[] = [],
+  ) {
+    const [program = '', ...rest] = [...within, process.execPath, mainPath, ...args];
+    const [command, commandArgs] = limitedCommand(program, rest, {});
     const passed = ['PATH', 'HOME', 'XDG_CACHE_HOME'].flatMap((name) => {
       const value = process.env[name];
       return value === undefined ? [] : [[name, value]];

@@ -23,6 +23,8 @@ export interface ScriptedHost {
   placement: PlacementActivities;
   /** Names of the activities in the order they were called. */
   calls: string[];
+  /** Ids of the runs that they were called for. */
+  runIds: string[];
 }
 
 const disk: AcquiredDisk = {
@@ -48,6 +50,7 @@ const preflight: PreflightResult = {
  */
 export function scriptedHost(hostId: string, script: Script = {}): ScriptedHost {
   const calls: string[] = [];
+  const runIds: string[] = [];
   const attempts = new Map<string, number>();
   const scripted = async <T>(
     name: keyof HostActivities,
@@ -80,14 +83,17 @@ export function scriptedHost(hostId: string, script: Script = {}): ScriptedHost 
   };
   return {
     calls,
+    runIds,
     placement: { placeVm: async () => Promise.resolve({ hostId }) },
     activities: {
-      preflight: () =>
-        scripted('preflight', (attempt) => ({
+      preflight: ({ run }) => {
+        runIds.push(run.runId);
+        return scripted('preflight', (attempt) => ({
           ...preflight,
           findings: script.findings?.(attempt) ?? [],
           ...(script.remoteDisks ? { disks: [], remoteDisks: script.remoteDisks } : {}),
-        })),
+        }));
+      },
       acquire: () => scripted('acquire', [disk]),
       inspectGuest: () => scripted('inspectGuest', facts),
       fixGuest: () => scripted('fixGuest', []),

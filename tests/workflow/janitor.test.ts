@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { WorkDir } from '../../activities/host/work-dir.ts';
+import { leftoverIdOf, nextRun } from '../../contracts/runs.ts';
 import { removeLeftovers } from '../../workers/janitor.ts';
 import { createLogger } from '../../workers/logging.ts';
 import { testSources } from '../support/sources.ts';
@@ -26,6 +27,7 @@ afterEach(() => rm(stateDir, { recursive: true }));
 
 const clean = (libvirtUri = 'test:///default') =>
   removeLeftovers({
+    hostId: 'kvm1',
     client: environment.client,
     stateDir,
     libvirtUri,
@@ -84,6 +86,33 @@ describe('the janitor at worker start', () => {
     await clean();
     expect(await exists(partial)).toBe(false);
     await again.terminate();
+  });
+
+  it('leaves what a run had here that was taken to another host to the workflow that removes it', async () => {
+    const { handle, work, partial } = await begunMigration();
+    const cleaner = await environment.client.workflow.start('cleanUpHost', {
+      workflowId: leftoverIdOf(work.run, 'kvm1'),
+      taskQueue: 'nobody-listens',
+      args: [],
+    });
+    await handle.terminate();
+    await clean();
+    expect(await exists(partial)).toBe(true);
+    await cleaner.terminate();
+    await clean();
+    expect(await exists(partial)).toBe(false);
+  });
+
+  it('leaves a running migration what it needs that came here from another host', async () => {
+    const { handle, work } = await begunMigration();
+    const second = new WorkDir(stateDir, nextRun(work.run));
+    await second.create();
+    await writeFile(join(second.scratch, 'overlay-disk0.qcow2'), 'overlay');
+    await clean();
+    expect(await readdir(second.scratch)).toEqual(['overlay-disk0.qcow2']);
+    await handle.terminate();
+    await clean();
+    expect(await readdir(second.root)).toEqual([]);
   });
 
   it('leaves everything for the next start while libvirt is away, which may have the domain', async () => {

@@ -2,9 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NativeConnection, Worker } from '@temporalio/worker';
+import { deviceOf, freeSpace } from '../../activities/host/space.ts';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { hostTaskQueue, placementTaskQueue, workflowTaskQueue } from '../../contracts/queues.ts';
+import { hostTaskQueue, workflowTaskQueue } from '../../contracts/queues.ts';
 import { migrationSpec } from '../../contracts/spec.ts';
+import { createFleetActivities } from '../../workers/fleet-activities.ts';
+import { createPlacementWorkers } from '../../workers/host-queues.ts';
+import { PlacedVms } from '../../workers/placed-vms.ts';
 import { createPlacementActivities } from '../../workers/placement.ts';
 import { resolve, startControlPlane, until, type ControlPlane } from '../support/control-plane.ts';
 import { scratchDirectory } from '../support/scratch.ts';
@@ -17,24 +21,40 @@ beforeAll(async () => {
 afterAll(() => plane.stop());
 
 /** A host of two slots that takes VMs; `busy` may be changed. Its steps do nothing. */
-async function hostWith(busy: number) {
-  const host = { hostId: `host-${randomUUID().slice(0, 8)}`, busy };
+async function hostWith(busy: number, labels: string[] = []) {
+  const host = {
+    hostId: `host-${randomUUID().slice(0, 8)}`,
+    busy,
+    drained: false,
+    placed: new PlacedVms(),
+  };
   // Hosts do not share a process, and two workers of one connection may not share a queue.
   const connection = await NativeConnection.connect({ address: plane.environment.address });
+  const placement = createPlacementActivities(
+    {
+      hostId: host.hostId,
+      labels,
+      slots: 2,
+      targetDirectory: scratchDirectory(),
+      running: () => host.busy,
+      isDrained: () => host.drained,
+      placed: host.placed,
+    },
+    () => Promise.resolve(),
+  );
+  const { activities: steps } = scriptedHost(host.hostId);
+  const acquire: typeof steps.acquire = (ctx) => {
+    host.placed.noteStep(ctx.run, 'acquire');
+    return steps.acquire(ctx);
+  };
+  const fleet = createFleetActivities(plane.environment.client);
+  const shared = { connection, shutdownGraceTime: 0 };
   const workers = [
-    await Worker.create({
-      connection,
-      taskQueue: placementTaskQueue,
-      activities: createPlacementActivities({ hostId: host.hostId, slots: 2, running: () => host.busy }, () =>
-        Promise.resolve(),
-      ),
-      maxConcurrentActivityTaskExecutions: 1,
-      shutdownGraceTime: 0,
-    }),
+    ...(await createPlacementWorkers(shared, { hostId: host.hostId, labels, placement, fleet })),
     await Worker.create({
       connection,
       taskQueue: hostTaskQueue(host.hostId),
-      activities: scriptedHost(host.hostId).activities,
+      activities: { ...steps, acquire },
       shutdownGraceTime: 0,
     }),
   ];
@@ -48,8 +68,12 @@ async function hostWith(busy: number) {
 }
 
 /** Starts a migration to whichever host takes it. */
-async function migrate(image: string) {
-  const spec = migrationSpec.parse({ name: 'web01', source: { kind: 'image', disks: [image] } });
+async function migrate(image: string, labels?: string[]) {
+  const spec = migrationSpec.parse({
+    name: 'web01',
+    source: { kind: 'image', disks: [image] },
+    target: { labels },
+  });
   const tuning = { retryInitialSeconds: 0.05, heartbeatTimeoutSeconds: 5 };
   const handle = await plane.environment.client.workflow.start('migrateVm', {
     workflowId: `migrate-image-web01-${randomUUID().slice(0, 8)}`,
@@ -63,6 +87,10 @@ async function anImage(): Promise<string> {
   const path = join(scratchDirectory(), 'web01.qcow2');
   await writeFile(path, '');
   return path;
+}
+
+async function placeOf(path: string) {
+  return { device: await deviceOf(path), freeBytes: (await freeSpace(path)).freeBytes };
 }
 
 describe('a migration to any host', () => {
@@ -95,5 +123,54 @@ describe('a migration to any host', () => {
     await writeFile(image, '');
     await resolve(handle, { action: 'retry' });
     expect(await handle.result()).toMatchObject({ status: 'completed', hostId: host.hostId });
+  });
+
+  it('goes to a host that has all of its labels, and waits while there is none', async () => {
+    const image = await anImage();
+    await hostWith(0, ['zone=a']);
+    await hostWith(0, ['ssd']);
+    const handle = await migrate(image, ['ssd', 'zone=a']);
+    const { doing } = await until(handle, (now) => now.doing !== undefined);
+    expect(doing).toBe('waits for a host with the labels ssd and zone=a');
+    const lastFailure = async () =>
+      (await handle.describe()).raw.pendingActivities?.[0]?.lastFailure?.message;
+    while ((await lastFailure()) === undefined) await new Promise((done) => setTimeout(done, 50));
+    expect(await lastFailure()).toMatch(/does not have the label zone=a/);
+    const both = await hostWith(0, ['ssd', 'zone=a']);
+    expect(await handle.result()).toMatchObject({ status: 'completed', hostId: both.hostId });
+  });
+
+  it('does not go to one that is drained', async () => {
+    const [drained, other] = [await hostWith(0), await hostWith(0)];
+    drained.drained = true;
+    const image = await anImage();
+    for (const handle of await Promise.all([migrate(image), migrate(image), migrate(image)]))
+      expect(await handle.result()).toMatchObject({ hostId: other.hostId });
+  });
+
+  it('leaves some for other hosts when many come at once', async () => {
+    const hosts = [await hostWith(0), await hostWith(0)];
+    const image = await anImage();
+    const handles = await Promise.all(Array.from({ length: 4 }, () => migrate(image)));
+    const reports = (await Promise.all(handles.map((handle) => handle.result()))) as { hostId: string }[];
+    for (const { hostId } of hosts)
+      expect(reports.filter((report) => report.hostId === hostId)).toHaveLength(2);
+  });
+
+  it('goes where there is room for what was placed before too', async () => {
+    const [full, roomy] = [await hostWith(0), await hostWith(0)];
+    const image = await anImage();
+    await writeFile(image, Buffer.alloc(8192, 1));
+    const { device, freeBytes } = await placeOf(image);
+    full.placed.place({ migrationId: 'earlier', runId: 'r' }, device, freeBytes);
+    full.placed.noteStep({ migrationId: 'earlier', runId: 'r' }, 'acquire');
+    expect(await (await migrate(image)).result()).toMatchObject({ hostId: roomy.hostId });
+    roomy.drained = true;
+    const handle = await migrate(image);
+    const failure = async () =>
+      (await handle.describe()).raw.pendingActivities?.[0]?.lastFailure?.message ?? '';
+    while (!/may need 8.0 KiB/.test(await failure())) await new Promise((done) => setTimeout(done, 50));
+    full.placed.forget({ migrationId: 'earlier', runId: 'r' });
+    expect(await handle.result()).toMatchObject({ hostId: full.hostId });
   });
 });

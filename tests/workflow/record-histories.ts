@@ -3,18 +3,21 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { ApplicationFailure } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import { hostWorkflowIdOf } from '../../contracts/hosts.ts';
+import { leftoverIdOf } from '../../contracts/runs.ts';
 import { batchIdOf, pageIdOf } from '../../contracts/batch.ts';
 import { workflowTaskQueue } from '../../contracts/queues.ts';
 import { gateIdOf } from '../../contracts/gates.ts';
 import type { MigrationSpecInput } from '../../contracts/spec.ts';
 import { type ControlPlane, resolve, startControlPlane, until } from '../support/control-plane.ts';
+import { startKeptHost } from '../support/kept-host.ts';
 import { stateOf, stopsSlowly, type Script } from '../support/scripted-host.ts';
 import { batch, batchVms, untilBatch } from '../support/batch-site.ts';
 
 /**
  * Records one history of every interesting course of a migration into histories/. Run it when a new course
  * exists; keep the old files: they stand for migrations that are under way when workers are upgraded. With arguments
- * only those courses are recorded; `batch` and `looks` are the other workflows.
+ * only those courses are recorded; `batch`, `looks`, `reassigned` and `host` are the other workflows.
  */
 const folder = new URL('histories/', import.meta.url);
 
@@ -194,6 +197,39 @@ async function recordLooks(plane: ControlPlane): Promise<void> {
   await host.stop();
 }
 
+/** A migration that is given to another host, and the workflow that removes what it left. */
+async function recordReassigned(plane: ControlPlane): Promise<void> {
+  const [first, second] = [
+    await plane.host({ convertDisk: failOnce('SPACE_INSUFFICIENT') }),
+    await plane.host({}),
+  ];
+  const handle = await first.start();
+  await parked(handle);
+  await handle.executeUpdate('reassign', { args: [{ host: second.hostId }] });
+  await handle.result();
+  await keep('reassigned', handle);
+  const run = { migrationId: handle.workflowId, runId: (await handle.describe()).runId };
+  const cleaner = plane.environment.client.workflow.getHandle(leftoverIdOf(run, first.hostId));
+  await cleaner.result();
+  await keep('left-by-a-migration', cleaner);
+  await first.stop();
+  await second.stop();
+}
+
+/** A host that is drained, gone, and back. */
+async function recordHost(plane: ControlPlane): Promise<void> {
+  const host = await startKeptHost(plane);
+  const handle = plane.environment.client.workflow.getHandle(hostWorkflowIdOf(host.hostId));
+  await host.desk.greeted;
+  await handle.executeUpdate('set-drained', { args: [true] });
+  await host.lose();
+  await new Promise((done) => setTimeout(done, 2_000));
+  await host.start();
+  await new Promise((done) => setTimeout(done, 2_000));
+  await host.lose();
+  await keep('host-drained-gone-and-back', handle);
+}
+
 async function keep(name: string, handle: WorkflowHandle): Promise<void> {
   const history: unknown = JSON.parse(historyToJSON(await handle.fetchHistory()));
   await writeFile(new URL(`${name}.json`, folder), `${JSON.stringify(history)}\n`);
@@ -215,5 +251,7 @@ for (const { name, script, spec = {}, drive } of courses.filter(({ name }) => wa
 }
 if (wanted('batch')) await recordBatch(plane);
 if (wanted('looks')) await recordLooks(plane);
+if (wanted('reassigned')) await recordReassigned(plane);
+if (wanted('host')) await recordHost(plane);
 if (wanted('from-the-web')) await keep('gate', plane.environment.client.workflow.getHandle(gateIdOf(server)));
 await plane.stop();

@@ -72,12 +72,13 @@ export async function stopVm(
     });
 }
 
-/** Starts the VM when this run stopped it; once. */
+/** Starts the VM when this run stopped it, or one before it may have. Of one that runs Azure makes nothing. */
 export async function startAgain(
   { azure, compute, source: { resourceGroup, vm }, io }: PowerRequest,
   work: WorkDir,
+  { stoppedBefore }: { stoppedBefore: boolean },
 ): Promise<void> {
-  if (!(await readMade(work)).stopped) return;
+  if (!stoppedBefore && !(await readMade(work)).stopped) return;
   io.report(`starting ${vm} again`);
   await operate(azure, `start the VM ${vm} again`, io, (options) =>
     compute.virtualMachines.start(resourceGroup, vm, options),

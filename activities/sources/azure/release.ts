@@ -1,4 +1,5 @@
 import { eachOfAll, oneByOne } from '../../host/side-by-side.ts';
+import type { ReleaseWishes } from '../../../contracts/steps.ts';
 import type { StepIo } from '../../host/step-io.ts';
 import type { WorkDir } from '../../host/work-dir.ts';
 import type { SourceDeps, SourceRequest } from '../source.ts';
@@ -9,23 +10,24 @@ import { startAgain } from './power.ts';
 import type { ReleaseRequest } from './snapshots.ts';
 
 /**
- * Starts the VM again, when `restart` and this run stopped it: access to snapshots does not stand in the way. And
+ * Starts the VM again, when `restart` and this run stopped it, or one before it: access to snapshots does not stand in the way. And
  * takes all access back and removes what the run made. Whatever of that fails, the rest is done.
  */
 export async function releaseVm(
   request: SourceRequest<'azure'>,
   work: WorkDir,
-  { restart }: { restart: boolean },
+  { restart, stoppedBefore = false, handedOver = false }: ReleaseWishes,
   deps: SourceDeps,
   io: StepIo,
 ): Promise<void> {
   const { source, run } = request;
-  if (!(await isNoted(work))) return;
+  if (!stoppedBefore && !(await isNoted(work))) return;
   const azure = await connectAzure(source, deps, io);
   const compute = await azure.compute(source.subscription);
   await oneByOne([
     async () => {
-      if (restart) await startAgain({ azure, compute, source, io }, work);
+      if (restart) await startAgain({ azure, compute, source, io }, work, { stoppedBefore });
+      if (handedOver) await noteMade(work, { stopped: false });
     },
     () => deleteMade({ azure, compute, source, run, work, io }),
   ]);

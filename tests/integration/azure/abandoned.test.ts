@@ -43,6 +43,7 @@ async function lostMigration(more: Partial<AzureSourceSpec> = {}) {
   expect(vm.powerState).toBe('stopped');
   const startWorker = () =>
     removeLeftovers({
+      hostId: 'kvm1',
       ...{ client: environment.client, stateDir, libvirtUri: 'test:///default' },
       sourceOf: testSources({ AZURE_SECRET: azure.clientSecret }, optionsOf(azure)),
       log: createLogger('silent'),

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Azure } from '../../simulators/azure/azure.ts';
+import { nextRun } from '../../../contracts/runs.ts';
 import { addShop, migrationOf, startTrustedAzure } from '../../support/azure-site.ts';
 import { testIo } from '../../support/io.ts';
 
@@ -49,6 +50,24 @@ describe('giving back what a migration took', () => {
     azure.settings.deniedActions = [];
     await migration.release(testIo(), true);
     expect(vm.powerState).toBe('running');
+  });
+
+  it('starts a VM that the run before it had stopped, which is on a host that is gone', async () => {
+    const { vm, migration } = await stoppedShop();
+    const elsewhere = migrationOf(azure, vm.name, { whenRunning: 'stop' }, { run: nextRun(migration.run) });
+    await elsewhere.release(testIo(), true);
+    expect(vm.powerState).toBe('stopped');
+    await elsewhere.release(testIo(), true, { stoppedBefore: true });
+    expect(vm.powerState).toBe('running');
+    expect(snapshotsOf(migration.run)).toHaveLength(2);
+  });
+
+  it('forgets on a host that the migration was taken from that it had stopped the VM', async () => {
+    const { vm, migration } = await stoppedShop();
+    await migration.release(testIo(), false, { handedOver: true });
+    expect(snapshotsOf(migration.run)).toEqual([]);
+    await migration.release(testIo(), true);
+    expect(vm.powerState).toBe('stopped');
   });
 
   it('deletes what it knows of although it may not look for more', async () => {

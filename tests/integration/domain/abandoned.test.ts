@@ -44,6 +44,7 @@ async function migrationWithDomain(): Promise<WorkflowHandleWithFirstExecutionRu
 
 const startWorker = () =>
   removeLeftovers({
+    hostId: 'kvm1',
     client: environment.client,
     ...bench.host,
     sourceOf: testSources(),

@@ -70,6 +70,7 @@ function setting(accelerator: Accelerator = 'kvm', libvirtUri = uri): Setting {
     ownsDomain: () => Promise.resolve(false),
     resolveSecret: createSecretResolver({ environment: { KEY: 'correct horse' } }),
     sourceOf: testSources(),
+    isDrained: () => false,
   };
   const spec = { name: uniqueName('web'), source: { kind: 'image' as const, disks: [image] } };
   return { root, image, target, deps, spec };
@@ -140,6 +141,18 @@ describe('preflight', () => {
     ]);
     expect(JSON.stringify(result), 'no secret in the result').not.toContain('correct horse');
     expect(result.findings.every(({ found, remedy }) => found.length > 0 && remedy.length > 0)).toBe(true);
+  });
+
+  it('refuses what names a host that is drained, and not what was placed there or has begun', async () => {
+    const made = setting();
+    const deps = { ...made.deps, isDrained: () => true };
+    const spec = { ...made.spec, target: { host: 'test' } };
+    const result = await run({ deps, spec });
+    expect(blockersOf(result)).toEqual(['HOST_DRAINED']);
+    expect(result.findings[0]?.remedy).toContain('longhaul host undrain test');
+    expect(blockersOf(await run({ deps, spec: made.spec }))).toEqual([]);
+    mkdirSync(join(made.deps.host.stateDir, 'migrations', 'm', 'r'), { recursive: true });
+    expect(blockersOf(await run({ deps, spec }))).toEqual([]);
   });
 
   it('finds a domain of the same name, unless this run defined it', async () => {

@@ -76,6 +76,25 @@ describe('a migration on the screen', () => {
     );
   });
 
+  it('says that it waits for a host that is gone, since when, and how to go on without it', () => {
+    const waiting = {
+      ...copying,
+      doing: undefined,
+      disks: [],
+      waitsForHost: { since: '2026-11-23T06:58:10Z' },
+    };
+    expect(viewText(waiting, style))
+      .toBe(`web01  waits for kvm7, gone since 2026-11-23 06:58Z, 2 min 3 s  migrate-image-web01-1a2b3c4d
+  ✓  acquire  1 s   one disk
+  ▶  convert  34 s
+  ·  define
+
+  It goes on when a worker of that host is back. To begin it again elsewhere:
+    longhaul reassign migrate-image-web01-1a2b3c4d`);
+    expect(viewLine(waiting)).toBe('web01: waits for kvm7, gone since 2026-11-23 06:58Z, convert');
+    expect(viewLine({ ...waiting, waitsForHost: {} })).toContain('waits for kvm7, which has no worker');
+  });
+
   it('says that no worker answered instead of passing old news for fresh', () => {
     expect(viewText({ ...copying, answeredBy: 'server' }, style)).toContain('No worker answers');
   });

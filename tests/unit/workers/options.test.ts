@@ -22,6 +22,14 @@ describe('worker options', () => {
     expect(statSync(join(stateDir, 'host-id')).mode & 0o777).toBe(0o600);
   });
 
+  it('take labels, and an id, that can stand in the names of queues', () => {
+    expect(resolve({ LONGHAUL_LABELS: 'zone=a, ssd ssd' }).labels).toEqual(['ssd', 'zone=a']);
+    expect(resolve().labels).toEqual([]);
+    expect(() => resolve({ LONGHAUL_LABELS: 'ssd Zone' })).toThrow('"Zone" is not a label');
+    expect(() => resolve({ LONGHAUL_LABELS: 'a b c d e f g h i' })).toThrow('a host has 9 labels');
+    expect(() => resolve({ LONGHAUL_HOST_ID: "kvm'1" })).toThrow('"kvm\'1" is not the id of a host');
+  });
+
   it('point at the embedded server when nothing is said', () => {
     expect(resolve().temporal).toMatchObject({ address: '127.0.0.1:7233', namespace: 'default' });
   });

@@ -36,6 +36,46 @@ describe('the state of a migration', () => {
     expect(state.view().disks).toHaveLength(0);
   });
 
+  it('says that it waits for its host while that is gone, whatever order it hears it in', () => {
+    const { state } = stateAt();
+    const gone = '2026-01-01T00:00:00Z';
+    state.hostId = 'kvm1';
+    state.begin('convert');
+    state.noteHostWord({ hostId: 'kvm2', saidAt: 9, gone });
+    expect(state.view().hostGone).toBeUndefined();
+    state.noteHostWord({ hostId: 'kvm1', saidAt: 10, gone });
+    expect(state.view().hostGone).toBe(gone);
+    expect(currentDetails(state.view())).toContain(`waits for kvm1, gone since ${gone}`);
+    state.noteHostWord({ hostId: 'kvm1', saidAt: 12 });
+    state.noteHostWord({ hostId: 'kvm1', saidAt: 11, gone });
+    expect(state.view().hostGone).toBeUndefined();
+  });
+
+  it('begins from the first step again on another host, and remembers whose the VM was', () => {
+    const { state } = stateAt();
+    state.spec = { ...spec, target: { ...spec.target, host: 'kvm1' } };
+    state.hostId = 'kvm1';
+    state.begin('preflight');
+    state.done('preflight');
+    state.begin('define');
+    expect(state.hasBegun('define')).toBe(true);
+    state.startOver({ labels: ['ssd'] });
+    expect(state.view()).toMatchObject({
+      status: 'running',
+      spec: { target: { host: 'any', labels: ['ssd'] } },
+    });
+    expect(state.view().steps.every((step) => step.state.status === 'pending')).toBe(true);
+    expect(state.hasBegun('define')).toBe(false);
+    expect(state.report()).toMatchObject({
+      hostId: undefined,
+      kept: ['on kvm1: what was begun there, until that host is back'],
+    });
+    state.startOver({ host: 'kvm3' });
+    expect(state.spec.target).toMatchObject({ host: 'kvm3' });
+    expect(state.spec.target.labels).toBeUndefined();
+    expect(state.report().kept).toHaveLength(1);
+  });
+
   it('names the parked step, and says what to do in its details', () => {
     const { state } = stateAt();
     state.begin('inspect');
