@@ -12,6 +12,7 @@ import { addMigrate } from './commands/migrate.ts';
 import { addPlan } from './commands/plan.ts';
 import { addReap } from './commands/reap.ts';
 import { addReport } from './commands/report.ts';
+import { addSetup } from './commands/setup.ts';
 import { addSpec } from './commands/spec.ts';
 import { addStatus } from './commands/status.ts';
 import { addWorker } from './commands/worker.ts';
@@ -33,6 +34,8 @@ export function createProgram(context: CommandContext): Command {
   program.commandsGroup('On a KVM host:');
   addWorker(program, context);
   addDoctor(program, context);
+  program.commandsGroup('A site with a Temporal server of its own:');
+  addSetup(program, context);
   program.commandsGroup('Sources:');
   addInventory(program, context);
   addReap(program, context);

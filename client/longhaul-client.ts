@@ -15,6 +15,7 @@ import type {
   Tuning,
 } from '../contracts/steps.ts';
 import type { RunRef } from '../contracts/values.ts';
+import { setUpNamespace, type SetupItem, type SetupWishes } from '../workers/namespace-setup.ts';
 import type { TemporalOptions } from '../workers/options.ts';
 import { pauseSignal, reportQuery, resolveUpdate, resumeSignal } from '../workflows/messages.ts';
 import { Batches } from './batch/batches.ts';
@@ -27,6 +28,17 @@ import { fromTemporal, noHost, noWorker } from './temporal-errors.ts';
 
 /** Any single call to the server or, through it, to a worker ends within this. */
 const callTimeoutMs = 15_000;
+/** Several calls, and twice the time that news of a namespace takes to spread among a server's processes. */
+const setUpTimeoutMs = 90_000;
+
+/** What `setUp` found and did. */
+export interface NamespaceSetup {
+  address: string;
+  namespace: string;
+  /** Whether migrations can be started now. */
+  complete: boolean;
+  items: SetupItem[];
+}
 
 export interface StartOptions {
   /** Starts although this VM was migrated before; a migration that runs is never started twice. */
@@ -62,6 +74,17 @@ export class LonghaulClient {
 
   async close(): Promise<void> {
     await this.link.connection.close();
+  }
+
+  /** Makes the namespace of this connection fit for Longhaul, or looks whether it is. Throws as `setUpNamespace` does. */
+  async setUp(wishes: SetupWishes = {}): Promise<NamespaceSetup> {
+    const { connection, address, namespace } = this.link;
+    const items = await this.call(
+      undefined,
+      () => setUpNamespace(connection, namespace, wishes),
+      setUpTimeoutMs,
+    );
+    return { address, namespace, complete: items.every(({ state }) => state !== 'lacking'), items };
   }
 
   /** Starts a migration and gives its id at once. Throws MIGRATION_EXISTS, SEARCH_ATTRIBUTES_MISSING. */
@@ -286,10 +309,14 @@ export class LonghaulClient {
     return this.link.client.workflow.getHandle(migrationId);
   }
 
-  private async call<T>(migrationId: string | undefined, work: () => Promise<T>): Promise<T> {
+  private async call<T>(
+    migrationId: string | undefined,
+    work: () => Promise<T>,
+    timeoutMs = callTimeoutMs,
+  ): Promise<T> {
     const place = { ...this.link, ...(migrationId === undefined ? {} : { migrationId }) };
     try {
-      return await this.link.connection.withDeadline(Date.now() + callTimeoutMs, work);
+      return await this.link.connection.withDeadline(Date.now() + timeoutMs, work);
     } catch (error) {
       // A call that only the server answers does not time out for want of a worker.
       if ((isGrpcDeadlineError(error) || isGrpcCancelledError(error)) && !(await this.isServerUp()))
