@@ -17,8 +17,8 @@ export class LonghaulProcess {
   #printed = '';
 
   /** Starts `longhaul ARGS` with only these variables besides what any program needs; it dies with the test. */
-  constructor(args: readonly string[], env: Readonly<Record<string, string>>) {
-    const [command, commandArgs] = limitedCommand(process.execPath, [mainPath, ...args], {});
+  constructor(args: readonly string[], env: Readonly<Record<string, string>>, main = mainPath) {
+    const [command, commandArgs] = limitedCommand(process.execPath, [main, ...args], {});
     const passed = ['PATH', 'HOME', 'XDG_CACHE_HOME'].flatMap((name) => {
       const value = process.env[name];
       return value === undefined ? [] : [[name, value]];
