@@ -330,10 +330,12 @@ export class LonghaulClient {
     return this.link.connection.withDeadline(Date.now() + workerTimeoutMs, work);
   }
 
+  /** Asks for what the server has to look up: without its database it answers nothing else either. */
   private async isServerUp(): Promise<boolean> {
+    const { connection, namespace } = this.link;
     try {
-      await this.link.connection.withDeadline(Date.now() + 3_000, () =>
-        this.link.connection.workflowService.getSystemInfo({}),
+      await connection.withDeadline(Date.now() + 3_000, () =>
+        connection.workflowService.describeNamespace({ namespace }),
       );
       return true;
     } catch {

@@ -3,7 +3,12 @@ import { fileURLToPath } from 'node:url';
 import type { WorkflowHandle } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import type { Say } from '../../guests/lib/run.ts';
-import { runWorkers, startControlPlane, type ControlPlane } from '../../support/control-plane.ts';
+import {
+  runWorkers,
+  startControlPlane,
+  type ControlPlane,
+  type ExistingServer,
+} from '../../support/control-plane.ts';
 import { batch, batchVms } from '../../support/batch-site.ts';
 import type { Figure } from '../figure.ts';
 
@@ -20,9 +25,13 @@ interface BatchCost {
   cpuSeconds: number;
 }
 
-/** What a batch of many VMs costs whose steps do nothing, against the least that Temporal takes for as much. */
-export async function batchFigures(say: Say): Promise<Figure[]> {
-  const plane = await startControlPlane();
+/**
+ * What a batch of many VMs costs whose steps do nothing, against the least that Temporal takes for as much.
+ *
+ * @param server in place of the embedded one
+ */
+export async function batchFigures(say: Say, server?: ExistingServer): Promise<Figure[]> {
+  const plane = await startControlPlane(server);
   try {
     say(`a plain window over ${vms} children of no-op activities`);
     const bare = await bareCost(plane);
