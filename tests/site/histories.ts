@@ -8,15 +8,14 @@ const [activityScheduled, activityStarted, activityCompleted] = [10, 11, 12] as 
 const steps = ['preflight', 'acquire', 'convertDisk', 'defineDomain', 'finish'];
 
 export interface Attempts {
-  /** Steps of all migrations. */
-  steps: number;
-  /** Steps that were begun again, because what had them was away too long. */
-  begunAgain: number;
+  'steps, each completed once': number;
+  /** Because what had them was away too long. */
+  'steps begun again': number;
 }
 
 /** Expects of each migration that it ran once, completed, and that each of its steps was completed exactly once. */
 export async function expectDoneOnce(client: Client, migrationIds: readonly string[]): Promise<Attempts> {
-  const attempts: Attempts = { steps: 0, begunAgain: 0 };
+  const attempts: Attempts = { 'steps, each completed once': 0, 'steps begun again': 0 };
   for (const workflowId of migrationIds) {
     const runs: string[] = [];
     for await (const { runId } of client.workflow.list({ query: `WorkflowId = '${workflowId}'` }))
@@ -37,8 +36,8 @@ export async function expectDoneOnce(client: Client, migrationIds: readonly stri
       .map(({ activityTaskCompletedEventAttributes: end }) => nameOf.get(String(end?.scheduledEventId)) ?? '')
       .filter((name) => steps.includes(name));
     expect(done.toSorted(), workflowId).toEqual(steps.toSorted());
-    attempts.steps += done.length;
-    attempts.begunAgain += of(activityStarted).filter(
+    attempts['steps, each completed once'] += done.length;
+    attempts['steps begun again'] += of(activityStarted).filter(
       ({ activityTaskStartedEventAttributes: start }) => (start?.attempt ?? 1) > 1,
     ).length;
   }

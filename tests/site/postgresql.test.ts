@@ -9,6 +9,7 @@ import type { NamespaceSetup } from '../../client/longhaul-client.ts';
 import { Site } from '../chaos/site.ts';
 import { runLonghaul } from '../e2e/cli/cli-bench.ts';
 import { run } from '../guests/lib/run.ts';
+import { askUntil } from '../support/control-plane.ts';
 import type { LonghaulProcess } from '../support/longhaul-process.ts';
 import { startSite, type TemporalSite } from '../support/site/site.ts';
 import { randomFrom, seedOf } from './random.ts';
@@ -89,7 +90,12 @@ describe('a site: Temporal on PostgreSQL with mutual TLS, from the files of depl
         const attempts = await inHistory(outcomes);
         await Promise.all(hosts.map((host) => host.stop()));
         await expectEachOnce(hosts, images);
-        await keepResult('batch on PostgreSQL', { vms, seconds: Math.round(seconds), outages, ...attempts });
+        await keepResult('batch of real workers on PostgreSQL, killed', {
+          vms,
+          seconds: Math.round(seconds),
+          'killed, at so many VMs completed': outages,
+          ...attempts,
+        });
       } finally {
         for (const host of hosts) await host.remove();
       }
@@ -140,6 +146,7 @@ async function disturb(random: () => number): Promise<string[]> {
   for (const [turn, what] of [...Object.keys(parts), ...Object.keys(parts)].slice(0, kills).entries()) {
     await sleep(2_000 + random() * 5_000);
     const victims = parts[what as keyof typeof parts];
+    const completed = await completedWhileItRuns();
     await Promise.all(victims.map((victim) => victim.kill()));
     const said = await longhaul('batch', 'status', 'killed');
     expect(said.stderr).toContain('[TEMPORAL_UNREACHABLE]');
@@ -148,10 +155,22 @@ async function disturb(random: () => number): Promise<string[]> {
     const awayMs = random() * 8_000;
     await sleep(awayMs);
     for (const victim of victims) await victim.start();
-    outages.push(what);
-    console.log(`site: ${turn + 1}: killed ${what}`);
+    outages.push(`${what} at ${completed}`);
+    console.log(`site: ${turn + 1}: killed ${what} when ${completed} of ${vms} were completed`);
   }
   return outages;
+}
+
+/** How many VMs are completed; the batch has not ended. Workers that were cut off may not answer at once. */
+async function completedWhileItRuns(): Promise<number> {
+  const { stdout } = await askUntil(
+    () => longhaul('batch', 'status', 'killed', '--json'),
+    ({ code }) => code === 0,
+    60,
+  );
+  const { status, counts } = JSON.parse(stdout) as BatchView;
+  expect(status).toBe('running');
+  return counts.completed;
 }
 
 async function untilEnded(): Promise<BatchView & { vms: VmOutcome[] }> {
