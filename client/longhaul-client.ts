@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { AzureInventory, InventoryRequest } from '../contracts/azure-inventory.ts';
 import { LonghaulError } from '../contracts/errors.ts';
 import { migrationIdOf } from '../contracts/ids.ts';
-import { migrationLabels } from '../contracts/migration-labels.ts';
+import { migrationInput, migrationLabels } from '../contracts/migration-start.ts';
 import { placementTaskQueue, undoTaskQueue, workflowTaskQueue } from '../contracts/queues.ts';
 import type { MigrationSpec } from '../contracts/spec.ts';
 import type {
@@ -90,15 +90,11 @@ export class LonghaulClient {
   /** Starts a migration and gives its id at once. Throws MIGRATION_EXISTS, SEARCH_ATTRIBUTES_MISSING. */
   async start(spec: MigrationSpec, options: StartOptions = {}): Promise<string> {
     const workflowId = migrationIdOf(spec);
-    const input: MigrationInput = {
-      spec,
-      ...(options.tuning === undefined ? {} : { tuning: options.tuning }),
-    };
     await this.call(workflowId, () =>
       this.link.client.workflow.start('migrateVm', {
         workflowId,
         taskQueue: workflowTaskQueue,
-        args: [input],
+        args: [migrationInput(spec, options.tuning)],
         workflowIdReusePolicy: options.again === true ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
         workflowIdConflictPolicy: 'FAIL',
         ...migrationLabels(spec),

@@ -1,11 +1,17 @@
 import { z } from 'zod';
-import type { BatchInput, BatchVm, FailurePolicy, Wave } from './batch.ts';
-import { migrationIdOf } from './ids.ts';
+import type { BatchInput, BatchVm, Wave } from './batch.ts';
+import {
+  type BatchEntry,
+  type BatchSelection,
+  orders,
+  override,
+  selectors,
+  withoutUndefined,
+} from './batch-select.ts';
+import { inOrder, type PlacedVm, placedVm } from './batch-vms.ts';
 import { nearest } from './nearest.ts';
-import { isRecord } from './records.ts';
 import { vmName } from './spec-atoms.ts';
-import { withDefaults } from './spec-file.ts';
-import { checkSpec, problemsIn, type SpecProblem } from './spec-problems.ts';
+import { problemsIn, type SpecProblem } from './spec-problems.ts';
 import { isTimeZone } from './time-window.ts';
 import { type FileKind, YamlFile } from './yaml-file.ts';
 
@@ -52,7 +58,7 @@ const failurePolicy = z
 const batchFile = z.strictObject({
   name: vmName,
   atOnce: z.int().min(1).max(1000).default(10),
-  order: z.enum(['listed', 'priority']).default('listed'),
+  order: z.enum(orders).default('listed'),
   onFailure: failurePolicy.default({ then: 'continue' }),
   waves: z
     .array(wave)
@@ -61,22 +67,27 @@ const batchFile = z.strictObject({
     .default([{ name: 'all', approval: false }]),
   /** What all VMs have in common: places of a spec. */
   defaults: z.record(z.string(), z.unknown()).default({}),
-  /** Specs of VMs, in which what `defaults` says need not be said again; and `wave` and `priority`. */
-  vms: z.array(z.record(z.string(), z.unknown())).min(1).max(100_000),
+  /** Specs of VMs, in which what `defaults` says need not be said again; and their positions. */
+  vms: z.array(z.record(z.string(), z.unknown())).max(100_000).default([]),
+  /** Where VMs are looked up when it begins. */
+  select: z.array(selectors).max(100).default([]),
+  /** What is said of some of those that were found. */
+  overrides: z.array(override).max(1000).default([]),
 });
 
-const place = z.strictObject({ wave: z.string().optional(), priority: z.int().default(0) });
-
-export interface BatchPlan {
+export interface BatchContent {
   input: BatchInput;
-  /** The VMs of each wave, in the order in which they are begun. */
+  /** The VMs of each wave that were written down, in the order in which they are begun. */
   vms: BatchVm[][];
 }
 
-interface Placed extends BatchVm {
-  wave: number;
-  priority: number;
+export interface BatchPlan extends BatchContent {
+  /** The VMs as they were written. */
+  listed: BatchEntry[];
 }
+
+/** What a batch that begins without its file has to bring with it; see `parseBatchFile`. */
+export const maxSelectionBytes = 48 * 1024;
 
 /**
  * Reads a batch file in YAML 1.2 or JSON. Relative paths count from `baseDir`, as in a spec file.
@@ -87,8 +98,10 @@ export function parseBatchFile(text: string, fileName: string, baseDir: string):
   const file = new YamlFile(text, fileName, batchKind);
   const parsed = batchFile.safeParse(file.value);
   if (!parsed.success) throw file.refusal(problemsIn(parsed.error.issues, file.value, unknownKey));
-  const { name, atOnce, order, onFailure, waves, defaults, vms } = parsed.data;
-  const problems: SpecProblem[] = [];
+  const { name, atOnce, order, onFailure, waves, defaults, vms, select, overrides } = parsed.data;
+  if (vms.length + select.length === 0)
+    throw file.refusal([{ path: ['vms'], atKey: false, message: 'must name VMs, where there is no select' }]);
+  const problems: SpecProblem[] = wavesOf({ select, overrides }, waves);
   const placed = vms.flatMap((entry, index) => {
     const result = placedVm(entry, { waves, defaults, baseDir });
     if ('vm' in result) return [result.vm];
@@ -96,34 +109,58 @@ export function parseBatchFile(text: string, fileName: string, baseDir: string):
     return [];
   });
   problems.push(...doubles(placed));
+  const selection: BatchSelection = { select, listed: [], defaults, overrides, order };
+  if (select.length > 0 && Buffer.byteLength(JSON.stringify(selection)) > maxSelectionBytes)
+    problems.push({ path: ['overrides'], atKey: true, message: `has too much: ${tooMuch}` });
   if (problems.length > 0) throw file.refusal(once(problems));
   const input: BatchInput = {
     name,
     atOnce,
-    onFailure: withoutUndefined<FailurePolicy>(onFailure),
-    waves: waves.map((each) => withoutUndefined<Wave>(each)),
+    onFailure: withoutUndefined(onFailure),
+    waves: waves.map((each) => withoutUndefined(each) as Wave),
+    ...(select.length > 0 ? { selection } : {}),
   };
-  return { input, vms: waves.map((_wave, index) => inOrder(placed, index, order)) };
+  const listed = placed.map(({ written, ...at }) => ({ ...written, ...position(at, waves) }));
+  return { input, listed, vms: waves.map((_wave, index) => inOrder(placed, index, order)) };
 }
 
-function placedVm(
-  entry: Record<string, unknown>,
-  {
-    waves,
-    defaults,
-    baseDir,
-  }: { waves: { name: string }[]; defaults: Record<string, unknown>; baseDir: string },
-): { vm: Placed } | { problems: SpecProblem[] } {
-  const { wave: waveName, priority, ...own } = entry;
-  const where = place.safeParse({ wave: waveName, priority });
-  if (!where.success) return { problems: problemsIn(where.error.issues, entry, unknownKey) };
-  const wave = where.data.wave === undefined ? 0 : waves.findIndex((each) => each.name === where.data.wave);
-  const names = waves.map((each) => each.name).join(', ');
-  if (wave < 0) return { problems: [{ path: ['wave'], atKey: false, message: `must be one of ${names}` }] };
-  const result = checkSpec(withDefaults(merged(defaults, own), baseDir));
-  if (!result.ok) return { problems: result.problems };
-  const { spec } = result;
-  return { vm: { migrationId: migrationIdOf(spec), spec, wave, priority: where.data.priority } };
+const position = (
+  { wave, priority, sizeGiB }: Omit<PlacedVm, 'written'>,
+  waves: readonly { name: string }[],
+) => ({
+  ...(wave === 0 ? {} : { wave: waves[wave]?.name }),
+  ...(priority === 0 ? {} : { priority }),
+  ...(sizeGiB === 0 ? {} : { sizeGiB }),
+});
+
+const tooMuch = `what is said for VMs that are looked up may have ${maxSelectionBytes / 1024} KiB in all`;
+
+/** Waves that there are not, of what speaks of VMs that are still to be found. */
+function wavesOf(
+  said: { select: { wave?: string | undefined }[]; overrides: { wave?: string | undefined }[] },
+  waves: readonly { name: string }[],
+): SpecProblem[] {
+  const names = waves.map(({ name }) => name);
+  const message = `must be one of ${names.join(', ')}`;
+  return (['select', 'overrides'] as const).flatMap((key) =>
+    said[key].flatMap(({ wave }, index) =>
+      wave === undefined || names.includes(wave)
+        ? []
+        : [{ path: [key, index, 'wave'], atKey: false, message }],
+    ),
+  );
+}
+
+/**
+ * The same plan, for a batch that begins later without its file: all of it stands in the input.
+ *
+ * @returns what is too large about it, if it is
+ */
+export function selfContained({ input, listed }: BatchPlan): BatchInput | { tooLarge: number } {
+  const none = { select: [], defaults: {}, overrides: [], order: 'listed' as const };
+  const selection: BatchSelection = { ...(input.selection ?? none), listed };
+  const bytes = Buffer.byteLength(JSON.stringify(selection));
+  return bytes > maxSelectionBytes ? { tooLarge: bytes } : { ...input, selection, unattended: true };
 }
 
 function unknownKey(key: string, path: readonly PropertyKey[]): string {
@@ -132,12 +169,20 @@ function unknownKey(key: string, path: readonly PropertyKey[]): string {
       ? wave.shape
       : path[0] === 'onFailure'
         ? ['then', 'failures', 'percent']
-        : batchFile.shape;
+        : path[0] === 'select'
+          ? selectKeys(path)
+          : batchFile.shape;
   const valid = Array.isArray(shape) ? shape : Object.keys(shape);
   const near = nearest(key, valid);
   return near === undefined
     ? `is not a key of a batch; valid here: ${valid.join(', ')}`
     : `is not a key of a batch; did you mean "${near}"?`;
+}
+
+function selectKeys(path: readonly PropertyKey[]): string[] {
+  const { azure, files } = selectors.shape;
+  if (path[2] === 'azure') return Object.keys(azure.unwrap().shape);
+  return Object.keys(path[2] === 'files' ? files.unwrap().shape : selectors.shape);
 }
 
 /** What stands in neither the entry itself is of the defaults, and is shown there. */
@@ -155,7 +200,7 @@ const once = (problems: readonly SpecProblem[]): SpecProblem[] => [
 ];
 
 /** Two with the same name would be the same domain; two of one source the same migration. */
-function doubles(vms: readonly Placed[]): SpecProblem[] {
+function doubles(vms: readonly PlacedVm[]): SpecProblem[] {
   const known = new Map<string, number>();
   return vms.flatMap(({ spec: { name } }, index) => {
     const first = known.get(name);
@@ -165,23 +210,3 @@ function doubles(vms: readonly Placed[]): SpecProblem[] {
       : [{ path: ['vms', index], atKey: false, message: `has the name ${name}, as vms[${first}] has` }];
   });
 }
-
-function inOrder(vms: readonly Placed[], wave: number, order: 'listed' | 'priority'): BatchVm[] {
-  const mine = vms.filter((vm) => vm.wave === wave);
-  const sorted = order === 'listed' ? mine : mine.toSorted((a, b) => b.priority - a.priority);
-  return sorted.map(({ migrationId, spec }) => ({ migrationId, spec }));
-}
-
-/** Maps are put together, anything else takes the other's place. */
-function merged(base: Record<string, unknown>, over: Record<string, unknown>): Record<string, unknown> {
-  const result: Record<string, unknown> = { ...base };
-  for (const [key, value] of Object.entries(over)) {
-    const below = base[key];
-    result[key] = isRecord(below) && isRecord(value) ? merged(below, value) : value;
-  }
-  return result;
-}
-
-/** A copy without keys that are undefined, as JSON would have it. */
-const withoutUndefined = <T extends object>(value: { [Key in keyof T]: T[Key] | undefined }): T =>
-  Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined)) as T;

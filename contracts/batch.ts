@@ -1,6 +1,7 @@
+import type { BatchSelection, Selected } from './batch-select.ts';
 import type { ErrorCode } from './error-codes.ts';
 import type { MigrationSpec } from './spec.ts';
-import type { MigrationStatus, Tuning } from './steps.ts';
+import type { MigrationStatus, StepFailure, Tuning } from './steps.ts';
 import type { TimeWindow } from './time-window.ts';
 
 /**
@@ -39,6 +40,10 @@ export interface BatchInput {
   atOnce: number;
   onFailure: FailurePolicy;
   waves: Wave[];
+  /** Where it takes VMs from by itself, in place of the client or besides. */
+  selection?: BatchSelection;
+  /** Nobody hands VMs over: a schedule has started it. */
+  unattended?: true;
   /** Number of the last page of runs before, when it begins some of their VMs once more. */
   pagesBefore?: number;
   tuning?: BatchTuning;
@@ -97,6 +102,8 @@ export interface BatchCarried {
   startedAt: string;
   /** All VMs are registered. */
   sealed: boolean;
+  /** What came of looking for VMs so far: of those listed, then of each selector. */
+  selected?: Selected[];
   paused: boolean;
   /** What its pages were told last. */
   held: boolean;
@@ -111,6 +118,7 @@ export interface BatchCarried {
   ended: { counts: Counts; dataBytes: number; lostPages: number }[];
 }
 
+/** `failed`: its VMs could not be looked up. */
 export type BatchStatus =
   | 'filling'
   | 'waiting for approval'
@@ -119,6 +127,7 @@ export type BatchStatus =
   | 'paused'
   | 'completed'
   | 'stopped'
+  | 'failed'
   | 'cancelled';
 
 export interface WaveView extends Wave {
@@ -146,6 +155,10 @@ export interface BatchView {
   lostPages: number;
   /** When the window of the wave opens or closes next. */
   windowEdgeAt?: string;
+  /** Of a batch that looked for its VMs: what came of it, all in all. */
+  selected?: Selected;
+  /** Why one that failed has begun nothing. */
+  failure?: StepFailure;
 }
 
 /** Input of `migratePage`. */
@@ -213,6 +226,9 @@ export const countOf = ({ waiting, running, parked, completed, failed, skipped }
 
 /** The workflow id of a batch. One of a name runs at a time. */
 export const batchIdOf = (name: string): string => `batch-${name}`;
+
+/** The name of a batch, of its workflow id. */
+export const batchNameOf = (batchId: string): string => batchId.replace(/^batch-/, '');
 
 /** The workflow id of a page of a batch, counted from 1. */
 export const pageIdOf = (batchId: string, page: number): string =>

@@ -1,4 +1,5 @@
 import type { AzureInventory, InventoryRequest } from './azure-inventory.ts';
+import type { BatchOrder, BatchSelection, Selected, Selector } from './batch-select.ts';
 import type { ErrorCode } from './error-codes.ts';
 import type { GateCall, GateInput } from './gates.ts';
 import type { MigrationSpec } from './spec.ts';
@@ -84,6 +85,11 @@ export interface MigrationView {
 export interface MigrationInput {
   spec: MigrationSpec;
   tuning?: Tuning;
+  /**
+   * The edition of the workflow that it was started for; see contracts/migration-start.ts. Tells migrations apart that were
+   * begun before a change of the workflow, as `patched` does, whose marker costs each of them a write to the lists.
+   */
+  edition?: number;
 }
 
 /** Durations of the control plane; the defaults suit production. */
@@ -163,6 +169,19 @@ export interface FleetActivities {
   findEndedRuns(runs: RunRef[]): Promise<string[]>;
   /** Calls a gate. One that does not run is started with what its last run knew. */
   callGate(input: GateInput, call: GateCall): Promise<void>;
+}
+
+/** Where a batch looks for VMs: in a source, or in what was written down. */
+export interface FillRequest extends Partial<Pick<BatchSelection, 'listed' | 'defaults' | 'overrides'>> {
+  batchId: string;
+  order: BatchOrder;
+  selector?: Selector;
+}
+
+/** Activities that ask sources what there is, from the queue of any host or a host's undo queue. */
+export interface InventoryActivities {
+  /** Looks VMs up and hands them over to the batch; called again after an interruption it goes on. */
+  fillBatch(request: FillRequest): Promise<Selected>;
 }
 
 /** Activities polled from a host's own queue. All are idempotent for one `RunRef`. */

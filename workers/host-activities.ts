@@ -29,6 +29,7 @@ export interface HostPlane {
   steps: HostActivities;
   undo: UndoActivities;
   sourceOf: SourceOf;
+  sourceDeps: SourceDeps;
   /** Steps running now in this process, compensations not counted. */
   running: () => number;
   /** Ends what outlives a step, at the end of the worker. */
@@ -161,6 +162,7 @@ export function createHostActivities(
     steps,
     undo,
     sourceOf,
+    sourceDeps,
     running: () => running,
     close: () => guest.close().finally(() => transfer.close()),
   };

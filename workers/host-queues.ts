@@ -1,14 +1,23 @@
 import { Worker, type WorkerOptions } from '@temporalio/worker';
-import { hostTaskQueue, placementTaskQueue, undoTaskQueue, workerIdentity } from '../contracts/queues.ts';
+import {
+  hostTaskQueue,
+  inventoryTaskQueue,
+  placementTaskQueue,
+  undoTaskQueue,
+  workerIdentity,
+} from '../contracts/queues.ts';
 import type {
   FleetActivities,
   HostActivities,
+  InventoryActivities,
   PlacementActivities,
   UndoActivities,
 } from '../contracts/steps.ts';
 
 /** Compensations at once. They are short, and wait for nothing that a step holds. */
 const undoSlots = 4;
+/** Listings of sources at once, for whoever asks. */
+const inventorySlots = 2;
 
 export interface HostQueues {
   hostId: string;
@@ -18,15 +27,16 @@ export interface HostQueues {
   undo: UndoActivities;
   placement: PlacementActivities;
   fleet: FleetActivities;
+  inventory: InventoryActivities;
 }
 
 /**
- * The workers of one host: its steps, its compensations, and its part in placement. Compensations have a queue
+ * The workers of one host: its steps, its compensations, its part in placement and in looking for VMs. Compensations have a queue
  * of their own, because a queue is one line: behind steps that copy for hours they would come too late.
  */
 export async function createHostWorkers(
   shared: Omit<WorkerOptions, 'taskQueue'>,
-  { hostId, slots, steps, undo, placement, fleet }: HostQueues,
+  { hostId, slots, steps, undo, placement, fleet, inventory }: HostQueues,
 ): Promise<Worker[]> {
   const options = { ...shared, identity: workerIdentity(hostId, process.pid) };
   return [
@@ -39,8 +49,14 @@ export async function createHostWorkers(
     await Worker.create({
       ...options,
       taskQueue: undoTaskQueue(hostId),
-      activities: undo,
+      activities: { ...undo, ...inventory },
       maxConcurrentActivityTaskExecutions: undoSlots,
+    }),
+    await Worker.create({
+      ...options,
+      taskQueue: inventoryTaskQueue,
+      activities: inventory,
+      maxConcurrentActivityTaskExecutions: inventorySlots,
     }),
     await Worker.create({
       ...options,

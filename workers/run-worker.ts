@@ -8,6 +8,7 @@ import type { ProgressSignal } from './activity-io.ts';
 import { createFleetActivities } from './fleet-activities.ts';
 import { createHostActivities } from './host-activities.ts';
 import { createHostWorkers } from './host-queues.ts';
+import { createInventoryActivities } from './inventory-activities.ts';
 import { removeLeftovers } from './janitor.ts';
 import { createLogger, temporalLogger, type Logger } from './logging.ts';
 import type { WorkerOptions } from './options.ts';
@@ -81,6 +82,7 @@ export async function startWorker(options: WorkerOptions, log: Logger): Promise<
           signal,
         ),
         fleet: createFleetActivities(client),
+        inventory: createInventoryActivities(client, host.sourceDeps),
       })),
     ];
     const ended = Promise.all(workers.map((worker) => worker.run())).then(() => undefined);

@@ -20,7 +20,7 @@ const startToClose = { short: '30 minutes', long: '14 days' } as const;
 
 const draining: ErrorCode = 'WORKER_DRAINING';
 
-function retryPolicy(tuning: Tuning) {
+export function retryPolicy(tuning: Tuning) {
   return {
     initialInterval: (tuning.retryInitialSeconds ?? 2) * 1000,
     backoffCoefficient: 2,
@@ -48,19 +48,16 @@ export function hostActivities(hostId: string, tuning: Tuning) {
  * A step that a stopping worker gave back did not fail: it is scheduled anew, its attempts uncounted, however
  * often workers are restarted.
  */
-function begunAgain<T extends object>(activities: T): T {
+export function begunAgain<T extends object>(activities: T): T {
   return new Proxy(activities, {
     get: (target, name) => {
       const activity = Reflect.get(target, name) as (...args: unknown[]) => Promise<unknown>;
-      return async (...args: unknown[]) => {
-        for (;;) {
-          try {
-            return await activity(...args);
-          } catch (error) {
-            if (!isDraining(error)) throw error;
-          }
-        }
-      };
+      const begin = (...args: unknown[]): Promise<unknown> =>
+        activity(...args).catch((error: unknown) => {
+          if (isDraining(error)) return begin(...args);
+          throw error;
+        });
+      return begin;
     },
   });
 }

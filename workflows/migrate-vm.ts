@@ -5,15 +5,14 @@ import {
   isCancellation,
   setCurrentDetails,
   setHandler,
-  upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
-import { searchAttributes } from '../contracts/search-attributes.ts';
 import type { MigrationInput, MigrationReport, Resolution, StepFailure } from '../contracts/steps.ts';
 import { parkedSignal } from './batch/messages.ts';
 import { Compensations } from './compensations.ts';
 import { currentDetails } from './details.ts';
 import { migrationFailure, stepFailureOf } from './failures.ts';
+import { Labels } from './labels.ts';
 import {
   pauseSignal,
   progressQuery,
@@ -34,9 +33,10 @@ export async function migrateVm(input: MigrationInput): Promise<MigrationReport>
   const { workflowId, firstExecutionRunId } = workflowInfo();
   const state = new MigrationState(workflowId, input.spec, () => new Date().toISOString());
   const tellPage = parkedTeller(state);
-  const show = publisher(state);
+  const labels = new Labels(state, input.edition);
   const publish = () => {
-    show();
+    setCurrentDetails(currentDetails(state.view()));
+    labels.write();
     tellPage();
   };
   const steps = new StepRunner(state, publish);
@@ -57,6 +57,7 @@ export async function migrateVm(input: MigrationInput): Promise<MigrationReport>
     publish();
   });
 
+  labels.keep();
   const run = { migrationId: workflowId, runId: firstExecutionRunId };
   try {
     await runMigration({ run, state, steps, undo, tuning: input.tuning ?? {}, publish });
@@ -101,25 +102,3 @@ function parkedTeller(state: MigrationState): () => void {
 }
 
 const wordsOf = ({ code, found, remedy }: StepFailure) => ({ code, found, remedy });
-
-/** Shows the state to people: current details, and search attributes when they changed. */
-function publisher(state: MigrationState): () => void {
-  let shown = '';
-  let lastStep = 'none';
-  return () => {
-    const view = state.view();
-    setCurrentDetails(currentDetails(view));
-    const current = view.steps.find(({ state: { status } }) => status === 'running' || status === 'failed');
-    // Between two steps the one that ended still stands: a write for that moment would double their number.
-    const step = current?.name ?? (view.status === 'running' ? lastStep : 'none');
-    lastStep = step;
-    const key = [view.status, step, view.hostId].join();
-    if (key === shown) return;
-    shown = key;
-    upsertSearchAttributes([
-      { key: searchAttributes.state, value: view.status },
-      { key: searchAttributes.step, value: step },
-      ...(view.hostId === undefined ? [] : [{ key: searchAttributes.host, value: view.hostId }]),
-    ]);
-  };
-}

@@ -5,7 +5,8 @@ import { stepFailureOf } from './failures.ts';
 import type { MigrationState } from './migration-state.ts';
 
 /** Steps a migration can do without. The others make what later steps stand on. */
-const skippable: ReadonlySet<StepName> = new Set(['inspect', 'fix', 'verify-boot', 'report']);
+const skippable = ['inspect', 'fix', 'verify-boot', 'report'] as const satisfies readonly StepName[];
+type Skippable = (typeof skippable)[number];
 /** Steps that lose nothing when stopped at once and started over; a pause stops them. */
 const interruptible: ReadonlySet<StepName> = new Set(['placement', 'acquire', 'verify-boot']);
 /** Steps at which nothing was derived from the spec that a retry would not derive again. */
@@ -73,7 +74,7 @@ export class StepRunner {
     if (parked === undefined || this.resolution !== undefined) {
       return `the migration is ${this.state.status}, not parked: there is nothing to ${resolution.action}`;
     }
-    if (resolution.action === 'skip' && !skippable.has(parked)) {
+    if (resolution.action === 'skip' && !(skippable as readonly StepName[]).includes(parked)) {
       return `the step ${parked} cannot be skipped: later steps need what it makes`;
     }
     return resolution.spec && refusalOfAmendment(this.state, resolution.spec);
@@ -91,22 +92,18 @@ export class StepRunner {
    */
   async run<T>(step: StepName, work: () => Promise<T>, options: StepOptions<T> = {}): Promise<T | undefined> {
     for (;;) {
-      await this.gate();
+      if (this.mustWait) await this.gate();
       this.state.begin(step);
       this.onChange();
-      const running: RunningStep = {
-        step,
-        scope: new CancellationScope({ cancellable: true }),
-        interrupted: false,
-      };
+      const running = interruptible.has(step) ? this.interruptibly(step, work) : undefined;
       try {
-        const result = await this.interruptibly(running, work);
+        const result = await (running?.result ?? work());
         this.state.done(step, options.note?.(result));
         this.onChange();
         return result;
       } catch (error) {
         // Who stopped it decides, not whether the pause still holds: it may have been lifted meanwhile.
-        if (running.interrupted && !CancellationScope.current().consideredCancelled) {
+        if (running?.interrupted === true && !CancellationScope.current().consideredCancelled) {
           this.state.rewind(step);
           continue;
         }
@@ -116,30 +113,35 @@ export class StepRunner {
     }
   }
 
-  /** A step that must have a result: the runner never lets it be skipped. */
-  async require<T>(step: StepName, work: () => Promise<T>, options: StepOptions<T> = {}): Promise<T> {
-    const result = await this.run(step, work, options);
-    if (result === undefined) throw new TypeError(`step ${step} ended without a result`);
-    return result;
+  /** A step that others stand on: `refusalOf` lets none of these be skipped. */
+  require<T>(
+    step: Exclude<StepName, Skippable>,
+    work: () => Promise<T>,
+    options: StepOptions<T> = {},
+  ): Promise<T> {
+    return this.run(step, work, options) as Promise<T>;
+  }
+
+  /** Not a promise each time: Temporal keeps a stack trace of every one, which is what a migration costs its worker. */
+  private get mustWait(): boolean {
+    return this.state.pauseRequested || CancellationScope.current().consideredCancelled;
   }
 
   private async gate(): Promise<void> {
     // A cancel that came between two steps counts before the next, which it may not be able to stop.
     if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('cancelled');
-    if (!this.state.pauseRequested) return;
     this.state.status = 'paused';
     this.onChange();
     await condition(() => !this.state.pauseRequested);
     this.state.status = 'running';
   }
 
-  private async interruptibly<T>(running: RunningStep, work: () => Promise<T>): Promise<T> {
+  private interruptibly<T>(step: StepName, work: () => Promise<T>): RunningStep & { result: Promise<T> } {
+    const scope = new CancellationScope({ cancellable: true });
+    const running = { step, scope, interrupted: false };
     this.running = running;
-    try {
-      return await running.scope.run(work);
-    } finally {
-      this.running = undefined;
-    }
+    const result = scope.run(work).finally(() => (this.running = undefined));
+    return Object.assign(running, { result });
   }
 
   private async failed(step: StepName, error: unknown): Promise<'retry' | 'skip'> {

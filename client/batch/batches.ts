@@ -5,7 +5,7 @@ import {
   WorkflowUpdateFailedError,
 } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import type { BatchPlan } from '../../contracts/batch-file.ts';
+import type { BatchContent } from '../../contracts/batch-file.ts';
 import {
   batchIdOf,
   type BatchView,
@@ -26,7 +26,7 @@ import {
   resumeBatchSignal,
   vmsQuery,
 } from '../../workflows/batch/messages.ts';
-import { addPages, fillBatch, startBatch } from './fill-batch.ts';
+import { addPages, fillBatch, startBatch } from '../../workers/batch/fill-batch.ts';
 
 /** Pages that are asked at once. */
 const askedAtOnce = 8;
@@ -55,7 +55,7 @@ export class Batches {
    *
    * @throws LonghaulError BATCH_EXISTS
    */
-  async start(plan: BatchPlan): Promise<void> {
+  async start(plan: BatchContent): Promise<void> {
     const { name } = plan.input;
     await this.#of(name, async () => {
       try {

@@ -82,7 +82,11 @@ function addStart(batch: Command, context: CommandContext): void {
 function planText({ input, vms }: BatchPlan): string {
   const count = vms.reduce((sum, { length }) => sum + length, 0);
   const waves = vms.length === 1 ? '' : ` in ${vms.length} waves`;
-  return `${count} VM${count === 1 ? '' : 's'}${waves}, ${input.atOnce} at once`;
+  const places = input.selection?.select.length ?? 0;
+  const looked = places === 0 ? '' : `those found in ${places === 1 ? 'one place' : `${places} places`}`;
+  const listed = count === 0 && looked !== '' ? '' : `${count} VM${count === 1 ? '' : 's'}`;
+  const both = listed !== '' && looked !== '' ? ' and ' : '';
+  return `${listed}${both}${looked}${waves}, ${input.atOnce} at once`;
 }
 
 function addLooks(batch: Command, context: CommandContext): void {

@@ -31,12 +31,26 @@ ${tiles(view, vms, span)}
 ${throughput(ended, from, span)}
 <h2>Failures and what to do</h2>
 ${failures(vms)}
-<h2>Waves</h2>
+${selection(view)}<h2>Waves</h2>
 ${waves(view)}
 <h2>VMs</h2>
 ${timeline(vms, from, until)}
 </body>
 </html>`;
+}
+
+/** What came of looking for VMs, where a batch did. */
+function selection({ selected, failure }: BatchView): string {
+  const why = failure
+    ? `<p class="failed"><b>${failure.code}</b> ${text(failure.found)} ${text(failure.remedy)}</p>\n`
+    : '';
+  if (selected === undefined) return why;
+  const { vms, leftOut, refused, refusedCount, gaps } = selected;
+  const more = refusedCount > refused.length ? [`and ${refusedCount - refused.length} more`] : [];
+  const lines = [...refused, ...more, ...gaps].map((line) => `<li>${text(line)}</li>`);
+  return `<h2>Looked up</h2>
+${why}<p>${vms + leftOut + refusedCount} VMs found: ${vms} taken, ${leftOut} migrated before or under way, ${refusedCount} that cannot be migrated so.</p>
+${lines.length === 0 ? '' : `<ul>${lines.join('')}</ul>\n`}`;
 }
 
 type Timed = VmOutcome & { startedAt: string; endedAt: string };

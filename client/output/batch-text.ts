@@ -28,6 +28,7 @@ export function batchText(view: BatchView, vms: readonly VmOutcome[], style: Bat
       ),
     );
   parts.push(...troubleOf(vms, 'parked', style), ...troubleOf(vms, 'failed', style));
+  parts.push(...selectedText(view, style));
   if (view.status === 'waiting for approval')
     parts.push(
       paint.yellow(`Waits for: longhaul batch approve ${view.name} ${view.waves[view.wave]?.name ?? ''}`),
@@ -37,6 +38,31 @@ export function batchText(view: BatchView, vms: readonly VmOutcome[], style: Bat
       paint.red(`${view.lostPages} of its pages were ended from outside; their VMs count as failed.`),
     );
   return parts.join('\n\n');
+}
+
+/** What came of looking for VMs, and why a batch that could not look has begun nothing. */
+function selectedText({ selected, failure }: BatchView, style: BatchStyle): string[] {
+  const { paint } = style;
+  const parts: string[] = [];
+  if (failure)
+    parts.push(
+      `${paint.red(failure.code)} ${safeLine(failure.found)}\n  ${paint.bold('do:')} ${safeLine(failure.remedy)}`,
+    );
+  if (selected === undefined) return parts;
+  const { vms, leftOut, refused, refusedCount, gaps } = selected;
+  const before = leftOut === 0 ? '' : `, ${leftOut} of them migrated before or under way`;
+  parts.push(`Found ${vms + leftOut + refusedCount} VMs${before}.`);
+  const more = refusedCount - refused.length;
+  const lines = [...refused, ...(more > 0 ? [`and ${more} more`] : [])];
+  if (refusedCount > 0)
+    parts.push(
+      [
+        paint.yellow('Cannot be migrated so'),
+        ...lines.map((line) => wrap(safeLine(line), style.columns, '  ')),
+      ].join('\n'),
+    );
+  parts.push(...gaps.map((gap) => `${paint.yellow('warning:')} ${safeLine(gap)}`));
+  return parts;
 }
 
 function headline(view: BatchView, vms: readonly VmOutcome[], { paint, nowMs }: BatchStyle): string {
@@ -67,7 +93,7 @@ function edgeText(view: BatchView, nowMs: number): string {
 }
 
 export const isBatchOver = ({ status }: Pick<BatchView, 'status'>): boolean =>
-  status === 'completed' || status === 'stopped' || status === 'cancelled';
+  ['completed', 'stopped', 'failed', 'cancelled'].includes(status);
 
 function statusPaint(view: BatchView, paint: Paint): string {
   switch (view.status) {
@@ -76,6 +102,7 @@ function statusPaint(view: BatchView, paint: Paint): string {
     case 'running':
       return paint.cyan('running');
     case 'stopped':
+    case 'failed':
     case 'cancelled':
       return paint.red(view.status);
     case 'filling':

@@ -4,7 +4,7 @@ export interface Figure {
   /** What it was held against, and how. */
   measured: string;
   value: number;
-  unit: '×' | 'MB' | 's' | 'events' | 'sockets' | 'holders';
+  unit: '×' | 'MB' | 'KiB' | 's' | 'events' | 'sockets' | 'holders';
   /** The value must not be above it; a figure without is told, not judged. */
   bound?: number;
   /** The single readings behind it, for whoever doubts it. */

@@ -1,5 +1,5 @@
 import type { WorkflowHandle } from '@temporalio/client';
-import { fillBatch, startBatch } from '../../client/batch/fill-batch.ts';
+import { fillBatch, startBatch } from '../../workers/batch/fill-batch.ts';
 import {
   batchIdOf,
   pageIdOf,

@@ -6,11 +6,14 @@ import {
   TestWorkflowEnvironment,
 } from '@temporalio/testing';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { createSecretResolver } from '../../activities/host/secrets.ts';
+import { migrationInput } from '../../contracts/migration-start.ts';
 import { workflowTaskQueue } from '../../contracts/queues.ts';
 import { migrationSpec, type MigrationSpec, type MigrationSpecInput } from '../../contracts/spec.ts';
 import type { MigrationView, Resolution, Tuning } from '../../contracts/steps.ts';
 import { resolveEmbeddedOptions } from '../../workers/options.ts';
 import { createFleetActivities } from '../../workers/fleet-activities.ts';
+import { createInventoryActivities } from '../../workers/inventory-activities.ts';
 import { createHostWorkers } from '../../workers/host-queues.ts';
 import { findTemporalBinary } from '../../workers/embedded/temporal-binary.ts';
 import { ensureSearchAttributes } from '../../workers/search-attributes.ts';
@@ -121,7 +124,9 @@ export async function runScriptedHost(
     maxHeartbeatThrottleInterval: 200,
   };
   const fleet = createFleetActivities(environment.client);
-  const queues = { hostId, slots, steps: activities, undo: activities, placement, fleet };
+  const sources = { resolveSecret: createSecretResolver({ environment: {} }), azure: {} };
+  const inventory = createInventoryActivities(environment.client, sources);
+  const queues = { hostId, slots, steps: activities, undo: activities, placement, fleet, inventory };
   const stopWorkers = runWorkers(await createHostWorkers(shared, queues));
   return async () => {
     await stopWorkers();
@@ -145,7 +150,7 @@ async function startHost(
       const handle = await environment.client.workflow.start('migrateVm', {
         workflowId: `migrate-image-web01-${randomUUID().slice(0, 8)}`,
         taskQueue: workflowTaskQueue,
-        args: [{ spec: specFor(hostId, spec), tuning: { ...tuning, ...more } }],
+        args: [migrationInput(specFor(hostId, spec), { ...tuning, ...more })],
       });
       started.push(handle);
       return handle;

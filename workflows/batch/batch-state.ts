@@ -12,6 +12,8 @@ import {
   sumOf,
   type Wave,
 } from '../../contracts/batch.ts';
+import type { Selected } from '../../contracts/batch-select.ts';
+import type { StepFailure } from '../../contracts/steps.ts';
 import { isOpen, msToEdge } from '../../contracts/time-window.ts';
 
 /** More pages than that do not fit into what is carried over. */
@@ -21,7 +23,8 @@ const maxPages = 1000;
 export class BatchState {
   readonly input: BatchInput;
   readonly carried: BatchCarried;
-  ended: 'completed' | 'stopped' | 'cancelled' | undefined;
+  ended: 'completed' | 'stopped' | 'failed' | 'cancelled' | undefined;
+  failure: StepFailure | undefined;
   private readonly now: () => Date;
 
   constructor(input: BatchInput, now: () => Date) {
@@ -29,7 +32,7 @@ export class BatchState {
     this.now = now;
     this.carried = input.carried ?? {
       startedAt: now().toISOString(),
-      sealed: false,
+      sealed: input.unattended === true,
       paused: false,
       held: false,
       wave: 0,
@@ -60,6 +63,18 @@ export class BatchState {
 
   private isKnown(page: number): boolean {
     return page <= this.carried.lastPage;
+  }
+
+  /** What is still to be looked up: those listed, then the selectors by their index. */
+  get toSelect(): number | 'listed' | undefined {
+    const { selection } = this.input;
+    const done = this.carried.selected?.length ?? 0;
+    if (selection === undefined || done > selection.select.length) return undefined;
+    return done === 0 ? 'listed' : done - 1;
+  }
+
+  noteSelected(selected: Selected): void {
+    (this.carried.selected ??= []).push(selected);
   }
 
   refusalToApprove(name: string): string | undefined {
@@ -185,7 +200,7 @@ export class BatchState {
 
   get status(): BatchStatus {
     if (this.ended !== undefined) return this.ended;
-    if (!this.carried.sealed) return 'filling';
+    if (!this.carried.sealed || this.toSelect !== undefined) return 'filling';
     if (this.carried.paused) return 'paused';
     if (this.needsApproval) return 'waiting for approval';
     return this.isWindowOpen ? 'running' : 'waiting for its window';
@@ -213,9 +228,25 @@ export class BatchState {
       activePages: this.active.map(({ page }) => page),
       lastPage: carried.lastPage,
       lostPages: carried.ended.reduce((sum, { lostPages }) => sum + lostPages, 0),
+      ...(carried.selected === undefined ? {} : { selected: sumOfSelected(carried.selected) }),
+      ...(this.failure === undefined ? {} : { failure: this.failure }),
       ...(ms === undefined ? {} : { windowEdgeAt: new Date(this.now().getTime() + ms).toISOString() }),
     };
   }
 }
 
 const noTotals = () => ({ counts: emptyCounts(), dataBytes: 0, lostPages: 0 });
+
+/** Sentences that a view holds at most. */
+const maxTold = 20;
+
+function sumOfSelected(all: readonly Selected[]): Selected {
+  const sum = (of: (one: Selected) => number) => all.reduce((total, one) => total + of(one), 0);
+  return {
+    vms: sum(({ vms }) => vms),
+    leftOut: sum(({ leftOut }) => leftOut),
+    refused: all.flatMap(({ refused }) => refused).slice(0, maxTold),
+    refusedCount: sum(({ refusedCount }) => refusedCount),
+    gaps: all.flatMap(({ gaps }) => gaps).slice(0, maxTold),
+  };
+}

@@ -11,6 +11,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import {
+  batchNameOf,
   pageIdOf,
   type BatchInput,
   type BatchPage,
@@ -19,9 +20,11 @@ import {
 } from '../../contracts/batch.ts';
 import { searchAttributes } from '../../contracts/search-attributes.ts';
 import { Changes, isLong } from '../changes.ts';
+import { migrationFailure, stepFailureOf } from '../failures.ts';
 import { fleetActivities } from '../host-activities.ts';
 import { batchDetails } from './batch-details.ts';
 import { BatchState } from './batch-state.ts';
+import { selectVms } from './select-vms.ts';
 import {
   allotSignal,
   approveUpdate,
@@ -44,8 +47,11 @@ const defaultHistoryEvents = 4000;
  * history has grown: it costs the same whether it has ten VMs or a hundred thousand.
  */
 export async function migrateBatch(input: BatchInput): Promise<BatchView> {
-  const state = new BatchState(input, () => new Date());
+  // A schedule gives each of its batches a workflow id, and with it a name, of its own.
+  const name = batchNameOf(workflowInfo().workflowId);
+  const state = new BatchState({ ...input, name }, () => new Date());
   const batch = new Batch(state);
+  if (input.unattended === true && input.carried === undefined) batch.label();
   try {
     await batch.run();
   } catch (error) {
@@ -96,6 +102,10 @@ class Batch {
   private async turn(): Promise<void> {
     const { state } = this;
     if (!state.carried.sealed) return;
+    if (state.toSelect !== undefined) {
+      await this.select(state.toSelect);
+      return;
+    }
     const { pages } = state;
     const stop = state.carried.stopped ?? state.mustStop;
     if (stop !== undefined && state.carried.stopped === undefined) {
@@ -114,6 +124,28 @@ class Batch {
     }
     if (state.isHeld) return;
     await Promise.all(state.share().map((page) => this.send(page, allotSignal, page.allotted)));
+  }
+
+  /** Looks VMs up; they come as pages, by the same updates as from a client. */
+  private async select(which: number | 'listed'): Promise<void> {
+    const { state } = this;
+    try {
+      state.noteSelected(await selectVms(state.input, which));
+      this.changes.note();
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      state.failure = stepFailureOf(error);
+      state.ended = 'failed';
+      await this.tell(state.carried.pages, stopPageSignal);
+      this.publish();
+      throw migrationFailure(state.failure, error);
+    }
+  }
+
+  /** What lists show of it, where not whoever started it knew. */
+  label(): void {
+    const { workflowId } = workflowInfo();
+    upsertSearchAttributes([{ key: searchAttributes.batch, value: workflowId }]);
   }
 
   private nextWave(): void {

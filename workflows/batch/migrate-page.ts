@@ -11,7 +11,7 @@ import {
 } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { BatchVm, PageInput, PageView } from '../../contracts/batch.ts';
-import { migrationLabels } from '../../contracts/migration-labels.ts';
+import { migrationInput, migrationLabels } from '../../contracts/migration-start.ts';
 import type { StepFailure } from '../../contracts/steps.ts';
 import { Changes } from '../changes.ts';
 import { isErrorCode, stepFailureOf } from '../failures.ts';
@@ -99,7 +99,7 @@ async function migrate(input: PageInput, vm: BatchVm, state: PageState): Promise
   try {
     const report = await executeChild(migrateVm, {
       workflowId: migrationId,
-      args: [{ spec, ...(input.tuning ? { tuning: input.tuning } : {}) }],
+      args: [migrationInput(spec, input.tuning)],
       workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
       parentClosePolicy: 'REQUEST_CANCEL',
       cancellationType: 'WAIT_CANCELLATION_COMPLETED',

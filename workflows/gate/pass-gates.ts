@@ -32,13 +32,20 @@ interface Place {
  * Does work behind gates: waits for its turn at each, and leaves them when the work has ended, however it ended. Work
  * without gates costs nothing.
  */
-export async function passGates<T>(
+export function passGates<T>(
   needs: readonly GateNeed[],
   visitor: Visitor,
   work: () => Promise<T>,
 ): Promise<T> {
   // Migrations that were under way when gates came go on without.
-  if (needs.length === 0 || !patched('gates')) return work();
+  return needs.length === 0 || !patched('gates') ? work() : behindGates(needs, visitor, work);
+}
+
+async function behindGates<T>(
+  needs: readonly GateNeed[],
+  visitor: Visitor,
+  work: () => Promise<T>,
+): Promise<T> {
   const places: Place[] = [];
   try {
     for (const need of needs) {

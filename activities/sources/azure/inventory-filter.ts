@@ -1,5 +1,5 @@
 import type { AzureMachine, InventoryFilter } from '../../../contracts/azure-inventory.ts';
-import { fits } from './wildcards.ts';
+import { fits } from '../../../contracts/wildcards.ts';
 
 export function isWanted(machine: AzureMachine, filter: InventoryFilter): boolean {
   const { names, tags = [], state, os, sizes, zones } = filter;

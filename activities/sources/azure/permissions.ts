@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { AzureSourceSpec } from '../../../contracts/spec.ts';
 import type { AzureConnection } from './connect.ts';
 import { parseAnswer } from './listing.ts';
-import { fits } from './wildcards.ts';
+import { fits } from '../../../contracts/wildcards.ts';
 
 /**
  * Every action that Longhaul asks of Azure, by what it is for. The role in SECURITY.md is made of the same list.

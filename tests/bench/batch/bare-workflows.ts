@@ -2,14 +2,25 @@ import { executeChild, proxyActivities } from '@temporalio/workflow';
 
 /** The least that a batch could cost: a plain window over children that call as many activities that do nothing. */
 
-const { nothing } = proxyActivities<{ nothing(): Promise<void> }>({ startToCloseTimeout: '1 minute' });
+/** Called by the worker that runs the workflow, without a way over the server's queues. */
+const here = proxyActivities<{ nothing(): Promise<void> }>({ startToCloseTimeout: '1 minute' });
+/** Called by the host that a VM belongs to. */
+const there = proxyActivities<{ nothing(): Promise<void> }>({
+  startToCloseTimeout: '1 minute',
+  taskQueue: 'bench-bare-host',
+});
 
-export async function bareBatch(prefix: string, count: number, atOnce: number): Promise<void> {
+export async function bareBatch(
+  prefix: string,
+  count: number,
+  atOnce: number,
+  onHost: boolean,
+): Promise<void> {
   let next = 0;
   const lane = async () => {
     while (next < count) {
       const workflowId = `${prefix}-${(next += 1)}`;
-      await executeChild(bareVm, { workflowId });
+      await executeChild(bareVm, { workflowId, args: [onHost] });
     }
   };
   await Promise.all(Array.from({ length: atOnce }, lane));
@@ -18,6 +29,6 @@ export async function bareBatch(prefix: string, count: number, atOnce: number): 
 /** As many activities as a migration has that meets no trouble. */
 const steps = 8;
 
-export async function bareVm(): Promise<void> {
-  for (let step = 0; step < steps; step += 1) await nothing();
+export async function bareVm(onHost: boolean): Promise<void> {
+  for (let step = 0; step < steps; step += 1) await (onHost ? there : here).nothing();
 }

@@ -1,4 +1,5 @@
 import type { Say } from '../../guests/lib/run.ts';
+import { startControlPlane } from '../../support/control-plane.ts';
 import { startSite } from '../../support/site/site.ts';
 import type { Figure } from '../figure.ts';
 import { batchFigures } from './batch.ts';
@@ -8,8 +9,7 @@ export async function batchPostgresFigures(say: Say): Promise<Figure[]> {
   say('Temporal on PostgreSQL; its server is built the first time, which takes minutes');
   const site = await startSite();
   try {
-    const figures = await batchFigures(say, site);
-    return figures.map((figure) => ({ ...figure, name: `${figure.name}, on PostgreSQL` }));
+    return await batchFigures(say, () => startControlPlane(site), ', on PostgreSQL');
   } finally {
     await site.stop();
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseBatchFile } from '../../../contracts/batch-file.ts';
+import { parseBatchFile, selfContained } from '../../../contracts/batch-file.ts';
 import type { LonghaulError } from '../../../contracts/errors.ts';
 
 const parse = (text: string) => parseBatchFile(text, 'night.yaml', '/batches');
@@ -69,7 +69,7 @@ vms:
       'name: n\natonce: 3\nvms: [{}]',
       'night.yaml:2:1: atonce: is not a key of a batch; did you mean "atOnce"?',
     ],
-    ['no VMs', 'name: n\nvms: []', 'vms: must have at least 1 entry'],
+    ['no VMs', 'name: n\nvms: []', 'vms: must name VMs, where there is no select'],
     [
       'a wave that is not there',
       `name: n\nvms:\n  - { source: { kind: image, disks: [a.qcow2] }, wave: nope }`,
@@ -107,5 +107,83 @@ vms:
     );
     expect(error.found).toContain('night.yaml:2:31: defaults.target.format');
     expect(error.found).toContain('one problem');
+  });
+
+  const subscription = '01234567-89AB-cdef-0123-456789abcdef';
+  const azure = (more: string) => `name: n\nselect:\n  - azure: { subscription: ${subscription}${more} }\n`;
+
+  it('may say where VMs are looked up, with what is said of some of them', () => {
+    const { input, vms } = parse(
+      `${azure(', all: true, tags: [env=prod, migrate], os: linux')}    wave: all\norder: size\n` +
+        'overrides: [{ names: ["db*"], priority: 3, target: { cpus: 8 } }]\n',
+    );
+    expect(vms).toEqual([[]]);
+    expect(input.selection).toMatchObject({
+      select: [{ azure: { subscription: subscription.toLowerCase(), all: true, os: 'linux' }, wave: 'all' }],
+      overrides: [{ names: ['db*'], priority: 3, target: { cpus: 8 } }],
+      order: 'size',
+    });
+  });
+
+  it.each([
+    [
+      'a whole subscription that was not asked for',
+      azure(''),
+      'select[0].azure: must have either resourceGroups or all: true',
+    ],
+    [
+      'files without a host',
+      'name: n\nselect: [{ files: { directory: /x } }]',
+      'select[0]: must have a host',
+    ],
+    [
+      'two sources in one',
+      `${azure(', all: true')}    files: { directory: /x }\n    host: a`,
+      'select[0]: must have either azure or files',
+    ],
+    [
+      'a key that it does not have',
+      azure(', al: true'),
+      'select[0].azure.al: is not a key of a batch; did you mean "all"?',
+    ],
+    [
+      'a wave that is not there',
+      `${azure(', all: true')}    wave: late`,
+      'select[0].wave: must be one of all',
+    ],
+    [
+      'an override in a wave that is not there',
+      `${azure(', all: true')}overrides: [{ names: [a], wave: late }]`,
+      'overrides[0].wave: must be one of all',
+    ],
+    [
+      'more said than fits',
+      `${azure(', all: true')}overrides:\n${'  - { names: [a], name: abcdefghijklmnopabcdefghijklmnop }\n'.repeat(999)}`,
+      'has too much',
+    ],
+  ])('refuses to look up %s', (_what, text, message) => {
+    expect(refusal(text).found).toContain(message);
+  });
+
+  it('can begin without its file, as long as it is small', () => {
+    const file = (count: number) =>
+      `name: n\ndefaults: { target: { format: raw } }\nwaves: [{ name: a }, { name: b }]\nvms:\n${Array.from({ length: count }, (_one, index) => `  - { source: { kind: image, disks: [vm${index}.qcow2] }, wave: b, priority: 2 }\n`).join('')}`;
+    expect(selfContained(parse(file(2)))).toMatchObject({
+      unattended: true,
+      selection: {
+        select: [],
+        listed: [
+          {
+            name: 'vm0',
+            source: { disks: ['/batches/vm0.qcow2'] },
+            target: { format: 'raw' },
+            wave: 'b',
+            priority: 2,
+          },
+          { name: 'vm1' },
+        ],
+      },
+    });
+    expect(selfContained(parse(file(1000)))).toEqual({ tooLarge: expect.any(Number) as number });
   });
 });

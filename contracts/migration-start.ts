@@ -1,13 +1,26 @@
 import { searchAttributes } from './search-attributes.ts';
 import type { MigrationSpec } from './spec.ts';
+import type { MigrationInput, Tuning } from './steps.ts';
 
-/** How a migration is called in the Temporal UI, and found, from its start on, whoever starts it. */
+/** How a migration is started, whoever starts it. */
+
+/** Editions of `migrateVm`. 2: lists are told of a step when it lasts, not of each. */
+const edition = 2;
+
+export const migrationInput = (spec: MigrationSpec, tuning?: Tuning): MigrationInput => ({
+  spec,
+  edition,
+  ...(tuning === undefined ? {} : { tuning }),
+});
+
+/** How it is called in the Temporal UI, and found, from its start on. */
 export const migrationLabels = (spec: MigrationSpec, batchId?: string) => ({
   staticSummary: `${spec.name} from ${spec.source.kind} to ${spec.target.host}`.slice(0, 200),
   typedSearchAttributes: [
     { key: searchAttributes.vm, value: spec.name },
     { key: searchAttributes.source, value: spec.source.kind },
     { key: searchAttributes.state, value: 'running' },
+    ...(spec.target.host === 'any' ? [] : [{ key: searchAttributes.host, value: spec.target.host }]),
     ...(batchId === undefined ? [] : [{ key: searchAttributes.batch, value: batchId }]),
   ],
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fits } from '../../../../activities/sources/azure/wildcards.ts';
+import { fits } from '../../../contracts/wildcards.ts';
 
 describe('a pattern', () => {
   it.each([

@@ -1,9 +1,10 @@
-import type { Client } from '@temporalio/client';
-import type { BatchPlan } from '../../contracts/batch-file.ts';
+import { type Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import type { BatchContent } from '../../contracts/batch-file.ts';
 import {
   batchIdOf,
   pageIdOf,
   type BatchInput,
+  type BatchView,
   type BatchVm,
   type PageInput,
   type PageRef,
@@ -16,7 +17,7 @@ import type { Tuning } from '../../contracts/steps.ts';
 const maxPageVms = 50;
 const maxPageBytes = 48 * 1024;
 /** Pages that are handed over at once. */
-const pagesAtOnce = 8;
+export const pagesAtOnce = 8;
 
 /** Cuts VMs into pages. */
 function pagesOf(vms: readonly BatchVm[]): BatchVm[][] {
@@ -37,30 +38,36 @@ function pagesOf(vms: readonly BatchVm[]): BatchVm[][] {
 }
 
 /**
- * Starts a batch and hands its VMs over. Called again after it was cut off it goes on where it was; then the batch begins.
- *
- * @returns the id of the batch
- * @throws what Temporal's client throws: WorkflowExecutionAlreadyStartedError when one of that name is under way that
- *   has all its VMs
+ * Hands the VMs of a batch over that was started. Called again after it was cut off it goes on where it was; then the batch
+ * begins.
  */
-export async function fillBatch(client: Client, plan: BatchPlan, tuning?: Tuning): Promise<string> {
-  const { input, vms } = plan;
-  const batchId = batchIdOf(input.name);
-  const batch = client.workflow.getHandle(batchId);
+export async function fillBatch(
+  client: Client,
+  { input, vms }: BatchContent,
+  tuning?: Tuning,
+): Promise<void> {
+  const batch = client.workflow.getHandle(batchIdOf(input.name));
+  const view = await batch.query<BatchView>('batch');
   let page = input.pagesBefore ?? 0;
   for (const [wave, ofWave] of vms.entries())
-    page = await addPages(client, input, { wave, after: page, vms: ofWave, ...(tuning ? { tuning } : {}) });
+    page = await addPages(client, view, { wave, after: page, vms: ofWave, ...(tuning ? { tuning } : {}) });
   await batch.executeUpdate('seal');
-  return batchId;
 }
 
 /** Hands VMs of a wave over, as pages behind number `after`. @returns the number of the last one */
 export async function addPages(
   client: Client,
-  { name, atOnce, waves }: Pick<BatchInput, 'name' | 'atOnce' | 'waves'>,
-  more: { wave: number; after: number; vms: readonly BatchVm[]; first?: boolean; tuning?: Tuning },
+  view: Pick<BatchView, 'batchId' | 'name' | 'atOnce' | 'startedAt'> & { waves: readonly { name: string }[] },
+  more: {
+    wave: number;
+    after: number;
+    vms: readonly BatchVm[];
+    first?: boolean;
+    tuning?: Tuning;
+    signal?: AbortSignal;
+  },
 ): Promise<number> {
-  const batchId = batchIdOf(name);
+  const { batchId, name, atOnce, waves, startedAt } = view;
   const pages = pagesOf(more.vms).map((vms, index): PageInput => ({
     batchId,
     batch: name,
@@ -71,28 +78,43 @@ export async function addPages(
     ...(more.tuning ? { tuning: more.tuning } : {}),
   }));
   for (let at = 0; at < pages.length; at += pagesAtOnce) {
+    more.signal?.throwIfAborted();
     const some = pages.slice(at, at + pagesAtOnce);
-    await Promise.all(some.map((input) => startPage(client, input)));
+    await Promise.all(some.map((input) => startPage(client, input, new Date(startedAt))));
     // One after the other: their order is that of the VMs.
     for (const { page, vms } of some) {
       const ref: PageRef = { page, wave: more.wave, vms: vms.length, ...(more.first ? { first: true } : {}) };
-      await client.workflow.getHandle(batchId).executeUpdate('register', { args: [ref] });
+      await registerPage(client, batchId, ref);
     }
   }
   return more.after + pages.length;
 }
 
-async function startPage(client: Client, input: PageInput): Promise<void> {
-  await client.workflow.start('migratePage', {
-    workflowId: pageIdOf(input.batchId, input.page),
-    taskQueue: workflowTaskQueue,
-    args: [input],
-    workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+export async function registerPage(client: Client, batchId: string, ref: PageRef): Promise<void> {
+  await client.workflow.getHandle(batchId).executeUpdate('register', { args: [ref] });
+}
+
+async function startPage(client: Client, input: PageInput, batchStarted: Date): Promise<void> {
+  const workflowId = pageIdOf(input.batchId, input.page);
+  try {
+    await client.workflow.start('migratePage', {
+      workflowId,
+      taskQueue: workflowTaskQueue,
+      args: [input],
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+      workflowIdConflictPolicy: 'FAIL',
+      staticSummary: `page ${input.page} of ${input.batch}: ${input.vms.length} VMs`.slice(0, 200),
+      typedSearchAttributes: [{ key: searchAttributes.batch, value: input.batchId }],
+    });
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    const { startTime, runId } = await client.workflow.getHandle(workflowId).describe();
     // Of a hand-over that was cut off.
-    workflowIdConflictPolicy: 'USE_EXISTING',
-    staticSummary: `page ${input.page} of ${input.batch}: ${input.vms.length} VMs`.slice(0, 200),
-    typedSearchAttributes: [{ key: searchAttributes.batch, value: input.batchId }],
-  });
+    if (startTime >= batchStarted) return;
+    // Of a batch that somebody terminated: it has waited for it since.
+    await client.workflow.getHandle(workflowId, runId).terminate(`its batch ${input.batchId} is gone`);
+    await startPage(client, input, batchStarted);
+  }
 }
 
 /** Starts the workflow of a batch; its VMs are still to come. */

@@ -1,0 +1,16 @@
+import type { Client } from '@temporalio/client';
+import type { SourceDeps } from '../activities/sources/source.ts';
+import type { InventoryActivities } from '../contracts/steps.ts';
+import { runActivity } from './activity-io.ts';
+import { fillSelected } from './batch/fill-selected.ts';
+
+/** What a host can find out about sources for a batch. Its progress is in heartbeats only: a batch shows VMs, not steps. */
+export function createInventoryActivities(
+  client: Client,
+  deps: Pick<SourceDeps, 'resolveSecret' | 'azure'>,
+): InventoryActivities {
+  const untold = () => Promise.resolve();
+  return {
+    fillBatch: (request) => runActivity('preflight', untold, (io) => fillSelected(client, request, deps, io)),
+  };
+}
