@@ -16,7 +16,7 @@ import { randomFrom, seedOf } from './random.ts';
 import { keepResult } from './result.ts';
 import { expectDoneOnce } from './histories.ts';
 
-const vms = 24;
+const vms = 60;
 /** Times that the database, the server or both are killed. */
 const kills = 6;
 const diskBytes = 4 * 1024 * 1024;
