@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { BatchView, VmOutcome } from '../../contracts/batch.ts';
+import type { VmOutcome } from '../../contracts/batch.ts';
 import type { NamespaceSetup } from '../../client/longhaul-client.ts';
 import { Site } from '../chaos/site.ts';
 import { runLonghaul } from '../e2e/cli/cli-bench.ts';
 import { run } from '../guests/lib/run.ts';
-import { askUntil } from '../support/control-plane.ts';
 import type { LonghaulProcess } from '../support/longhaul-process.ts';
 import { startSite, type TemporalSite } from '../support/site/site.ts';
+import { untilBatch } from './batch-status.ts';
 import { randomFrom, seedOf } from './random.ts';
 import { keepResult } from './result.ts';
 import { expectDoneOnce } from './histories.ts';
@@ -80,7 +80,12 @@ describe('a site: Temporal on PostgreSQL with mutual TLS, from the files of depl
         expect(started.code).toBe(0);
 
         const outages = await disturb(random);
-        const { vms: outcomes, status } = await untilEnded();
+        const { vms: outcomes, status } = await untilBatch(
+          longhaul,
+          'killed',
+          ({ status: now }) => now === 'completed',
+          600,
+        );
         expect(outages.length).toBe(kills);
         expect(status).toBe('completed');
         expect(outcomes.map(({ status: ended }) => ended)).toEqual(images.map(() => 'completed'));
@@ -161,22 +166,11 @@ async function disturb(random: () => number): Promise<string[]> {
   return outages;
 }
 
-/** How many VMs are completed; the batch has not ended. Workers that were cut off may not answer at once. */
+/** How many VMs are completed; the batch has not ended. */
 async function completedWhileItRuns(): Promise<number> {
-  const { stdout } = await askUntil(
-    () => longhaul('batch', 'status', 'killed', '--json'),
-    ({ code }) => code === 0,
-    60,
-  );
-  const { status, counts } = JSON.parse(stdout) as BatchView;
+  const { status, counts } = await untilBatch(longhaul, 'killed', () => true, 60);
   expect(status).toBe('running');
   return counts.completed;
-}
-
-async function untilEnded(): Promise<BatchView & { vms: VmOutcome[] }> {
-  const { stdout, stderr } = await longhaul('batch', 'status', 'killed', '--watch', '--json');
-  if (stdout === '') throw new Error(stderr);
-  return JSON.parse(stdout) as BatchView & { vms: VmOutcome[] };
 }
 
 const isAlive = (worker: LonghaulProcess): boolean => {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { BatchView, VmOutcome } from '../../contracts/batch.ts';
+import type { VmOutcome } from '../../contracts/batch.ts';
 import type { MigrationView } from '../../contracts/steps.ts';
 import { Site } from '../chaos/site.ts';
 import { startTemporal, type TemporalServer } from '../chaos/temporal-server.ts';
@@ -11,6 +11,7 @@ import { askUntil } from '../support/control-plane.ts';
 import type { LonghaulProcess } from '../support/longhaul-process.ts';
 import { versionBefore, type OlderVersion } from '../support/site/older-version.ts';
 import { WebServer } from '../support/web-server.ts';
+import { untilBatch } from './batch-status.ts';
 import { expectDoneOnce, refusedTasks } from './histories.ts';
 import { keepResult } from './result.ts';
 
@@ -52,19 +53,22 @@ describe('workers of two versions', () => {
       const oldB = worker(b, older);
       await start('before');
       const single = await startMigration('single');
-      await untilCompleted('before', 1);
+      await untilBatch(longhaul, 'before', ({ counts }) => counts.completed >= 1, 180);
 
       await a.kill(oldA);
       const newA = worker(a);
       await start('meanwhile');
-      await untilCompleted('meanwhile', 2);
+      await untilBatch(longhaul, 'meanwhile', ({ counts }) => counts.completed >= 2, 180);
 
       await b.kill(oldB);
       const newB = worker(b);
       await start('after');
 
       const outcomes: VmOutcome[] = [];
-      for (const name of ['before', 'meanwhile', 'after']) outcomes.push(...(await untilEnded(name)));
+      for (const name of ['before', 'meanwhile', 'after']) {
+        const completed = await untilBatch(longhaul, name, ({ status }) => status === 'completed', 600);
+        outcomes.push(...completed.vms);
+      }
       expect(outcomes.map(({ vm, status, found }) => [vm, status, found])).toEqual(
         outcomes.map(({ vm }) => [vm, 'completed', undefined]),
       );
@@ -180,31 +184,4 @@ vms:
   await writeFile(path, `${head}${list.join('\n')}\n`);
   const { code, stderr } = await longhaul('batch', 'start', path);
   expect(code, stderr).toBe(0);
-}
-
-type Status = BatchView & { vms: VmOutcome[] };
-
-async function statusOf(name: string, ...args: string[]): Promise<Status | undefined> {
-  const { stdout } = await longhaul('batch', 'status', name, '--json', ...args);
-  // Nobody may answer for a while: the worker that had it was killed.
-  return stdout === '' ? undefined : (JSON.parse(stdout) as Status);
-}
-
-async function untilCompleted(name: string, count: number): Promise<void> {
-  const completed = (status: Status | undefined) =>
-    status?.vms.filter((vm) => vm.status === 'completed') ?? [];
-  await askUntil(
-    () => statusOf(name),
-    (status) => completed(status).length >= count,
-    180,
-  );
-}
-
-async function untilEnded(name: string): Promise<VmOutcome[]> {
-  const ended = await askUntil(
-    () => statusOf(name),
-    (status) => status?.status === 'completed',
-    600,
-  );
-  return ended?.vms ?? [];
 }
