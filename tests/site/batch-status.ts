@@ -8,7 +8,7 @@ export type Longhaul = (...args: string[]) => Promise<Ran>;
 export type BatchNow = BatchView & { vms: VmOutcome[] };
 
 /** What `longhaul batch status` says; undefined while nobody answers, as after a worker was killed. */
-export async function batchStatus(longhaul: Longhaul, name: string): Promise<BatchNow | undefined> {
+async function batchStatus(longhaul: Longhaul, name: string): Promise<BatchNow | undefined> {
   const { code, stdout } = await longhaul('batch', 'status', name, '--json');
   return stdout === '' || code === 3 ? undefined : (JSON.parse(stdout) as BatchNow);
 }
