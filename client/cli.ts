@@ -12,6 +12,7 @@ import { addMigrate } from './commands/migrate.ts';
 import { addPlan } from './commands/plan.ts';
 import { addReap } from './commands/reap.ts';
 import { addReport } from './commands/report.ts';
+import { addSchedule } from './commands/schedule.ts';
 import { addSetup } from './commands/setup.ts';
 import { addSpec } from './commands/spec.ts';
 import { addStatus } from './commands/status.ts';
@@ -50,6 +51,7 @@ export function createProgram(context: CommandContext): Command {
   addControls(program, context);
   program.commandsGroup('Many at once:');
   addBatch(program, context);
+  addSchedule(program, context);
   program.commandsGroup('Help with files and shells:');
   addSpec(program, context);
   addCompletion(program, context);

@@ -27,6 +27,7 @@ const byErrorCode: Partial<Record<ErrorCode, ExitName>> = {
   BATCH_INVALID: 'usage',
   BATCH_NOT_FOUND: 'conflict',
   BATCH_EXISTS: 'conflict',
+  SCHEDULE_EXISTS: 'conflict',
   BATCH_EDIT_REFUSED: 'conflict',
   MIGRATION_NOT_FOUND: 'conflict',
   MIGRATION_AMBIGUOUS: 'conflict',

@@ -24,6 +24,7 @@ import { findMigration, type MigrationRow } from './find-migration.ts';
 import { Gates } from './gates.ts';
 import type { LiveView } from './live-view.ts';
 import { isUnanswered, readLiveView, rowFacts, workerTimeoutMs } from './progress.ts';
+import { Schedules } from './schedules.ts';
 import { fromTemporal, noHost, noWorker } from './temporal-errors.ts';
 
 /** Any single call to the server or, through it, to a worker ends within this. */
@@ -65,6 +66,11 @@ export class LonghaulClient {
   /** Batches over the same connection. */
   get batches(): Batches {
     return new Batches(this.link.client, (work) => this.call(undefined, work));
+  }
+
+  /** Schedules over the same connection. */
+  get schedules(): Schedules {
+    return new Schedules(this.link.client, (work) => this.call(undefined, work));
   }
 
   /** Limits over the same connection. */

@@ -8,6 +8,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { BatchContent } from '../../contracts/batch-file.ts';
 import {
   batchIdOf,
+  batchNameOf,
   type BatchView,
   pageIdOf,
   pagesUpTo,
@@ -69,6 +70,20 @@ export class Batches {
     await this.#of(name, () => fillBatch(this.#client, plan), 'unlimited');
   }
 
+  /** The name that is meant: of a schedule it is that of the newest batch which the schedule has begun. */
+  async find(name: string): Promise<string> {
+    return this.#call(async () => {
+      try {
+        await this.#handle(name).describe();
+        return name;
+      } catch (error) {
+        if (!(error instanceof WorkflowNotFoundError)) throw error;
+        const newest = (await this.#rows(`WorkflowId STARTS_WITH '${batchIdOf(quoted(name))}-2'`))[0];
+        return newest?.name ?? name;
+      }
+    });
+  }
+
   async view(name: string): Promise<BatchView> {
     return this.#of(name, () => this.#handle(name).query(batchQuery));
   }
@@ -87,16 +102,20 @@ export class Batches {
   }
 
   async list(): Promise<BatchRow[]> {
+    return this.#call(() => this.#rows());
+  }
+
+  /** Newest first. */
+  async #rows(which?: string): Promise<BatchRow[]> {
     const rows = new Map<string, BatchRow>();
-    await this.#call(async () => {
-      for await (const info of this.#client.workflow.list({ query: "WorkflowType = 'migrateBatch'" })) {
-        const name = info.workflowId.replace(/^batch-/, '');
-        const startedAt = info.startTime.toISOString();
-        if ((rows.get(name)?.startedAt ?? '') >= startedAt) continue;
-        const endedAt = info.closeTime?.toISOString();
-        rows.set(name, { name, status: rowFacts(info).status, startedAt, ...(endedAt ? { endedAt } : {}) });
-      }
-    });
+    const query = ["WorkflowType = 'migrateBatch'", ...(which === undefined ? [] : [which])].join(' AND ');
+    for await (const info of this.#client.workflow.list({ query })) {
+      const name = batchNameOf(info.workflowId);
+      const startedAt = info.startTime.toISOString();
+      if ((rows.get(name)?.startedAt ?? '') >= startedAt) continue;
+      const endedAt = info.closeTime?.toISOString();
+      rows.set(name, { name, status: rowFacts(info).status, startedAt, ...(endedAt ? { endedAt } : {}) });
+    }
     return [...rows.values()].toSorted((a, b) => b.startedAt.localeCompare(a.startedAt));
   }
 
@@ -209,6 +228,9 @@ export class Batches {
     return limit === 'limited' ? this.#call(translated) : translated();
   }
 }
+
+/** For a query of the server's lists. */
+const quoted = (text: string): string => text.replaceAll(/[^A-Za-z0-9._+:-]/g, '');
 
 const exists = (name: string, cause: unknown) =>
   new LonghaulError(

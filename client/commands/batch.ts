@@ -27,7 +27,8 @@ export function addBatch(program: Command, context: CommandContext): void {
   for (const word of words) addWord(batch, context, word);
 }
 
-async function readBatch(file: string): Promise<BatchPlan> {
+/** Reads a batch file. @throws LonghaulError BATCH_INVALID */
+export async function readBatch(file: string): Promise<BatchPlan> {
   const { readWritten } = await import('../read-file.ts');
   const { maxBatchLength, parseBatchFile } = await import('../../contracts/batch-file.ts');
   const remedy = 'Name a batch file in YAML or JSON that exists and is readable; docs/fleet.md has examples.';
@@ -115,9 +116,10 @@ function addLooks(batch: Command, context: CommandContext): void {
     .option('-w, --watch', 'keep showing it until it ends')
     .option('--json', 'one JSON document')
     .addHelpText('after', '\nExamples:\n  longhaul batch status night --watch')
-    .action((name: string, _options: unknown, self: Command) =>
+    .action((asked: string, _options: unknown, self: Command) =>
       runCommand(context, self, () =>
         withClient(self, async (client) => {
+          const name = await client.batches.find(asked);
           const { watch, json } = self.optsWithGlobals<{ watch?: boolean } & GlobalFlags>();
           if (watch === true) return watchBatch(client, name, context, json === true);
           const { view, vms } = await lookAt(client, name);
@@ -198,9 +200,10 @@ function addReport(batch: Command, context: CommandContext): void {
       'after',
       '\nExamples:\n  longhaul batch report night -o night.html\n  longhaul batch report night --format csv -o night.csv',
     )
-    .action((name: string, _options: unknown, self: Command) =>
+    .action((asked: string, _options: unknown, self: Command) =>
       runCommand(context, self, () =>
         withClient(self, async (client) => {
+          const name = await client.batches.find(asked);
           const flags = self.optsWithGlobals<
             { format: 'html' | 'json' | 'csv'; output?: string } & GlobalFlags
           >();
@@ -288,10 +291,11 @@ function addWord(batch: Command, context: CommandContext, word: Word): void {
   if (word.argument) command.argument(`<${word.argument.name}>`, word.argument.description);
   const example = `longhaul batch ${word.name} night${word.argument ? ` ${word.argument.example}` : ''}`;
   command.addHelpText('after', `\nExamples:\n  ${example}`);
-  command.option('--json', 'one JSON document').action((name: string, ...rest: unknown[]) => {
+  command.option('--json', 'one JSON document').action((asked: string, ...rest: unknown[]) => {
     const self = rest.at(-1) as Command;
     return runCommand(context, self, () =>
       withClient(self, async (client) => {
+        const name = await client.batches.find(asked);
         const done = await word.act(client, name, typeof rest[0] === 'string' ? rest[0] : '');
         const isJson = self.optsWithGlobals<GlobalFlags>().json === true;
         context.terminal.print(isJson ? jsonText({ batch: name, asked: word.name }) : `${name} ${done}`);
