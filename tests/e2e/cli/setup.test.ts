@@ -78,7 +78,10 @@ describe('longhaul setup', () => {
       .poll(
         () =>
           connection.operatorService
-            .addSearchAttributes({ namespace: 'odd', searchAttributes: { LonghaulVm: int } })
+            .addSearchAttributes({
+              namespace: 'odd',
+              searchAttributes: Object.fromEntries([['LonghaulVm', int]]),
+            })
             .then(() => true, String),
         { timeout: 30_000, interval: 500 },
       )
