@@ -64,6 +64,8 @@ export default defineConfig({
       emulated('guest', 'integration/guest', 2, 2),
       emulated('integration', 'integration', 3, 1, ['tests/integration/guest/**']),
       emulated('e2e', '{e2e,chaos}', 4, 2),
+      // Temporal on PostgreSQL: `npm run test:site`.
+      ...(process.env['LONGHAUL_SITE'] === '1' ? [emulated('site', 'site', 5, 1)] : []),
     ],
   },
 });

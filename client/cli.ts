@@ -14,6 +14,7 @@ import { addReap } from './commands/reap.ts';
 import { addReassign } from './commands/reassign.ts';
 import { addReport } from './commands/report.ts';
 import { addSchedule } from './commands/schedule.ts';
+import { addSetup } from './commands/setup.ts';
 import { addSpec } from './commands/spec.ts';
 import { addStatus } from './commands/status.ts';
 import { addWorker } from './commands/worker.ts';
@@ -37,6 +38,8 @@ export function createProgram(context: CommandContext): Command {
   addWorker(program, context);
   addDoctor(program, context);
   addHost(program, context);
+  program.commandsGroup('A site with a Temporal server of its own:');
+  addSetup(program, context);
   program.commandsGroup('Sources:');
   addInventory(program, context);
   addReap(program, context);

@@ -12,6 +12,7 @@ export const exitCodes = {
   parked: { code: 5, meaning: 'the migration waits for a decision: retry, skip or abort' },
   conflict: { code: 6, meaning: 'no such migration, more than one, or not in a state for this' },
   ended: { code: 7, meaning: 'the migration was cancelled or aborted' },
+  lacking: { code: 8, meaning: 'something is lacking that `longhaul setup` would set up' },
   detached: { code: 130, meaning: 'interrupted while following; the migration goes on' },
 } as const;
 

@@ -17,6 +17,7 @@ import type {
   Tuning,
 } from '../contracts/steps.ts';
 import type { RunRef } from '../contracts/values.ts';
+import { setUpNamespace, type SetupItem, type SetupWishes } from '../workers/namespace-setup.ts';
 import type { TemporalOptions } from '../workers/options.ts';
 import {
   pauseSignal,
@@ -39,6 +40,17 @@ import { fromTemporal, noHost, noLabel, noWorker } from './temporal-errors.ts';
 
 /** Any single call to the server or, through it, to a worker ends within this. */
 const callTimeoutMs = 15_000;
+/** Several calls, and twice the time that news of a namespace takes to spread among a server's processes. */
+const setUpTimeoutMs = 90_000;
+
+/** What `setUp` found and did. */
+export interface NamespaceSetup {
+  address: string;
+  namespace: string;
+  /** Whether migrations can be started now. */
+  complete: boolean;
+  items: SetupItem[];
+}
 
 type Target = Pick<MigrationSpec['target'], 'host' | 'labels'>;
 
@@ -86,6 +98,17 @@ export class LonghaulClient {
 
   async close(): Promise<void> {
     await this.link.connection.close();
+  }
+
+  /** Makes the namespace of this connection fit for Longhaul, or looks whether it is. Throws as `setUpNamespace` does. */
+  async setUp(wishes: SetupWishes = {}): Promise<NamespaceSetup> {
+    const { connection, address, namespace } = this.link;
+    const items = await this.call(
+      undefined,
+      () => setUpNamespace(connection, namespace, wishes),
+      setUpTimeoutMs,
+    );
+    return { address, namespace, complete: items.every(({ state }) => state !== 'lacking'), items };
   }
 
   /** Starts a migration and gives its id at once. Throws MIGRATION_EXISTS, SEARCH_ATTRIBUTES_MISSING. */
@@ -322,10 +345,14 @@ export class LonghaulClient {
     return this.link.client.workflow.getHandle(migrationId);
   }
 
-  private async call<T>(migrationId: string | undefined, work: () => Promise<T>): Promise<T> {
+  private async call<T>(
+    migrationId: string | undefined,
+    work: () => Promise<T>,
+    timeoutMs = callTimeoutMs,
+  ): Promise<T> {
     const place = { ...this.link, ...(migrationId === undefined ? {} : { migrationId }) };
     try {
-      return await this.link.connection.withDeadline(Date.now() + callTimeoutMs, work);
+      return await this.link.connection.withDeadline(Date.now() + timeoutMs, work);
     } catch (error) {
       // A call that only the server answers does not time out for want of a worker.
       if ((isGrpcDeadlineError(error) || isGrpcCancelledError(error)) && !(await this.isServerUp()))
@@ -339,10 +366,12 @@ export class LonghaulClient {
     return this.link.connection.withDeadline(Date.now() + workerTimeoutMs, work);
   }
 
+  /** Asks for what the server has to look up: without its database it answers nothing else either. */
   private async isServerUp(): Promise<boolean> {
+    const { connection, namespace } = this.link;
     try {
-      await this.link.connection.withDeadline(Date.now() + 3_000, () =>
-        this.link.connection.workflowService.getSystemInfo({}),
+      await connection.withDeadline(Date.now() + 3_000, () =>
+        connection.workflowService.describeNamespace({ namespace }),
       );
       return true;
     } catch {

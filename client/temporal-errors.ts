@@ -218,7 +218,7 @@ function namespaceMissing(error: unknown, place: ErrorPlace): LonghaulError {
     'TEMPORAL_UNREACHABLE',
     {
       found: `The Temporal server at ${place.address} has no namespace "${place.namespace}".`,
-      remedy: `Name one it has (--namespace, TEMPORAL_NAMESPACE), or create it: temporal operator namespace create ${place.namespace}`,
+      remedy: `Name one it has (--namespace, TEMPORAL_NAMESPACE), or create it: longhaul setup --namespace ${place.namespace}`,
     },
     error,
   );
@@ -229,7 +229,7 @@ function attributesMissing(error: GrpcError, place: ErrorPlace): LonghaulError {
     'SEARCH_ATTRIBUTES_MISSING',
     {
       found: `Namespace "${place.namespace}" at ${place.address} does not know Longhaul's search attributes: ${error.details}.`,
-      remedy: 'Start a worker against it once (`longhaul worker`): it registers them where it may.',
+      remedy: 'Run `longhaul setup`, which registers them; a worker does so too when it starts.',
     },
     error,
   );

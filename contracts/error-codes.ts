@@ -124,6 +124,8 @@ export const errorCodes = {
     retryable: false,
     summary: 'An embedded Temporal server already runs on this state directory',
   },
+  NAMESPACE_UNUSABLE: { retryable: false, summary: 'The Temporal namespace is not in use any more' },
+  SETUP_DENIED: { retryable: false, summary: 'The Temporal server does not let the namespace be set up' },
   SEARCH_ATTRIBUTES_MISSING: {
     retryable: false,
     summary: 'The Temporal namespace lacks the search attributes of Longhaul',

@@ -11,7 +11,8 @@ source scripts/as-root.sh
 
 bash scripts/setup.sh
 # nginx serves disks, and curl downloads them.
-yardsticks=(virt-v2v libnbd-bin nbdkit nginx-light curl)
+# PostgreSQL is what a site keeps its Temporal server's data in.
+yardsticks=(virt-v2v libnbd-bin nbdkit nginx-light curl postgresql)
 if ! dpkg-query --show "${yardsticks[@]}" >/dev/null 2>&1; then
   echo "bench: installing ${yardsticks[*]}"
   DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "${yardsticks[@]}" >/dev/null

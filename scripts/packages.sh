@@ -26,5 +26,8 @@ build_packages=(
   libarchive-tools p7zip-full
 )
 
+# What a site keeps its Temporal server's data in: `npm run test:site` alone.
+site_packages=(postgresql)
+
 # To build the proxy that spoils connections in tests; only where there is no Go.
 go_package=golang-go

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { availableParallelism, homedir, hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
@@ -127,11 +128,24 @@ export function resolveTemporal(
   );
   const config = temporalConfig(overrides.profile ?? env['TEMPORAL_PROFILE'], environment);
   const address = overrides.address ?? config.connectionOptions.address ?? '127.0.0.1:7233';
+  refuseNameless(address, config.connectionOptions.tls);
   return {
     connection: { ...config.connectionOptions, address },
     address,
     namespace: overrides.namespace ?? config.namespace ?? 'default',
   };
+}
+
+/** Node takes no IP address as the name that a server's certificate is checked for. */
+function refuseNameless(address: string, tls: TemporalOptions['connection']['tls']): void {
+  const host = address.slice(0, address.lastIndexOf(':')).replaceAll(/[[\]]/g, '');
+  const named = typeof tls === 'object' && tls !== null && tls.serverNameOverride !== undefined;
+  if (tls === undefined || tls === null || tls === false || named || isIP(host) === 0) return;
+  throw new LonghaulError('OPTION_INVALID', {
+    found: `${address} names no server that a certificate could be checked for`,
+    remedy:
+      'Give the name of the server in place of its IP address, or set TEMPORAL_TLS_SERVER_NAME to a name in its certificate.',
+  });
 }
 
 function temporalConfig(profile: string | undefined, environment: Record<string, string>) {

@@ -3,6 +3,7 @@ import {
   CancellationScope,
   getExternalWorkflowHandle,
   isCancellation,
+  patched,
   setCurrentDetails,
   setHandler,
   workflowInfo,
@@ -41,7 +42,8 @@ export async function migrateVm(input: MigrationInput): Promise<MigrationReport>
   const { workflowId, firstExecutionRunId } = workflowInfo();
   const state = new MigrationState(workflowId, input.spec, () => new Date().toISOString());
   const tellPage = parkedTeller(state);
-  const labels = new Labels(state, input.edition);
+  // Not by what it was started with: an older worker may have it first, and knows nothing of that.
+  const labels = new Labels(state, patched('lasting-steps') ? 'lasting' : 'every');
   const publish = () => {
     setCurrentDetails(currentDetails(state.view()));
     labels.write();

@@ -5,6 +5,7 @@ import { run } from '../guests/lib/run.ts';
 import { machineFacts } from '../support/machine-facts.ts';
 import { tableOf, type Figure } from './figure.ts';
 import { batchFigures, largeBatchFigures } from './figures/batch.ts';
+import { batchPostgresFigures } from './figures/batch-postgres.ts';
 import { conversionFigures } from './figures/conversion.ts';
 import { controlPlaneFigures } from './figures/control-plane.ts';
 import { convertFigures, parallelFigures } from './figures/convert.ts';
@@ -26,6 +27,7 @@ import { transferPoolFigures } from './figures/transfer-pool.ts';
 const groups = {
   batch: (_scratch, say) => batchFigures(say),
   'batch-large': (_scratch, say) => largeBatchFigures(say),
+  'batch-postgres': (_scratch, say) => batchPostgresFigures(say),
   'control-plane': (_scratch, say) => controlPlaneFigures(say),
   convert: convertFigures,
   conversion: conversionFigures,

@@ -47,22 +47,24 @@ export class Site {
     return site;
   }
 
-  worker(address: string, env: Readonly<Record<string, string>> = {}): LonghaulProcess {
-    return this.#start(['worker'], { ...env, TEMPORAL_ADDRESS: address });
+  /** @param main of another version, in place of the one that was built here */
+  worker(address: string, env: Readonly<Record<string, string>> = {}, main?: string): LonghaulProcess {
+    return this.#start(['worker'], { ...env, TEMPORAL_ADDRESS: address }, main);
   }
 
   up(port: string): LonghaulProcess {
     return this.#start(['up', '--port', port, '--ui-port', '0', '--json'], {});
   }
 
-  #start(args: readonly string[], env: Record<string, string>): LonghaulProcess {
-    const started = new LonghaulProcess(args, {
+  #start(args: readonly string[], env: Record<string, string>, main?: string): LonghaulProcess {
+    const settings = {
       ...env,
       LONGHAUL_STATE_DIR: this.#stateDir,
       LONGHAUL_TARGET_DIR: this.targetDir,
       LONGHAUL_HOST_ID: this.hostId,
       LONGHAUL_ACCELERATION: 'tcg',
-    });
+    };
+    const started = new LonghaulProcess(args, settings, main === undefined ? {} : { main });
     this.#processes.push(started);
     return started;
   }

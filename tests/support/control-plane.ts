@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
-import { TestWorkflowEnvironment } from '@temporalio/testing';
+import {
+  type ExistingServerTestWorkflowEnvironmentOptions,
+  TestWorkflowEnvironment,
+} from '@temporalio/testing';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { DeskActivities } from '../../contracts/hosts.ts';
 import { createSecretResolver } from '../../activities/host/secrets.ts';
@@ -18,6 +21,11 @@ import { ensureSearchAttributes } from '../../workers/search-attributes.ts';
 import { scriptedHost, type Script, type ScriptedHost } from './scripted-host.ts';
 
 export const workflowsPath = fileURLToPath(new URL('../../workflows/index.ts', import.meta.url));
+
+/** Where a server of one's own is, and how it lets one in. */
+export type ExistingServer = Required<
+  Pick<ExistingServerTestWorkflowEnvironmentOptions, 'address' | 'namespace' | 'connectionOptions'>
+>;
 
 export interface ControlPlane {
   environment: TestWorkflowEnvironment;
@@ -47,17 +55,20 @@ export interface TestHost {
   stop(): Promise<void>;
 }
 
-/** A real Temporal server with the real workflows, and hosts whose activities are scripted. */
-export async function startControlPlane(): Promise<ControlPlane> {
+/**
+ * A real Temporal server with the real workflows, and hosts whose activities are scripted.
+ *
+ * @param server one that runs already, with a namespace that is set up; else one is started
+ */
+export async function startControlPlane(server?: ExistingServer): Promise<ControlPlane> {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
-  const { path } = await findTemporalBinary(resolveEmbeddedOptions());
-  const environment = await TestWorkflowEnvironment.createLocal({
-    server: { executable: { type: 'existing-path', path } },
-  });
-  await ensureSearchAttributes(environment.connection, 'default');
+  const environment = await (server
+    ? TestWorkflowEnvironment.createFromExistingServer(server)
+    : startServer());
   const stopWorkflows = runWorkers([
     await Worker.create({
       connection: environment.nativeConnection,
+      namespace: namespaceOf(environment),
       shutdownGraceTime: 0,
       taskQueue: workflowTaskQueue,
       workflowsPath,
@@ -81,6 +92,17 @@ export async function startControlPlane(): Promise<ControlPlane> {
   };
 }
 
+async function startServer(): Promise<TestWorkflowEnvironment> {
+  const { path } = await findTemporalBinary(resolveEmbeddedOptions());
+  const environment = await TestWorkflowEnvironment.createLocal({
+    server: { executable: { type: 'existing-path', path } },
+  });
+  await ensureSearchAttributes(environment.connection, namespaceOf(environment));
+  return environment;
+}
+
+const namespaceOf = ({ namespace = 'default' }: TestWorkflowEnvironment) => namespace;
+
 /** Runs workers; gives what stops them. */
 export function runWorkers(workers: readonly Worker[]): () => Promise<void> {
   const running = Promise.all(workers.map((worker) => worker.run()));
@@ -98,9 +120,11 @@ export async function runScriptedHost(
   { slots = 10, labels = [], desk }: { slots?: number; labels?: string[]; desk?: DeskActivities } = {},
 ): Promise<() => Promise<void>> {
   // Hosts do not share a process, and two workers of one connection may not share the placement queue.
-  const connection = await NativeConnection.connect({ address: environment.address });
+  const { address, connectionOptions } = environment;
+  const connection = await NativeConnection.connect({ address, ...connectionOptions });
   const shared = {
     connection,
+    namespace: namespaceOf(environment),
     shutdownGraceTime: 0,
     // A step hears of its cancellation with its next heartbeat.
     maxHeartbeatThrottleInterval: 200,

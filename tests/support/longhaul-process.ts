@@ -20,13 +20,14 @@ export class LonghaulProcess {
    * Starts `longhaul ARGS` with only these variables besides what any program needs; it dies with the test.
    *
    * @param within a command that runs the one behind it, in its own place
+   * @param main another version of the program
    */
   constructor(
     args: readonly string[],
     env: Readonly<Record<string, string>>,
-    within: readonly string[] = [],
+    { within = [], main = mainPath }: { within?: readonly string[]; main?: string } = {},
   ) {
-    const [program = '', ...rest] = [...within, process.execPath, mainPath, ...args];
+    const [program = '', ...rest] = [...within, process.execPath, main, ...args];
     const [command, commandArgs] = limitedCommand(program, rest, {});
     const passed = ['PATH', 'HOME', 'XDG_CACHE_HOME'].flatMap((name) => {
       const value = process.env[name];

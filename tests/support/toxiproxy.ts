@@ -1,15 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rename } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { limitedCommand } from '../../activities/host/tool.ts';
 import { claimablePort } from '../../workers/embedded/ports.ts';
-import { cachedDir, guestCacheDir } from '../guests/lib/cache.ts';
-import { proxyEnv, run } from '../guests/lib/run.ts';
-
-const version = 'v2.5.0';
+import { goPrograms } from './go-programs.ts';
 
 /** What is done to connections; https://github.com/Shopify/toxiproxy#toxics. */
 export interface Toxic {
@@ -73,15 +69,12 @@ export class Toxiproxy {
 
 /** Built once, from the Go module. */
 async function program(): Promise<string> {
-  const home = join(dirname(guestCacheDir()), 'toxiproxy', version);
-  const dir = await cachedDir(home, async (partial) => {
-    const source = `github.com/Shopify/toxiproxy/v2/cmd/server@${version}`;
-    const go = Object.entries(process.env).filter(([name]) => /^(GO\w+|HOME|PATH)$/.test(name));
-    const env = { ...proxyEnv(), ...(Object.fromEntries(go) as Record<string, string>), GOBIN: partial };
-    await run('go', ['install', source], { env, wallMs: 600_000 });
-    await rename(join(partial, 'server'), join(partial, 'toxiproxy'));
+  const directory = await goPrograms({
+    name: 'toxiproxy',
+    version: 'v2.5.0',
+    programs: { toxiproxy: 'github.com/Shopify/toxiproxy/v2/cmd/server' },
   });
-  return join(dir, 'toxiproxy');
+  return join(directory, 'toxiproxy');
 }
 
 async function answers(url: string): Promise<boolean> {

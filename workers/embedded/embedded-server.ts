@@ -4,16 +4,15 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Connection } from '@temporalio/client';
-import { msToTs } from '@temporalio/common/lib/time.js';
 import type { Log } from '../../activities/host/step-io.ts';
 import { baseEnv, limitedCommand, runTool } from '../../activities/host/tool.ts';
 import { LonghaulError, messageOf } from '../../contracts/errors.ts';
-import { ensureSearchAttributes } from '../search-attributes.ts';
+import { setUpNamespace } from '../namespace-setup.ts';
 import { claimablePort } from './ports.ts';
 
 const namespace = 'default';
 /** Migrations stay listed this long after they ended; the server's own default is a day. */
-const retention = '90 days';
+const retentionHours = 90 * 24;
 /** Exit code of flock(1) when another process holds the lock; EX_TEMPFAIL of sysexits(3). */
 const lockedExitCode = 75;
 const lockWaitSeconds = 3;
@@ -153,11 +152,7 @@ async function stopServer(child: ChildProcess, ended: Promise<string>): Promise<
 async function prepare(address: string, readyMs: number): Promise<void> {
   const connection = await untilAnswering(address, Date.now() + readyMs);
   try {
-    await connection.workflowService.updateNamespace({
-      namespace,
-      config: { workflowExecutionRetentionTtl: msToTs(retention) },
-    });
-    await ensureSearchAttributes(connection, namespace);
+    await setUpNamespace(connection, namespace, { retentionHours });
   } finally {
     await connection.close();
   }

@@ -54,7 +54,7 @@ class WiredHost {
         LONGHAUL_ACCELERATION: 'tcg',
         LONGHAUL_SLOTS: '2',
       },
-      this.#command,
+      { within: this.#command },
     );
   }
 

@@ -44,6 +44,14 @@ describe('worker options', () => {
     expect(temporal.connection.apiKey).toBe('k');
   });
 
+  it('refuse an IP address where a certificate is to be checked, unless they say for which name', () => {
+    const byAddress = { TEMPORAL_ADDRESS: '10.0.0.5:7233', TEMPORAL_TLS_SERVER_CA_CERT_DATA: 'pem' };
+    expect(() => resolve(byAddress)).toThrow('10.0.0.5:7233 names no server');
+    expect(() => resolve({ ...byAddress, TEMPORAL_ADDRESS: '[fd00::5]:7233' })).toThrow('names no server');
+    expect(resolve({ ...byAddress, TEMPORAL_TLS_SERVER_NAME: 'temporal' }).temporal.address).toBe('10.0.0.5:7233');
+    expect(resolve({ TEMPORAL_ADDRESS: '10.0.0.5:7233' }).temporal.address).toBe('10.0.0.5:7233');
+  });
+
   it('take the proxies that other programs honour, and say nothing of one that is none', () => {
     const { proxy } = resolve({
       http_proxy: 'proxy.example:3128',
