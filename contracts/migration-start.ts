@@ -4,8 +4,12 @@ import type { MigrationInput, Tuning } from './steps.ts';
 
 /** How a migration is started, whoever starts it. */
 
+/** Editions of `migrateVm`. 2: lists are told of a step when it lasts, not of each. */
+const edition = 2;
+
 export const migrationInput = (spec: MigrationSpec, tuning?: Tuning): MigrationInput => ({
   spec,
+  edition,
   ...(tuning === undefined ? {} : { tuning }),
 });
 

@@ -88,6 +88,11 @@ export interface MigrationView {
 export interface MigrationInput {
   spec: MigrationSpec;
   tuning?: Tuning;
+  /**
+   * The edition of the workflow that it was started for; see contracts/migration-start.ts. Tells migrations apart that were
+   * begun before a change of the workflow, as `patched` does, whose marker costs each of them a write to the lists.
+   */
+  edition?: number;
 }
 
 /** Durations of the control plane; the defaults suit production. */

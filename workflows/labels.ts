@@ -18,10 +18,9 @@ export class Labels {
   private host: string | undefined;
   private step: StepName | 'none' = 'none';
 
-  /** @param steps those that lists are told of */
-  constructor(state: MigrationState, steps: 'every' | 'lasting') {
+  constructor(state: MigrationState, edition = 1) {
     this.state = state;
-    this.everyStep = steps === 'every';
+    this.everyStep = edition < 2;
     if (this.everyStep) return;
     // What it was started with; see contracts/migration-start.ts.
     this.host = this.named;

@@ -3,7 +3,6 @@ import {
   CancellationScope,
   getExternalWorkflowHandle,
   isCancellation,
-  patched,
   setCurrentDetails,
   setHandler,
   workflowInfo,
@@ -42,8 +41,7 @@ export async function migrateVm(input: MigrationInput): Promise<MigrationReport>
   const { workflowId, firstExecutionRunId } = workflowInfo();
   const state = new MigrationState(workflowId, input.spec, () => new Date().toISOString());
   const tellPage = parkedTeller(state);
-  // Not by what it was started with: an older worker may have it first, and knows nothing of that.
-  const labels = new Labels(state, patched('lasting-steps') ? 'lasting' : 'every');
+  const labels = new Labels(state, input.edition);
   const publish = () => {
     setCurrentDetails(currentDetails(state.view()));
     labels.write();
