@@ -4,12 +4,15 @@ import type { MigrationInput, Tuning } from './steps.ts';
 
 /** How a migration is started, whoever starts it. */
 
-/** Editions of `migrateVm`. 2: lists are told of a step when it lasts, not of each. */
-const edition = 2;
+/**
+ * The newest edition of `migrateVm`: what a migration does that was started for an older one stays as it was then. 2: lists
+ * are told of a step when it lasts, not of each. See docs/workflow-changes.md.
+ */
+export const newestEdition = 2;
 
 export const migrationInput = (spec: MigrationSpec, tuning?: Tuning): MigrationInput => ({
   spec,
-  edition,
+  edition: newestEdition,
   ...(tuning === undefined ? {} : { tuning }),
 });
 

@@ -88,10 +88,7 @@ export interface MigrationView {
 export interface MigrationInput {
   spec: MigrationSpec;
   tuning?: Tuning;
-  /**
-   * The edition of the workflow that it was started for; see contracts/migration-start.ts. Tells migrations apart that were
-   * begun before a change of the workflow, as `patched` does, whose marker costs each of them a write to the lists.
-   */
+  /** The edition of the workflow that it was started for, 1 when absent; see contracts/migration-start.ts. */
   edition?: number;
 }
 

@@ -18,9 +18,10 @@ export class Labels {
   private host: string | undefined;
   private step: StepName | 'none' = 'none';
 
-  constructor(state: MigrationState, edition = 1) {
+  /** @param steps those that lists are told of */
+  constructor(state: MigrationState, steps: 'every' | 'lasting') {
     this.state = state;
-    this.everyStep = edition < 2;
+    this.everyStep = steps === 'every';
     if (this.everyStep) return;
     // What it was started with; see contracts/migration-start.ts.
     this.host = this.named;

@@ -14,6 +14,7 @@ import type {
   Resolution,
   StepFailure,
 } from '../contracts/steps.ts';
+import { newestEdition } from '../contracts/migration-start.ts';
 import { parkedSignal } from './batch/messages.ts';
 import { Compensations } from './compensations.ts';
 import { currentDetails } from './details.ts';
@@ -39,9 +40,10 @@ import { MigrationEnded, StepRunner } from './step-runner.ts';
  */
 export async function migrateVm(input: MigrationInput): Promise<MigrationReport> {
   const { workflowId, firstExecutionRunId } = workflowInfo();
+  const edition = editionOf(input);
   const state = new MigrationState(workflowId, input.spec, () => new Date().toISOString());
   const tellPage = parkedTeller(state);
-  const labels = new Labels(state, input.edition);
+  const labels = new Labels(state, edition < 2 ? 'every' : 'lasting');
   const publish = () => {
     setCurrentDetails(currentDetails(state.view()));
     labels.write();
@@ -91,6 +93,12 @@ export async function migrateVm(input: MigrationInput): Promise<MigrationReport>
     if (isCancellation(error)) throw error;
     throw failure;
   }
+}
+
+/** @throws Error for one that is newer than this code: it gives the workflow task back, for a newer worker to take */
+function editionOf({ edition = 1 }: MigrationInput): number {
+  if (edition <= newestEdition) return edition;
+  throw new Error(`This worker knows migrations up to edition ${newestEdition}, not ${edition}: upgrade it.`);
 }
 
 function endState(state: MigrationState, error: unknown): ApplicationFailure {
