@@ -73,7 +73,7 @@ export async function migrateVm(input: MigrationInput): Promise<MigrationReport>
 
   labels.keep();
   const run = { migrationId: workflowId, runId: firstExecutionRunId };
-  const itinerary = new Itinerary({ run, state, steps, undo, tuning: input.tuning ?? {}, publish });
+  const itinerary = new Itinerary({ run, edition, state, steps, undo, tuning: input.tuning ?? {}, publish });
   setHandler(reassignUpdate, (to) => itinerary.reassign(to), {
     validator: (to: Elsewhere) => {
       const refusal = itinerary.refusalOf(to);
