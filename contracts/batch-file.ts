@@ -5,10 +5,11 @@ import {
   type BatchSelection,
   orders,
   override,
+  type Selector,
   selectors,
   withoutUndefined,
 } from './batch-select.ts';
-import { inOrder, type PlacedVm, placedVm } from './batch-vms.ts';
+import { type BatchRules, inOrder, merged, type PlacedVm, placedVm } from './batch-vms.ts';
 import { nearest } from './nearest.ts';
 import { vmName } from './spec-atoms.ts';
 import { problemsIn, type SpecProblem } from './spec-problems.ts';
@@ -108,7 +109,7 @@ export function parseBatchFile(text: string, fileName: string, baseDir: string):
     problems.push(...result.problems.map((problem) => located(problem, entry, index)));
     return [];
   });
-  problems.push(...doubles(placed));
+  problems.push(...doubles(placed), ...problemsOfFound({ select, overrides }, { waves, defaults, baseDir }));
   const selection: BatchSelection = { select, listed: [], defaults, overrides, order };
   if (select.length > 0 && Buffer.byteLength(JSON.stringify(selection)) > maxSelectionBytes)
     problems.push({ path: ['overrides'], atKey: true, message: `has too much: ${tooMuch}` });
@@ -122,6 +123,49 @@ export function parseBatchFile(text: string, fileName: string, baseDir: string):
   };
   const listed = placed.map(({ written, ...at }) => ({ ...written, ...position(at, waves) }));
   return { input, listed, vms: waves.map((_wave, index) => inOrder(placed, index, order)) };
+}
+
+/** What is wrong in what is said of VMs that are still to be found, as those that each selector may find would show it. */
+function problemsOfFound(
+  { select, overrides }: Pick<BatchSelection, 'select' | 'overrides'>,
+  rules: BatchRules,
+): SpecProblem[] {
+  return select.flatMap((selector) => {
+    const examples = examplesOf(selector);
+    const problemsWith = (said: BatchEntry) =>
+      inAll(examples.map((entry) => problemsOf(merged(entry, said), rules)));
+    const common = problemsWith({});
+    const known = new Set(common.map(keyOf));
+    const own = overrides.flatMap((said, index) =>
+      problemsWith(withoutUndefined({ ...said, names: undefined, wave: undefined }))
+        .filter((problem) => !known.has(keyOf(problem)))
+        .map((problem) => ({ ...problem, path: ['overrides', index, ...problem.path] })),
+    );
+    return [...common.map((problem) => ({ ...problem, path: ['defaults', ...problem.path] })), ...own];
+  });
+}
+
+function problemsOf(entry: BatchEntry, rules: BatchRules): SpecProblem[] {
+  const result = placedVm(entry, rules);
+  return 'problems' in result ? result.problems : [];
+}
+
+const keyOf = ({ path, message }: SpecProblem) => `${path.join('.')} ${message}`;
+
+/** What is right for one kind of VM that may be found is right. */
+const inAll = ([first = [], ...others]: SpecProblem[][]): SpecProblem[] =>
+  first.filter((problem) => others.every((other) => other.some((each) => keyOf(each) === keyOf(problem))));
+
+/** A VM of each kind that a selector may find. */
+function examplesOf({ azure, files }: Selector): BatchEntry[] {
+  if (files) {
+    const path = `${files.directory}/vm`;
+    return [{ source: { kind: 'image', disks: [path] } }, { source: { kind: 'archive', path } }];
+  }
+  const { subscription, login } = azure ?? {};
+  return [
+    { source: { kind: 'azure', subscription, resourceGroup: 'group', vm: 'vm', ...(login && { login }) } },
+  ];
 }
 
 const position = (

@@ -83,7 +83,10 @@ export const problemsText = (problems: readonly SpecProblem[]): string =>
   problems.map(({ path, message }) => `${placeName(path)} ${message}`).join('; ');
 
 /** Maps are put together, anything else takes the other's place. */
-function merged(base: Record<string, unknown>, over: Record<string, unknown>): Record<string, unknown> {
+export function merged(
+  base: Record<string, unknown>,
+  over: Record<string, unknown>,
+): Record<string, unknown> {
   const result: Record<string, unknown> = { ...base };
   for (const [key, value] of Object.entries(over)) {
     const below = base[key];

@@ -102,8 +102,10 @@ export interface BatchCarried {
   startedAt: string;
   /** All VMs are registered. */
   sealed: boolean;
-  /** What came of looking for VMs so far: of those listed, then of each selector. */
-  selected?: Selected[];
+  /** Places that were looked into: those listed, then each selector. */
+  looked?: number;
+  /** What came of it so far. */
+  selected?: Selected;
   paused: boolean;
   /** What its pages were told last. */
   held: boolean;
@@ -112,8 +114,10 @@ export interface BatchCarried {
   stopped?: 'wave' | 'batch';
   /** Pages that have not ended, in their order. */
   pages: BatchPage[];
-  /** Number of the last page that was registered. */
+  /** The highest number of a page that was registered. */
   lastPage: number;
+  /** Numbers below it that were not: two who edit the batch at once do not register in order. */
+  skipped?: number[];
   /** Of pages that have ended, by wave. */
   ended: { counts: Counts; dataBytes: number; lostPages: number }[];
 }

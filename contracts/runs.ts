@@ -19,7 +19,8 @@ export function firstRunIdOf(runId: string): string {
 /** Short enough for the name of a file, and different for each run that a migration has. */
 export function shortRunId(runId: string): string {
   const [first = '', number] = runId.split('.');
-  return first.slice(0, 8) + (number === undefined ? '' : `.${number}`);
+  // They begin with the time.
+  return first.slice(-12) + (number === undefined ? '' : `.${number}`);
 }
 
 /** Id of the workflow that removes what a run has left on a host that it was taken from. */

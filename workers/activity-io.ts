@@ -1,4 +1,5 @@
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
+import { isGrpcServiceError, ServiceError } from '@temporalio/client';
 import type { StepIo } from '../activities/host/step-io.ts';
 import { LonghaulError, messageOf } from '../contracts/errors.ts';
 import type { DiskProgress, StepName, StepProgress } from '../contracts/steps.ts';
@@ -54,13 +55,14 @@ function activityFailure(error: unknown, context: Context): Error {
     const reason: unknown = context.cancellationSignal.reason;
     return reason instanceof CancelledFailure ? reason : new CancelledFailure('cancelled');
   }
-  if (error instanceof LonghaulError) {
-    context.log.warn(error.message, {
-      code: error.code,
-      remedy: error.remedy,
-      cause: error.cause === undefined ? undefined : messageOf(error.cause),
+  const known = error instanceof LonghaulError ? error : serverTrouble(error);
+  if (known) {
+    context.log.warn(known.message, {
+      code: known.code,
+      remedy: known.remedy,
+      cause: known.cause === undefined ? undefined : messageOf(known.cause),
     });
-    return applicationFailure(error);
+    return applicationFailure(known);
   }
   context.log.error('unexpected error', { error });
   return ApplicationFailure.create({
@@ -75,6 +77,17 @@ function activityFailure(error: unknown, context: Context): Error {
     ],
     cause: error instanceof Error ? error : undefined,
   });
+}
+
+/** What the server, or the way to it, has said to a step that asked it something. */
+function serverTrouble(error: unknown): LonghaulError | undefined {
+  const said = error instanceof ServiceError ? error.cause : error;
+  if (!isGrpcServiceError(said)) return undefined;
+  return new LonghaulError(
+    'TEMPORAL_UNREACHABLE',
+    { found: `the Temporal server said: ${said.details}`, remedy: 'It is tried again.' },
+    error,
+  );
 }
 
 function applicationFailure(error: LonghaulError): ApplicationFailure {

@@ -18,6 +18,7 @@ import type {
 
 /** Compensations at once, which are short and wait for nothing that a step holds; and room for watch and greeting. */
 const undoSlots = 4 + 2;
+const placementSlots = 4;
 /** Listings of sources at once, for whoever asks. */
 const inventorySlots = 2;
 
@@ -80,7 +81,8 @@ export function createPlacementWorkers(
   const options = {
     ...shared,
     identity: workerIdentity(hostId, process.pid),
-    maxConcurrentActivityTaskExecutions: 1,
+    // A file system that hangs must not hold up the others; slots and room are taken without a pause.
+    maxConcurrentActivityTaskExecutions: placementSlots,
   };
   return Promise.all([
     Worker.create({ ...options, taskQueue: placementTaskQueue, activities: { ...placement, ...fleet } }),

@@ -26,6 +26,7 @@ export class Itinerary {
     if (status !== 'running' && status !== 'paused' && status !== 'parked')
       return `the migration is ${status}`;
     if (this.to !== undefined) return 'the migration is leaving its host already';
+    if (this.migration.steps.isResolved) return 'an operator has just answered its parked step';
     if (host !== undefined && host === hostId) return `the migration is on ${host} already`;
     if (state.hasEnded('verify-boot')) return `the VM is whole on ${hostId ?? 'its host'}`;
     // A host that comes back would start it beside the one that is made elsewhere.
@@ -46,6 +47,8 @@ export class Itinerary {
   async run(): Promise<void> {
     for (;;) {
       this.scope = new CancellationScope();
+      // A word that came before there was anything to stop.
+      if (this.to !== undefined) this.scope.cancel();
       try {
         await this.scope.run(() => runMigration(this.migration));
         return;

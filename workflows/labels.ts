@@ -5,7 +5,6 @@ import type { MigrationState } from './migration-state.ts';
 
 /** Before this a step does not last. */
 const firstLookMs = 20_000;
-const longestLookMs = 600_000;
 
 /**
  * What lists show of a migration. Status and host are written when they change; the step that runs when it tells of
@@ -43,7 +42,8 @@ export class Labels {
   }
 
   private async look(): Promise<void> {
-    for (let ms = firstLookMs; ; ms = Math.min(longestLookMs, ms * 1.5)) {
+    // Ever more rarely: each look is five events in the history.
+    for (let ms = firstLookMs; ; ms *= 1.5) {
       await sleep(ms);
       this.write(true);
     }

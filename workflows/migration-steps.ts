@@ -5,7 +5,7 @@ import type { StepContext, StepName, Tuning } from '../contracts/steps.ts';
 import type { AcquiredDisk, PreflightResult, RunRef, TargetDisk } from '../contracts/values.ts';
 import { gatesOf } from '../contracts/gates.ts';
 import type { Compensations } from './compensations.ts';
-import { passGates } from './gate/pass-gates.ts';
+import { passGates, type Visitor } from './gate/pass-gates.ts';
 import { compensationActivities, hostActivities } from './host-activities.ts';
 import type { MigrationState } from './migration-state.ts';
 import { place } from './place.ts';
@@ -32,6 +32,7 @@ export async function runMigration(migration: Migration): Promise<void> {
   const { facts } = state;
   const ctx = (): StepContext => ({ run, spec: state.spec });
 
+  if (state.stoppedBefore) undo.add('source', () => restartWhatWasStopped(migration));
   const wishes = migration.left === undefined ? undefined : { avoid: migration.left };
   const placement = await steps.require(
     'placement',
@@ -41,8 +42,6 @@ export async function runMigration(migration: Migration): Promise<void> {
   state.hostId = placement.hostId;
   const host = hostActivities(placement.hostId, tuning);
   const undoing = compensationActivities(placement.hostId, tuning);
-
-  if (state.stoppedBefore) undo.add('source', restartSource(migration, undoing));
 
   const preflight = () =>
     steps.require(
@@ -75,10 +74,9 @@ export async function runMigration(migration: Migration): Promise<void> {
         host(`convert disk ${disk.index + 1}`).convertDisk(ctx(), disk, plan.targetDirectory),
       ),
     );
-  const say = sayer(migration, 'convert');
   facts.disks = await steps.require('convert', () => {
     const needs = (migration.edition >= 3 && plan.targetGates) || [];
-    return passGates(needs, { run, tuning, within: 'copies the disks', say }, convert);
+    return passGates(needs, visitorOf(migration, 'convert', 'copies the disks'), convert);
   });
 
   undo.add('domain', () => undoing.undefineDomain(ctx()));
@@ -131,17 +129,11 @@ async function acquire(
   undoing: ReturnType<typeof compensationActivities>,
   diskCount: number,
 ): Promise<AcquiredDisk[]> {
-  const { run, state, steps, undo, tuning } = migration;
+  const { run, state, steps, undo } = migration;
   const ctx = (): StepContext => ({ run, spec: state.spec });
   const note = ({ length }: AcquiredDisk[]) => `${length} disk${length === 1 ? '' : 's'}`;
   const { source } = state.spec;
-  // A gate asks the server who is still there, which knows the first run alone.
-  const visitor = {
-    run: { ...run, runId: firstRunIdOf(run.runId) },
-    tuning,
-    within: 'fetches the disks',
-    say: sayer(migration, 'acquire'),
-  };
+  const visitor = visitorOf(migration, 'acquire', 'fetches the disks');
   const fetch = (work: () => Promise<AcquiredDisk[]>) =>
     steps.require('acquire', () => passGates(gatesOf(state.spec, diskCount), visitor, work), { note });
   if (source.kind !== 'azure') {
@@ -160,6 +152,12 @@ async function acquire(
   });
 }
 
+/** As gates know it: they ask the server who is still there, which knows the first run alone. */
+function visitorOf(migration: Migration, step: StepName, within: string): Visitor {
+  const { run, tuning } = migration;
+  return { run: { ...run, runId: firstRunIdOf(run.runId) }, tuning, within, say: sayer(migration, step) };
+}
+
 /** Compensation: what was made at the source goes, and a VM that was stopped there for the migration is started. */
 function restartSource(
   { run, state }: Migration,
@@ -170,6 +168,15 @@ function restartSource(
     const restart = spec.source.kind === 'azure' && spec.source.restart !== 'never';
     await undoing.releaseSource({ run, spec }, { restart, ...stoppedBefore(state) });
   };
+}
+
+/** What a run before this one has stopped, also when this one was ended before it had a host. */
+async function restartWhatWasStopped(migration: Migration): Promise<void> {
+  const { state, tuning } = migration;
+  if (state.hostId !== undefined)
+    await restartSource(migration, compensationActivities(state.hostId, tuning))();
+  else if (state.spec.source.kind === 'azure')
+    state.facts.kept.push(`${state.spec.source.vm} in Azure, stopped for the migration: start it there`);
 }
 
 const stoppedBefore = (state: MigrationState) => (state.stoppedBefore ? { stoppedBefore: true } : {});

@@ -72,6 +72,7 @@ export class StepRunner {
 
   /** Why a resolution cannot be taken now; undefined when it can. */
   refusalOf(resolution: Resolution): string | undefined {
+    if (this.isLeaving) return 'the migration is leaving its host';
     const parked = this.state.parkedStep;
     if (parked === undefined || this.resolution !== undefined) {
       return `the migration is ${this.state.status}, not parked: there is nothing to ${resolution.action}`;
@@ -80,6 +81,11 @@ export class StepRunner {
       return `the step ${parked} cannot be skipped: later steps need what it makes`;
     }
     return resolution.spec && refusalOfAmendment(this.state, resolution.spec);
+  }
+
+  /** An answer was given, and the parked step has not gone on yet. */
+  get isResolved(): boolean {
+    return this.resolution !== undefined;
   }
 
   resolve(resolution: Resolution): null {

@@ -1,5 +1,6 @@
 import {
   type Client,
+  type WorkflowHandle,
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
@@ -9,7 +10,9 @@ import type { BatchContent } from '../../contracts/batch-file.ts';
 import {
   batchIdOf,
   batchNameOf,
+  type BatchInput,
   type BatchView,
+  type BatchVm,
   pageIdOf,
   pagesUpTo,
   type VmOutcome,
@@ -19,6 +22,7 @@ import { LonghaulError } from '../../contracts/errors.ts';
 import type { ServerCall } from '../connect.ts';
 import { rowFacts } from '../progress.ts';
 import {
+  adoptUpdate,
   approveUpdate,
   batchQuery,
   dropUpdate,
@@ -78,8 +82,8 @@ export class Batches {
         return name;
       } catch (error) {
         if (!(error instanceof WorkflowNotFoundError)) throw error;
-        const newest = (await this.#rows(`WorkflowId STARTS_WITH '${batchIdOf(quoted(name))}-2'`))[0];
-        return newest?.name ?? name;
+        const rows = await this.#rows(`WorkflowId STARTS_WITH '${batchIdOf(quoted(name))}-2'`);
+        return rows.find((row) => begunBySchedule.test(row.name.slice(name.length)))?.name ?? name;
       }
     });
   }
@@ -93,10 +97,8 @@ export class Batches {
     const outcomes = new Map<string, VmOutcome>();
     for (let at = 0; at < wanted.length; at += askedAtOnce) {
       const some = wanted.slice(at, at + askedAtOnce).map((page) => this.#page(name, page));
-      for (const { vms } of await Promise.all(
-        some.map((page) => this.#of(name, () => page.query(pageQuery))),
-      ))
-        for (const vm of vms) if (vm.status !== 'dropped' || !outcomes.has(vm.vm)) outcomes.set(vm.vm, vm);
+      for (const vms of await Promise.all(some.map((page) => this.#of(name, () => outcomesOf(page)))))
+        for (const vm of vms) if (isNews(vm, outcomes.get(vm.vm))) outcomes.set(vm.vm, vm);
     }
     return [...outcomes.values()];
   }
@@ -147,14 +149,68 @@ export class Batches {
     const page = await this.#pageWith(name, vm);
     const view = await this.view(name);
     await this.#of(name, async () => {
-      const taken = await this.#page(name, page).executeUpdate(dropUpdate, { args: [vm] });
-      await addPages(this.#client, view, {
-        wave: view.wave,
-        after: view.lastPage,
-        vms: [taken],
-        first: true,
-      });
+      const from = this.#page(name, page);
+      const { vms } = await from.query(pageQuery);
+      const ids = vms.filter((one) => one.vm === vm).map(({ migrationId }) => migrationId);
+      const [moved] = await from.query(vmsQuery, ids);
+      if (moved === undefined) return;
+      // First there, then no longer here: cut off in between it is in both, and begins once.
+      const adopter = await this.#adopter(view, moved);
+      if (adopter === undefined)
+        await addPages(this.#client, view, {
+          wave: view.wave,
+          after: view.lastPage,
+          vms: [moved],
+          first: true,
+        });
+      if (adopter !== page) await from.executeUpdate(dropUpdate, { args: [vm] });
     });
+  }
+
+  /** The page that begins a VM next: one that has places already. */
+  async #adopter({ name, activePages }: BatchView, vm: BatchVm): Promise<number | undefined> {
+    for (const page of activePages) {
+      try {
+        await this.#page(name, page).executeUpdate(adoptUpdate, { args: [vm] });
+        return page;
+      } catch (error) {
+        // It begins nothing more, or has ended.
+        const isRefused =
+          error instanceof WorkflowUpdateFailedError || error instanceof WorkflowNotFoundError;
+        if (!isRefused) throw error;
+      }
+    }
+    return undefined;
+  }
+
+  /**
+   * Adds the VMs of another batch file, to the waves of the same names, or where it has none to the wave that is on. Those
+   * that are in the batch already are left out.
+   *
+   * @returns how many
+   * @throws LonghaulError BATCH_EDIT_REFUSED
+   */
+  async add(name: string, { input, vms }: BatchContent): Promise<number> {
+    const view = await this.view(name);
+    const known = new Set(
+      (await this.outcomes(name, pagesUpTo(view.lastPage)))
+        .filter(({ status }) => status !== 'dropped')
+        .map(({ migrationId }) => migrationId),
+    );
+    let after = view.lastPage;
+    let added = 0;
+    for (const [index, ofWave] of vms.entries()) {
+      const fresh = ofWave.filter(({ migrationId }) => !known.has(migrationId));
+      if (fresh.length === 0) continue;
+      const wave = waveFor(view, input, index);
+      await this.#of(
+        name,
+        async () => (after = await addPages(this.#client, view, { wave, after, vms: fresh })),
+        'unlimited',
+      );
+      added += fresh.length;
+    }
+    return added;
   }
 
   /**
@@ -182,12 +238,11 @@ export class Batches {
   }
 
   async #vms(name: string, lastPage: number, ids: readonly string[]) {
-    const found = new Map(
-      ids.map((id) => [id, undefined as Awaited<ReturnType<typeof ask>>[number] | undefined]),
-    );
-    const ask = (page: number) => this.#of(name, () => this.#page(name, page).query(vmsQuery, [...ids]));
+    const ask = (page: number) =>
+      this.#of(name, () => orNothing(this.#page(name, page).query(vmsQuery, [...ids])));
+    const found = new Map<string, BatchVm>();
     for (const page of pagesUpTo(lastPage)) for (const vm of await ask(page)) found.set(vm.migrationId, vm);
-    return [...found.values()].filter((vm) => vm !== undefined);
+    return ids.flatMap((id) => found.get(id) ?? []);
   }
 
   async #isOver(name: string): Promise<boolean> {
@@ -199,7 +254,7 @@ export class Batches {
   async #pageWith(name: string, vm: string): Promise<number> {
     const { lastPage } = await this.view(name);
     for (const page of pagesUpTo(lastPage).toReversed()) {
-      const { vms } = await this.#of(name, () => this.#page(name, page).query(pageQuery));
+      const vms = await this.#of(name, () => outcomesOf(this.#page(name, page)));
       if (vms.some((one) => one.vm === vm && one.status === 'waiting')) return page;
     }
     throw new LonghaulError('BATCH_EDIT_REFUSED', {
@@ -227,6 +282,41 @@ export class Batches {
     };
     return limit === 'limited' ? this.#call(translated) : translated();
   }
+}
+
+/** What a schedule puts behind the name of a batch. */
+const begunBySchedule = /^-\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
+
+/** Whether a later page tells more of a VM than one before did. */
+function isNews({ status }: VmOutcome, known: VmOutcome | undefined): boolean {
+  if (known === undefined) return true;
+  if (status === 'migrated before') return unlucky.includes(known.status);
+  return status !== 'dropped';
+}
+
+/** A page may have a number that nobody has used: two who edited the batch at once skipped it. */
+async function orNothing<T>(ask: Promise<T[]>): Promise<T[]> {
+  try {
+    return await ask;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return [];
+    throw error;
+  }
+}
+
+const outcomesOf = (page: WorkflowHandle): Promise<VmOutcome[]> =>
+  orNothing(page.query(pageQuery).then(({ vms }) => vms));
+
+function waveFor(view: BatchView, { waves }: BatchInput, index: number): number {
+  const name = waves[index]?.name ?? '';
+  const wave = view.waves.findIndex((each) => each.name === name);
+  if (wave >= 0) return wave;
+  if (waves.length === 1) return view.wave;
+  const names = view.waves.map((each) => each.name).join(', ');
+  throw new LonghaulError('BATCH_EDIT_REFUSED', {
+    found: `the batch ${view.name} has no wave ${name}; it has ${names}`,
+    remedy: 'Name its waves in the file, or none.',
+  });
 }
 
 /** For a query of the server's lists. */

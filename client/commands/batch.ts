@@ -3,6 +3,7 @@ import { Option, type Command } from 'commander';
 import type { BatchPlan } from '../../contracts/batch-file.ts';
 import { type BatchView, pagesUpTo, type VmOutcome } from '../../contracts/batch.ts';
 import type { ExitName } from '../exit-codes.ts';
+import { LonghaulError } from '../../contracts/errors.ts';
 import type { LonghaulClient } from '../longhaul-client.ts';
 import { batchCsv, batchListText, batchText, isBatchOver } from '../output/batch-text.ts';
 import { batchHtml } from '../output/batch-html.ts';
@@ -23,6 +24,7 @@ export function addBatch(program: Command, context: CommandContext): void {
     );
   addStart(batch, context);
   addLooks(batch, context);
+  addAdd(batch, context);
   addReport(batch, context);
   for (const word of words) addWord(batch, context, word);
 }
@@ -88,6 +90,37 @@ function planText({ input, vms }: BatchPlan): string {
   const listed = count === 0 && looked !== '' ? '' : `${count} VM${count === 1 ? '' : 's'}`;
   const both = listed !== '' && looked !== '' ? ' and ' : '';
   return `${listed}${both}${looked}${waves}, ${input.atOnce} at once`;
+}
+
+function addAdd(batch: Command, context: CommandContext): void {
+  batch
+    .command('add')
+    .summary('add VMs to a batch that runs')
+    .description(
+      'Adds the VMs of another batch file: to the waves of the same names, or, where the file names none, to the wave that is on. VMs that are in the batch already are left out; all else in the file but its defaults counts for nothing.',
+    )
+    .argument('<name>', 'name of the batch')
+    .argument('<file>', 'batch file in YAML or JSON; - for standard input')
+    .option('--json', 'one JSON document')
+    .addHelpText('after', '\nExamples:\n  longhaul batch add night more.yaml')
+    .action((asked: string, file: string, _options: unknown, self: Command) =>
+      runCommand(context, self, async () => {
+        const plan = await readBatch(file);
+        if (plan.input.selection)
+          throw new LonghaulError('BATCH_INVALID', {
+            found: `${file} has a select, and a batch that runs looks for no more VMs`,
+            remedy: 'Name the VMs under vms, or start a batch of their own.',
+          });
+        return withClient(self, async (client) => {
+          const name = await client.batches.find(asked);
+          const added = await client.batches.add(name, plan);
+          const isJson = self.optsWithGlobals<GlobalFlags>().json === true;
+          const said = `${name} has ${added} VM${added === 1 ? '' : 's'} more`;
+          context.terminal.print(isJson ? jsonText({ batch: name, added }) : said);
+          return 'ok';
+        });
+      }),
+    );
 }
 
 function addLooks(batch: Command, context: CommandContext): void {
@@ -177,7 +210,8 @@ async function watchBatch(
 /** Of one that has ended: whether all VMs are here. */
 function exitOf(view: BatchView): ExitName {
   if (view.status === 'cancelled') return 'ended';
-  if (view.status === 'stopped') return 'failed';
+  if (view.status === 'stopped' || view.status === 'failed') return 'failed';
+  if (isBatchOver(view) && (view.selected?.refusedCount ?? 0) > 0) return 'failed';
   return view.status === 'completed' && view.counts.failed > 0 ? 'failed' : 'ok';
 }
 

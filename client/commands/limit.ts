@@ -4,7 +4,10 @@ import { limitsText, limitText } from '../output/limit-text.ts';
 import { jsonText } from '../output/text.ts';
 import { runCommand, withClient, type CommandContext, type GlobalFlags } from './context.ts';
 
-const keyArgument = ['<key>', 'an Azure subscription, or the address of a web server'] as const;
+const keyArgument = [
+  '<key>',
+  'azure/ID, https://SERVER, host/ID, or storage/ID:/DIRECTORY (* for all hosts)',
+] as const;
 
 /** limit list, show and set: how many disks are fetched at once from one place. */
 export function addLimit(program: Command, context: CommandContext): void {

@@ -1,4 +1,4 @@
-import { usedOf } from '../../contracts/gates.ts';
+import { isTarget, usedOf } from '../../contracts/gates.ts';
 import { formatBytes } from '../../contracts/units.ts';
 import type { GateView } from '../gates.ts';
 import type { Paint } from '../options.ts';
@@ -11,7 +11,7 @@ export function limitsText(gates: readonly GateView[], paint: Paint): string {
   if (gates.length === 0)
     return 'No limit was set, and nothing is fetched from elsewhere: the defaults hold.';
   return alignColumns([
-    ['LIMIT OF', 'DISKS', 'TOGETHER', 'FETCHED NOW', 'MIGRATIONS WAIT'].map((head) => paint.dim(head)),
+    ['LIMIT OF', 'DISKS', 'TOGETHER', 'NOW', 'MIGRATIONS WAIT'].map((head) => paint.dim(head)),
     ...gates.map((gate) => [
       safeLine(gate.key),
       String(gate.limit),
@@ -28,7 +28,7 @@ const budgetText = ({ bytesPerSecond }: GateView): string =>
 /** One limit: who fetches, and who waits in what order. */
 export function limitText(gate: GateView, paint: Paint): string {
   const { key, limit, holders, lines } = gate;
-  const head = `${safeLine(key)}: ${usedOf(gate)} disks fetched at once, ${limit} allowed${gate.bytesPerSecond === undefined ? '' : `, ${budgetText(gate)} together`}; ${waitingOf(gate)} migrations wait`;
+  const head = `${safeLine(key)}: ${usedOf(gate)} disks ${isTarget(key) ? 'copied' : 'fetched'} at once, ${limit} allowed${gate.bytesPerSecond === undefined ? '' : `, ${budgetText(gate)} together`}; ${waitingOf(gate)} migrations wait`;
   const within = [
     ['FETCHES', 'DISKS'].map((title) => paint.dim(title)),
     ...holders.map(({ migrationId, weight }) => [safeLine(migrationId), String(weight)]),

@@ -17,6 +17,8 @@ export type Script = Partial<Record<keyof HostActivities, (attempt: number) => P
   findings?: (attempt: number) => Finding[];
   /** Gates of the target, as preflight asks for them. */
   targetGates?: () => Promise<GateNeed[]>;
+  /** The VM runs at its source. */
+  running?: true;
   /** The guest on the disks. */
   os?: GuestFacts['os'];
 };
@@ -94,6 +96,7 @@ export function scriptedHost(hostId: string, script: Script = {}): ScriptedHost 
         const targetGates = await script.targetGates?.();
         return scripted('preflight', (attempt) => ({
           ...preflight,
+          vm: { ...preflight.vm, ...(script.running ? { running: true } : {}) },
           findings: script.findings?.(attempt) ?? [],
           ...(script.remoteDisks ? { disks: [], remoteDisks: script.remoteDisks } : {}),
           ...(targetGates ? { targetGates } : {}),

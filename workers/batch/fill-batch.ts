@@ -1,4 +1,9 @@
-import { type Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import {
+  type Client,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+} from '@temporalio/client';
 import type { BatchContent } from '../../contracts/batch-file.ts';
 import {
   batchIdOf,
@@ -7,6 +12,7 @@ import {
   type BatchView,
   type BatchVm,
   type PageInput,
+  type PageView,
   type PageRef,
 } from '../../contracts/batch.ts';
 import { workflowTaskQueue } from '../../contracts/queues.ts';
@@ -68,33 +74,60 @@ export async function addPages(
   },
 ): Promise<number> {
   const { batchId, name, atOnce, waves, startedAt } = view;
-  const pages = pagesOf(more.vms).map((vms, index): PageInput => ({
+  const pages = pagesOf(more.vms).map((vms): PageInput => ({
     batchId,
     batch: name,
-    page: more.after + index + 1,
+    page: 0,
     wave: waves[more.wave]?.name ?? '',
     vms,
     tellEvery: Math.max(1, Math.floor(atOnce / 10)),
     ...(more.tuning ? { tuning: more.tuning } : {}),
   }));
+  let last = more.after;
   for (let at = 0; at < pages.length; at += pagesAtOnce) {
     more.signal?.throwIfAborted();
-    const some = pages.slice(at, at + pagesAtOnce);
-    await Promise.all(some.map((input) => startPage(client, input, new Date(startedAt))));
-    // One after the other: their order is that of the VMs.
-    for (const { page, vms } of some) {
-      const ref: PageRef = { page, wave: more.wave, vms: vms.length, ...(more.first ? { first: true } : {}) };
+    const some = pages
+      .slice(at, at + pagesAtOnce)
+      .map((input, index) => ({ ...input, page: last + index + 1 }));
+    const numbers = await Promise.all(some.map((input) => startPage(client, input, new Date(startedAt))));
+    const refs = some.map(({ vms }, index): PageRef => ({
+      page: numbers[index] ?? 0,
+      wave: more.wave,
+      vms: vms.length,
+      ...(more.first ? { first: true } : {}),
+    }));
+    await registerPages(client, batchId, refs);
+    last = Math.max(last, ...numbers);
+  }
+  return last;
+}
+
+/** One after the other: their order is that of the VMs. Those of a batch that takes no more would wait for ever, and go. */
+async function registerPages(client: Client, batchId: string, refs: readonly PageRef[]): Promise<void> {
+  for (const [index, ref] of refs.entries()) {
+    try {
       await registerPage(client, batchId, ref);
+    } catch (error) {
+      if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowNotFoundError)
+        for (const { page } of refs.slice(index))
+          await client.workflow.getHandle(pageIdOf(batchId, page)).terminate('its batch does not take it');
+      throw error;
     }
   }
-  return more.after + pages.length;
 }
 
 export async function registerPage(client: Client, batchId: string, ref: PageRef): Promise<void> {
   await client.workflow.getHandle(batchId).executeUpdate('register', { args: [ref] });
 }
 
-async function startPage(client: Client, input: PageInput, batchStarted: Date): Promise<void> {
+/** @returns its number: another than it has when somebody else has made a page of that number meanwhile */
+async function startPage(client: Client, input: PageInput, batchStarted: Date): Promise<number> {
+  for (let { page } = input; ; page += 1)
+    if (await couldStart(client, { ...input, page }, batchStarted)) return page;
+}
+
+/** Also when it was started before: a hand-over was cut off. */
+async function couldStart(client: Client, input: PageInput, batchStarted: Date): Promise<boolean> {
   const workflowId = pageIdOf(input.batchId, input.page);
   try {
     await client.workflow.start('migratePage', {
@@ -106,14 +139,18 @@ async function startPage(client: Client, input: PageInput, batchStarted: Date): 
       staticSummary: `page ${input.page} of ${input.batch}: ${input.vms.length} VMs`.slice(0, 200),
       typedSearchAttributes: [{ key: searchAttributes.batch, value: input.batchId }],
     });
+    return true;
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    const { startTime, runId } = await client.workflow.getHandle(workflowId).describe();
-    // Of a hand-over that was cut off.
-    if (startTime >= batchStarted) return;
+    const handle = client.workflow.getHandle(workflowId);
+    const { startTime, runId } = await handle.describe();
+    if (startTime >= batchStarted) {
+      const { vms } = await handle.query<PageView>('page');
+      return String(vms.map((vm) => vm.migrationId)) === String(input.vms.map((vm) => vm.migrationId));
+    }
     // Of a batch that somebody terminated: it has waited for it since.
     await client.workflow.getHandle(workflowId, runId).terminate(`its batch ${input.batchId} is gone`);
-    await startPage(client, input, batchStarted);
+    return couldStart(client, input, batchStarted);
   }
 }
 

@@ -58,23 +58,38 @@ export class BatchState {
     const at = first === true ? pages.findIndex((each) => each.wave === wave && each.allotted === 0) : -1;
     if (at < 0) pages.push(made);
     else pages.splice(at, 0, made);
-    this.carried.lastPage = Math.max(this.carried.lastPage, page);
+    this.noteNumber(page);
+  }
+
+  private noteNumber(page: number): void {
+    const { lastPage, skipped = [] } = this.carried;
+    const between = Array.from(
+      { length: Math.max(0, page - lastPage - 1) },
+      (_one, index) => lastPage + index + 1,
+    );
+    const open = [...skipped.filter((each) => each !== page), ...between];
+    if (open.length > 0) this.carried.skipped = open;
+    else delete this.carried.skipped;
+    this.carried.lastPage = Math.max(lastPage, page);
   }
 
   private isKnown(page: number): boolean {
-    return page <= this.carried.lastPage;
+    const { lastPage, skipped = [] } = this.carried;
+    return page <= lastPage && !skipped.includes(page);
   }
 
   /** What is still to be looked up: those listed, then the selectors by their index. */
   get toSelect(): number | 'listed' | undefined {
     const { selection } = this.input;
-    const done = this.carried.selected?.length ?? 0;
+    const done = this.carried.looked ?? 0;
     if (selection === undefined || done > selection.select.length) return undefined;
     return done === 0 ? 'listed' : done - 1;
   }
 
   noteSelected(selected: Selected): void {
-    (this.carried.selected ??= []).push(selected);
+    const { selected: before, looked = 0 } = this.carried;
+    this.carried.selected = before === undefined ? selected : sumOfSelected([before, selected]);
+    this.carried.looked = looked + 1;
   }
 
   refusalToApprove(name: string): string | undefined {
@@ -228,7 +243,7 @@ export class BatchState {
       activePages: this.active.map(({ page }) => page),
       lastPage: carried.lastPage,
       lostPages: carried.ended.reduce((sum, { lostPages }) => sum + lostPages, 0),
-      ...(carried.selected === undefined ? {} : { selected: sumOfSelected(carried.selected) }),
+      ...(carried.selected === undefined ? {} : { selected: carried.selected }),
       ...(this.failure === undefined ? {} : { failure: this.failure }),
       ...(ms === undefined ? {} : { windowEdgeAt: new Date(this.now().getTime() + ms).toISOString() }),
     };

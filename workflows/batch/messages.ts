@@ -1,4 +1,4 @@
-import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import { ApplicationFailure, defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { BatchView, BatchVm, PageRef, PageReport, PageView, ParkedWord } from '../../contracts/batch.ts';
 
 export const batchQuery = defineQuery<BatchView>('batch');
@@ -22,7 +22,14 @@ export const resumePageSignal = defineSignal('resume');
 export const stopPageSignal = defineSignal('stop');
 /** Takes a VM that was not begun out of the batch, and gives it back; rejected for others. */
 export const dropUpdate = defineUpdate<BatchVm, [string]>('drop');
+/** Begins a VM of the batch next, also one of another page; rejected by a page that begins nothing more. */
+export const adoptUpdate = defineUpdate<null, [BatchVm]>('adopt');
 /** VMs of the page by their migrations, to begin them once more. */
 export const vmsQuery = defineQuery<BatchVm[], [string[]]>('vms');
 /** From a migration to its page. */
 export const parkedSignal = defineSignal<[ParkedWord]>('parked');
+
+/** For validators of updates. */
+export function refuseIf(refusal: string | undefined): void {
+  if (refusal !== undefined) throw ApplicationFailure.nonRetryable(refusal, 'BATCH_EDIT_REFUSED');
+}

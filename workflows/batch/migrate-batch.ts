@@ -1,5 +1,4 @@
 import {
-  ApplicationFailure,
   CancellationScope,
   continueAsNew,
   getExternalWorkflowHandle,
@@ -32,6 +31,7 @@ import {
   pageReportSignal,
   pauseBatchSignal,
   pausePageSignal,
+  refuseIf,
   registerUpdate,
   resumeBatchSignal,
   resumePageSignal,
@@ -225,8 +225,4 @@ class Batch {
     this.shown = view.status;
     upsertSearchAttributes([{ key: searchAttributes.state, value: view.status }]);
   }
-}
-
-function refuseIf(refusal: string | undefined): void {
-  if (refusal !== undefined) throw ApplicationFailure.nonRetryable(refusal, 'BATCH_EDIT_REFUSED');
 }

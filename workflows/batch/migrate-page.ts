@@ -18,12 +18,14 @@ import { isErrorCode, stepFailureOf } from '../failures.ts';
 import { pauseSignal, resumeSignal } from '../messages.ts';
 import { migrateVm } from '../migrate-vm.ts';
 import {
+  adoptUpdate,
   allotSignal,
   dropUpdate,
   pageQuery,
   pageReportSignal,
   parkedSignal,
   pausePageSignal,
+  refuseIf,
   resumePageSignal,
   stopPageSignal,
   vmsQuery,
@@ -46,7 +48,7 @@ export async function migratePage(input: PageInput): Promise<PageView> {
   };
 
   setHandler(pageQuery, () => state.view());
-  setHandler(vmsQuery, (ids) => input.vms.filter(({ migrationId }) => ids.includes(migrationId)));
+  setHandler(vmsQuery, (ids) => state.vms.filter(({ migrationId }) => ids.includes(migrationId)));
   setHandler(allotSignal, (count) => void changes.after(() => (state.allotted = count)));
   setHandler(pausePageSignal, () => {
     state.paused = true;
@@ -58,6 +60,9 @@ export async function migratePage(input: PageInput): Promise<PageView> {
   });
   setHandler(stopPageSignal, () => void changes.after(() => state.stop()));
   setHandler(parkedSignal, (word) => void changes.after(() => state.noteParked(word)));
+  setHandler(adoptUpdate, (vm) => changes.after(() => state.adopt(vm)), {
+    validator: (vm: BatchVm) => refuseIf(state.refusalToAdopt(vm)),
+  });
   setHandler(
     dropUpdate,
     (name) => {
@@ -65,10 +70,7 @@ export async function migratePage(input: PageInput): Promise<PageView> {
       return state.drop(name);
     },
     {
-      validator: (name: string) => {
-        const refusal = state.refusalToDrop(name);
-        if (refusal !== undefined) throw ApplicationFailure.nonRetryable(refusal, 'BATCH_EDIT_REFUSED');
-      },
+      validator: (name: string) => refuseIf(state.refusalToDrop(name)),
     },
   );
 

@@ -11,6 +11,8 @@ import { emptyCounts } from '../../contracts/batch.ts';
 import type { MigrationReport, StepFailure } from '../../contracts/steps.ts';
 import type { DiskTransfer, TargetDisk } from '../../contracts/values.ts';
 
+/** A page is made with half as many; what it knows has to fit into one answer. */
+const maxVms = 100;
 /** The longest text of an error that a page keeps for each VM: all of them have to fit into one answer. */
 const maxTextLength = 300;
 
@@ -26,6 +28,8 @@ export class PageState {
   stopped = false;
   private readonly page: number;
   private readonly wave: string;
+  /** All that it has, or had. */
+  readonly vms: BatchVm[];
   private readonly waiting: BatchVm[];
   private readonly outcomes: Map<string, VmOutcome>;
   private readonly now: () => string;
@@ -33,6 +37,7 @@ export class PageState {
   constructor(input: { page: number; wave: string; vms: readonly BatchVm[] }, now: () => string) {
     this.page = input.page;
     this.wave = input.wave;
+    this.vms = [...input.vms];
     this.waiting = [...input.vms];
     this.outcomes = new Map(
       input.vms.map(({ migrationId, spec }) => [
@@ -54,6 +59,27 @@ export class PageState {
   stop(): void {
     this.stopped = true;
     for (const { migrationId } of this.waiting.splice(0)) this.change(migrationId, { status: 'not begun' });
+  }
+
+  /** Why a VM cannot be taken over. */
+  refusalToAdopt({ migrationId }: BatchVm): string | undefined {
+    if (this.stopped || this.isOver) return 'the page begins nothing more';
+    const status = this.outcomes.get(migrationId)?.status;
+    if (status !== undefined && status !== 'waiting') return `the VM is ${status}`;
+    return this.vms.length < maxVms ? undefined : 'the page is full';
+  }
+
+  /** Begins a VM next: one that waits here, or one of another page. */
+  adopt(vm: BatchVm): void {
+    const { migrationId, spec } = vm;
+    const at = this.waiting.findIndex((each) => each.migrationId === migrationId);
+    if (at >= 0) this.waiting.splice(at, 1);
+    else if (this.outcomes.has(migrationId)) return;
+    else {
+      this.vms.push(vm);
+      this.outcomes.set(migrationId, { vm: spec.name, migrationId, status: 'waiting' });
+    }
+    this.waiting.unshift(vm);
   }
 
   /** Why a VM cannot be dropped. */

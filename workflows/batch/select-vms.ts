@@ -26,7 +26,8 @@ function activities(host: string | undefined, summary: string) {
       summary,
       startToCloseTimeout: '1 hour',
       heartbeatTimeout: '30 seconds',
-      retry: { ...retryPolicy({}), nonRetryableErrorTypes: ['WORKER_DRAINING'] },
+      // A night's outage of the server must not cost the batch.
+      retry: { ...retryPolicy({}), maximumAttempts: 100, nonRetryableErrorTypes: ['WORKER_DRAINING'] },
       cancellationType: 'WAIT_CANCELLATION_COMPLETED',
     }),
   );

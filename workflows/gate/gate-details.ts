@@ -1,4 +1,4 @@
-import { usedOf, type GateBook } from '../../contracts/gates.ts';
+import { isTarget, usedOf, type GateBook } from '../../contracts/gates.ts';
 
 /** Migrations that are named; of many the numbers say more. */
 const named = 20;
@@ -8,7 +8,7 @@ export function gateDetails(key: string, book: GateBook): string {
   const waiting = book.lines.reduce((sum, line) => sum + line.waiting.length, 0);
   const { holders, lines, limit, bytesPerSecond } = book;
   return [
-    `**${key}**: ${usedOf(book)} disks fetched at once, ${limit} allowed; ${waiting} migrations wait`,
+    `**${key}**: ${usedOf(book)} disks ${isTarget(key) ? 'copied' : 'fetched'} at once, ${limit} allowed; ${waiting} migrations wait`,
     ...(limit === 0 ? ['', 'It is closed.'] : []),
     ...(bytesPerSecond === undefined
       ? []

@@ -13,10 +13,11 @@ export async function cleanUpHost({ hostId, run, spec }: LeftoverInput): Promise
   const ctx = { run, spec };
   const cleaning = cleaningActivities(hostId);
   const undo = new Compensations();
-  undo.add('work files and disks', async () => {
+  // The disks of a domain that cannot be removed stay: it may run.
+  undo.add('domain, disks and work files', async () => {
+    await cleaning.undefineDomain(ctx);
     await cleaning.discardWork(ctx, { purgeDisks: true });
   });
-  undo.add('domain', () => cleaning.undefineDomain(ctx));
   if (spec.source.kind === 'azure')
     undo.add('source', () => cleaning.releaseSource(ctx, { restart: false, handedOver: true }));
   const left = await undo.run();

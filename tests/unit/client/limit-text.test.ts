@@ -21,9 +21,9 @@ describe('limits as people read them', () => {
   it('are a table', () => {
     expect(limitsText([view, { ...view, bytesPerSecond: 20 * 2 ** 20 }], paint)).toBe(
       [
-        'LIMIT OF                    DISKS  TOGETHER  FETCHED NOW  MIGRATIONS WAIT',
-        'https://images.example.com  3      -         3            3',
-        'https://images.example.com  3      20 MiB/s  3            3',
+        'LIMIT OF                    DISKS  TOGETHER  NOW  MIGRATIONS WAIT',
+        'https://images.example.com  3      -         3    3',
+        'https://images.example.com  3      20 MiB/s  3    3',
       ].join('\n'),
     );
     expect(limitsText([], paint)).toMatch(/defaults hold/);

@@ -157,12 +157,33 @@ vms:
       'overrides[0].wave: must be one of all',
     ],
     [
+      'what is no place of a spec in what all have',
+      `${azure(', all: true')}defaults: { sorce: {} }`,
+      'defaults.sorce: is not a key',
+    ],
+    [
+      'a secret in plain text',
+      `${azure(', all: true')}defaults: { source: { login: { tenant: ${subscription}, client: ${subscription}, secret: hunter2 } } }`,
+      'defaults.source.login',
+    ],
+    [
+      'what is wrong in an override',
+      `${azure(', all: true')}overrides: [{ names: ["db*"], target: { cpus: 0 } }]`,
+      'overrides[0].target.cpus: must',
+    ],
+    [
       'more said than fits',
       `${azure(', all: true')}overrides:\n${'  - { names: [a], name: abcdefghijklmnopabcdefghijklmnop }\n'.repeat(999)}`,
       'has too much',
     ],
   ])('refuses to look up %s', (_what, text, message) => {
     expect(refusal(text).found).toContain(message);
+  });
+
+  it('may say of files what only some kinds of them take', () => {
+    const text =
+      'name: n\nselect: [{ files: { directory: /x }, host: a }]\ndefaults: { source: { verify: false } }';
+    expect(parse(text).input.selection?.defaults).toEqual({ source: { verify: false } });
   });
 
   it('can begin without its file, as long as it is small', () => {

@@ -10,10 +10,10 @@ describe('runs of a migration that was given to other hosts', () => {
     expect([second.runId, third.runId]).toEqual([`${run.runId}.2`, `${run.runId}.3`]);
     for (const { runId } of [run, second, third]) expect(firstRunIdOf(runId)).toBe(run.runId);
     expect([run, second, third].map(({ runId }) => shortRunId(runId))).toEqual([
-      '01234567',
-      '01234567.2',
-      '01234567.3',
+      '456789abcdef',
+      '456789abcdef.2',
+      '456789abcdef.3',
     ]);
-    expect(leftoverIdOf(second, 'kvm1')).toBe('migrate-image-web01-1a2b3c4d-left-kvm1-01234567.2');
+    expect(leftoverIdOf(second, 'kvm1')).toBe('migrate-image-web01-1a2b3c4d-left-kvm1-456789abcdef.2');
   });
 });

@@ -45,8 +45,9 @@ function unattended(text: string): BatchInput {
   return input;
 }
 
-async function run(text: string, id: string): Promise<BatchView> {
-  const input = unattended(text);
+const run = (text: string, id: string): Promise<BatchView> => begin(unattended(text), id);
+
+async function begin(input: BatchInput, id: string): Promise<BatchView> {
   return (await plane.environment.client.workflow.execute('migrateBatch', {
     workflowId: batchIdOf(id),
     taskQueue: 'longhaul',
@@ -119,8 +120,10 @@ vms:
 
   it('says which VMs cannot be migrated as it says, and migrates the others', async () => {
     const { directory, mark } = await directoryWith({ 'a.qcow2': 1, 'a.raw': 1, 'b.qcow2': 1 });
-    const text = fromDirectory(directory, `overrides: [{ names: ["*-b*"], target: { cpus: 0 } }]`);
-    const { selected, counts } = await run(text, mark);
+    const input = unattended(fromDirectory(directory));
+    // As of a schedule that was made before a rule came.
+    input.selection?.overrides.push({ names: ['*-b*'], target: { cpus: 0 } });
+    const { selected, counts } = await begin(input, mark);
     expect(counts.completed).toBe(1);
     expect(selected).toMatchObject({ vms: 1, refusedCount: 2 });
     expect(selected?.refused.join('\n')).toMatch(
