@@ -44,7 +44,7 @@ export class Labels {
 
   private async look(): Promise<void> {
     for (let ms = firstLookMs; ; ms = Math.min(longestLookMs, ms * 1.5)) {
-      await sleep(ms);
+      await sleep(ms, { summary: 'show in lists which step it is at' });
       this.write(true);
     }
   }

@@ -6,6 +6,7 @@ import {
   executeChild,
   getExternalWorkflowHandle,
   isCancellation,
+  setCurrentDetails,
   setHandler,
   type SignalDefinition,
 } from '@temporalio/workflow';
@@ -28,6 +29,7 @@ import {
   stopPageSignal,
   vmsQuery,
 } from './messages.ts';
+import { pageDetails } from './page-details.ts';
 import { PageState } from './page-state.ts';
 
 /**
@@ -78,6 +80,7 @@ export async function migratePage(input: PageInput): Promise<PageView> {
       const { seen } = changes;
       for (let vm = state.next(); vm !== undefined; vm = state.next())
         void migrate(input, vm, state).finally(() => changes.note());
+      setCurrentDetails(pageDetails(input, state.view()));
       await teller.tellIfDue();
       await changes.untilAfter(seen);
     }
@@ -89,6 +92,7 @@ export async function migratePage(input: PageInput): Promise<PageView> {
       await condition(() => state.isOver);
     });
   }
+  setCurrentDetails(pageDetails(input, state.view()));
   await CancellationScope.nonCancellable(() => teller.tell(true));
   return state.view();
 }

@@ -1,4 +1,7 @@
 import { usedOf, type GateBook } from '../../contracts/gates.ts';
+import { code, text } from '../../contracts/markdown.ts';
+import { formatBytes } from '../../contracts/units.ts';
+import { detailsTable } from '../details-table.ts';
 
 /** Migrations that are named; of many the numbers say more. */
 const named = 20;
@@ -7,19 +10,14 @@ const named = 20;
 export function gateDetails(key: string, book: GateBook): string {
   const waiting = book.lines.reduce((sum, line) => sum + line.waiting.length, 0);
   const { holders, lines, limit, bytesPerSecond } = book;
+  const within = holders.slice(0, named).map((one) => [text(one.migrationId), String(one.weight)]);
+  const behind = lines.slice(0, named).map((one) => [text(one.line), String(one.waiting.length)]);
   return [
-    `**${key}**: ${usedOf(book)} disks fetched at once, ${limit} allowed; ${waiting} migrations wait`,
-    ...(limit === 0 ? ['', 'It is closed.'] : []),
-    ...(bytesPerSecond === undefined
-      ? []
-      : ['', `${bytesPerSecond / 1024 ** 2} MiB a second for all together.`]),
-    '',
-    '| migration | disks |',
-    '|---|---|',
-    ...holders.slice(0, named).map(({ migrationId, weight }) => `| ${migrationId} | ${weight} |`),
-    ...(lines.length === 0 ? [] : ['', '| next in turn | wait |', '|---|---|']),
-    ...lines.slice(0, named).map((line) => `| ${line.line} | ${line.waiting.length} |`),
-    '',
-    `Change it with \`longhaul limit set ${key} N\`.`,
-  ].join('\n');
+    `From ${code(key)} ${usedOf(book)} of at most ${limit} disks are fetched at once; ${waiting} migrations wait for their turn`,
+    ...(limit === 0 ? ['It is closed: nobody is let in'] : []),
+    ...(bytesPerSecond === undefined ? [] : [`All together fetch at most ${formatBytes(bytesPerSecond)}/s`]),
+    ...(within.length === 0 ? [] : [detailsTable(['Fetches now', 'Disks'], within)]),
+    ...(behind.length === 0 ? [] : [detailsTable(['Next in turn', 'Migrations that wait'], behind)]),
+    `Change the limit with ${code(`longhaul limit set ${key} N`)}`,
+  ].join('\n\n');
 }
