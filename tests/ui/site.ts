@@ -45,15 +45,29 @@ vms:
   - { name: db02, source: { kind: image, disks: [/exports/db02.vmdk] }, wave: databases }
 `;
 
+const weekendFile = `
+name: weekend
+waves: [{ name: warehouse, approval: true }]
+vms: [{ name: dwh01, source: { kind: archive, path: /exports/dwh01.ova } }]
+`;
+
 const prodFile = (directory: string) => `
 name: prod
 atOnce: 10
 select: [{ files: { directory: ${directory} }, host: kvm1 }]
 `;
 
+interface Run {
+  workflowId: string;
+  runId: string;
+}
+
 export interface Site {
   uiUrl: string;
-  client: Awaited<ReturnType<typeof startControlPlane>>['environment']['client'];
+  /** The one workflow that a list filter finds. */
+  runOf(query: string): Promise<Run>;
+  /** Whom a list filter finds, sorted: VMs by their names, batches of a schedule by its own, all else by their ids. */
+  names(query: string): Promise<string[]>;
   stop(): Promise<void>;
 }
 
@@ -103,25 +117,44 @@ export async function startSite(): Promise<Site> {
 
   await new Gates(client, call).setLimit(exportsServer, 2);
   const batches = new Batches(client, call);
+  await batches.start(parseBatchFile(weekendFile, 'weekend.yaml', '/'));
   await batches.start(parseBatchFile(nightFile, 'night.yaml', '/'));
-  // As far as it comes by itself: what is left fetches, copies, is parked, or waits.
-  const isIn = (status: string, count: number) =>
+  // As far as it comes by itself: what is left copies, fetches, is parked, or waits.
+  const comesTo = (count: number, query: string) =>
     askUntil(
-      async () => (await batches.view('night')).counts[status as 'parked'],
+      async () => (await client.workflow.count(query)).count,
       (now) => now === count,
       60,
     );
-  await isIn('parked', 1);
-  await isIn('waiting', 2);
+  await comesTo(2, "LonghaulStep = 'convert' AND ExecutionStatus = 'Running'");
+  await comesTo(4, "LonghaulStep = 'acquire' AND ExecutionStatus = 'Running'");
+  await comesTo(1, "LonghaulStep = 'placement' AND ExecutionStatus = 'Running'");
+  await comesTo(6, "LonghaulState = 'completed' AND WorkflowType = 'migrateVm'");
+  await askUntil(
+    async () => (await batches.view('night')).counts,
+    ({ parked, completed }) => parked === 1 && completed === 4,
+    60,
+  );
   await hosts[2].lose();
   await askUntil(
     async () => (await new Hosts(link, call).view('kvm3')).state,
     (state) => state === 'gone',
     60,
   );
+  const listed = async (query: string) => {
+    const found: Run[] = [];
+    for await (const { workflowId, runId } of client.workflow.list({ query }))
+      found.push({ workflowId, runId });
+    return found;
+  };
   return {
     uiUrl: server.uiUrl,
-    client,
+    runOf: async (query) => {
+      const [run, ...more] = await listed(query);
+      if (run === undefined || more.length > 0) throw new Error(`not one workflow: ${query}`);
+      return run;
+    },
+    names: async (query) => (await listed(query)).map(({ workflowId }) => shortName(workflowId)).sort(),
     stop: async () => {
       for (const each of hosts) await each.lose();
       await plane.stop();
@@ -130,6 +163,9 @@ export async function startSite(): Promise<Site> {
     },
   };
 }
+
+const shortName = (workflowId: string) =>
+  workflowId.replace(/^migrate-[a-z]+-(.+)-[0-9a-f]{8}$/, '$1').replace(/^(batch-prod)-.*/, '$1');
 
 const factsOf = (directory: string): Partial<HostFacts> => ({
   slots: 8,

@@ -45,6 +45,8 @@ const stories: Readonly<Record<string, Story>> = {
   ldap01: { host: 'kvm3', os: debian, disks: [20], lasts: 'convert' },
   ci01: { lasts: 'acquire', disks: [80] },
   git01: { lasts: 'acquire', disks: [60] },
+  shop01: { lasts: 'acquire', disks: [30] },
+  wiki01: { lasts: 'acquire', disks: [20] },
 };
 
 function locked(): LonghaulError {
