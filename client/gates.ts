@@ -4,6 +4,7 @@ import {
   gateIdOf,
   gateKeyFrom,
   isLimit,
+  isTarget,
   keyOfGate,
   maxLimit,
   type GateBook,
@@ -63,6 +64,11 @@ export class Gates {
   /** @param bytesPerSecond null: as fast as it goes. @returns the key that was meant */
   async setBudget(text: string, bytesPerSecond: number | null): Promise<string> {
     const key = gateKeyFrom(text);
+    if (isTarget(key))
+      throw new LonghaulError('OPTION_INVALID', {
+        found: `${key} is where disks are copied to, and budgets are for what they are fetched from`,
+        remedy: 'Give it a number of disks; copies are as fast as the storage takes them.',
+      });
     await this.#update(key, setBudgetUpdate, bytesPerSecond);
     return key;
   }

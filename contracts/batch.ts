@@ -187,6 +187,8 @@ export interface VmOutcome {
   dataBytes?: number;
   /** Sizes of its disks. */
   virtualBytes?: number;
+  /** Bytes that came over the wire before an interruption, and did not have to come again. */
+  resumedBytes?: number;
   /** Of one that failed or is parked. */
   code?: ErrorCode;
   found?: string;

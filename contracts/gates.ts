@@ -2,9 +2,10 @@ import { LonghaulError } from './errors.ts';
 import type { MigrationSpec } from './spec.ts';
 
 /**
- * A gate stands before everything that disks are fetched from and that bears only so much: an Azure subscription, the
- * origin of a URL. It counts disks that are fetched at once, across all batches and single migrations. Its workflow
- * is named by its key. Files on the host have none, and neither has an address that only the worker knows.
+ * A gate stands before everything that bears only so much: what disks are fetched from (an Azure subscription, the origin of
+ * a URL), and where an operator says so, a host or a directory that disks are copied to. It counts the disks that are under
+ * way there at once, across all batches and single migrations. Its workflow is named by its key. Files on the host are
+ * fetched from nowhere, and an address that only the worker knows has no gate.
  */
 
 /** Disks that are fetched from one place at once, unless `longhaul limit set` says otherwise. */
@@ -22,13 +23,31 @@ export const maxLimit = 10_000;
 export const maxBookLength = 56 * 1024;
 
 const azurePrefix = 'azure/';
+const hostPrefix = 'host/';
+const storagePrefix = 'storage/';
+
+/** Whether disks are copied to what the key names; else they are fetched from there. */
+export const isTarget = (key: string): boolean => key.startsWith(hostPrefix) || key.startsWith(storagePrefix);
+
+/**
+ * Keys of a target, in the order of all keys: the host, its directory, and the directory on whatever host, which stands for
+ * storage that hosts share.
+ */
+export const targetKeysOf = (hostId: string, directory: string): string[] => [
+  `${hostPrefix}${hostId}`,
+  `${storagePrefix}*:${directory}`,
+  `${storagePrefix}${hostId}:${directory}`,
+];
 
 export const gateIdOf = (key: string): string => `gate-${key}`;
 
 export const keyOfGate = (workflowId: string): string => workflowId.replace(/^gate-/, '');
 
-export const defaultLimitOf = (key: string): number =>
-  key.startsWith(azurePrefix) ? defaultLimits.azure : defaultLimits.url;
+/** Of a target none: it has a gate only as long as somebody has set a limit. */
+export function defaultLimitOf(key: string): number {
+  if (isTarget(key)) return maxLimit;
+  return key.startsWith(azurePrefix) ? defaultLimits.azure : defaultLimits.url;
+}
 
 /** Whether it can be the limit of a gate: 0 closes it. */
 export const isLimit = (limit: number): boolean => Number.isInteger(limit) && limit >= 0 && limit <= maxLimit;
@@ -73,13 +92,19 @@ function originOf(url: string): string | undefined {
  */
 export function gateKeyFrom(text: string): string {
   const [, subscription] = /^(?:azure\/)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/i.exec(text) ?? [];
-  const key = subscription ? `${azurePrefix}${subscription.toLowerCase()}` : originOf(text);
+  const key = subscription
+    ? `${azurePrefix}${subscription.toLowerCase()}`
+    : (targetOf(text) ?? originOf(text));
   if (key !== undefined) return key;
   throw new LonghaulError('OPTION_INVALID', {
     found: `"${text}" is not the key of a limit`,
     remedy:
-      'Name an Azure subscription (azure/ and its id) or a web server (https://HOST); see `longhaul limit list`.',
+      'Name an Azure subscription (azure/ID), a web server (https://HOST), a host (host/ID) or a directory for disks (storage/ID:/DIRECTORY, * for all hosts).',
   });
+}
+
+function targetOf(text: string): string | undefined {
+  return /^(host\/[\w.-]+|storage\/([\w.-]+|\*):\/[^\0]{0,1000})$/.test(text) ? text : undefined;
 }
 
 /** One migration at a gate: a holder, or one that waits. */

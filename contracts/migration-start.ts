@@ -5,8 +5,15 @@ import type { MigrationInput, Tuning } from './steps.ts';
 
 /** How a migration is started, whoever starts it. */
 
+/**
+ * The newest edition of `migrateVm`: what a migration does that was started for an older one stays as it was then. 2: lists
+ * are told of a step when it lasts, not of each. 3: disks are copied behind gates. See docs/workflow-changes.md.
+ */
+export const newestEdition = 3;
+
 export const migrationInput = (spec: MigrationSpec, tuning?: Tuning): MigrationInput => ({
   spec,
+  edition: newestEdition,
   ...(tuning === undefined ? {} : { tuning }),
 });
 

@@ -88,6 +88,8 @@ export interface MigrationView {
 export interface MigrationInput {
   spec: MigrationSpec;
   tuning?: Tuning;
+  /** The edition of the workflow that it was started for, 1 when absent; see contracts/migration-start.ts. */
+  edition?: number;
 }
 
 /** Durations of the control plane; the defaults suit production. */

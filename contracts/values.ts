@@ -1,3 +1,4 @@
+import type { GateNeed } from './gates.ts';
 import type { DiskBus, ImageFormat, NicModel } from './spec.ts';
 
 /**
@@ -267,6 +268,8 @@ export interface PreflightResult {
   remoteDisks?: RemoteDisk[];
   /** Absolute directory of the target disks, the pool resolved. */
   targetDirectory: string;
+  /** Limits of the host and of the directory, where somebody has set any. */
+  targetGates?: GateNeed[];
   accelerator: Accelerator;
   /** Bytes the target may need at most, and has free. */
   space: { neededBytes: number; freeBytes: number };

@@ -26,12 +26,14 @@ import { StepsAtWork } from './steps-at-work.ts';
 import { createTransferPlane } from '../activities/transfer/transfer-plane.ts';
 import type { Logger } from './logging.ts';
 import { type AskGate, withSharedBudgets } from './shared-budgets.ts';
+import type { TargetGatesOf } from './target-gates.ts';
 import type { WorkerOptions } from './options.ts';
 
 /** How the steps of a host speak with the rest of the fleet. */
 export interface FleetLinks {
   signalProgress: ProgressSignal;
   askGate: AskGate;
+  targetGatesOf: TargetGatesOf;
   isDrained: () => boolean;
 }
 
@@ -58,7 +60,7 @@ export function createHostActivities(
   options: WorkerOptions,
   slots: number,
   log: Logger,
-  { signalProgress, askGate, isDrained }: FleetLinks,
+  { signalProgress, askGate, targetGatesOf, isDrained }: FleetLinks,
 ): HostPlane {
   const host: Host = {
     hostId: options.hostId,
@@ -141,7 +143,13 @@ export function createHostActivities(
   };
   const steps: HostActivities = {
     ...undo,
-    preflight: (ctx) => step('preflight', ctx.run, (io) => preflight(ctx, preflightDeps, io)),
+    preflight: (ctx) =>
+      step('preflight', ctx.run, async (io) => {
+        const plan = await preflight(ctx, preflightDeps, io);
+        const weight = plan.disks.length + (plan.remoteDisks?.length ?? 0);
+        const targetGates = await targetGatesOf(options.hostId, plan.targetDirectory, weight);
+        return { ...plan, ...(targetGates.length === 0 ? {} : { targetGates }) };
+      }),
     acquire: (ctx) =>
       step('acquire', ctx.run, (io) =>
         withSharedBudgets(ctx, askGate, io, (shared) =>

@@ -20,6 +20,7 @@ import { createPlacementActivities, type PlacementHost } from './placement.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
 import { readHostMemory, slotsFor, type HostMemory } from './slots.ts';
 import { gateBook } from './start-gate.ts';
+import { createTargetGates } from './target-gates.ts';
 import { workflowCode } from './workflow-bundle.ts';
 
 /** A step that gets no more time on SIGTERM is stopped this long after the drain began to stop it. */
@@ -72,6 +73,7 @@ export async function startWorker(options: WorkerOptions, log: Logger): Promise<
     const host = createHostActivities(options, slots, log, {
       signalProgress: signal,
       askGate: (key) => gateBook(client, key),
+      targetGatesOf: createTargetGates(client),
       isDrained: desk.isDrained,
     });
     await removeLeftovers({ client, ...options, sourceOf: host.sourceOf, log });

@@ -3,7 +3,6 @@ import {
   CancellationScope,
   getExternalWorkflowHandle,
   isCancellation,
-  patched,
   setCurrentDetails,
   setHandler,
   workflowInfo,
@@ -15,6 +14,7 @@ import type {
   Resolution,
   StepFailure,
 } from '../contracts/steps.ts';
+import { newestEdition } from '../contracts/migration-start.ts';
 import { parkedSignal } from './batch/messages.ts';
 import { Compensations } from './compensations.ts';
 import { currentDetails } from './details.ts';
@@ -40,10 +40,10 @@ import { MigrationEnded, StepRunner } from './step-runner.ts';
  */
 export async function migrateVm(input: MigrationInput): Promise<MigrationReport> {
   const { workflowId, firstExecutionRunId } = workflowInfo();
+  const edition = editionOf(input);
   const state = new MigrationState(workflowId, input.spec, () => new Date().toISOString());
   const tellPage = parkedTeller(state);
-  // Not by what it was started with: an older worker may have it first, and knows nothing of that.
-  const labels = new Labels(state, patched('lasting-steps') ? 'lasting' : 'every');
+  const labels = new Labels(state, edition < 2 ? 'every' : 'lasting');
   const publish = () => {
     setCurrentDetails(currentDetails(state.view()));
     labels.write();
@@ -73,7 +73,7 @@ export async function migrateVm(input: MigrationInput): Promise<MigrationReport>
 
   labels.keep();
   const run = { migrationId: workflowId, runId: firstExecutionRunId };
-  const itinerary = new Itinerary({ run, state, steps, undo, tuning: input.tuning ?? {}, publish });
+  const itinerary = new Itinerary({ run, edition, state, steps, undo, tuning: input.tuning ?? {}, publish });
   setHandler(reassignUpdate, (to) => itinerary.reassign(to), {
     validator: (to: Elsewhere) => {
       const refusal = itinerary.refusalOf(to);
@@ -93,6 +93,12 @@ export async function migrateVm(input: MigrationInput): Promise<MigrationReport>
     if (isCancellation(error)) throw error;
     throw failure;
   }
+}
+
+/** @throws Error for one that is newer than this code: it gives the workflow task back, for a newer worker to take */
+function editionOf({ edition = 1 }: MigrationInput): number {
+  if (edition <= newestEdition) return edition;
+  throw new Error(`This worker knows migrations up to edition ${newestEdition}, not ${edition}: upgrade it.`);
 }
 
 function endState(state: MigrationState, error: unknown): ApplicationFailure {

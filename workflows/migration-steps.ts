@@ -14,6 +14,8 @@ import type { StepRunner } from './step-runner.ts';
 
 export interface Migration {
   run: RunRef;
+  /** See contracts/migration-start.ts. */
+  edition: number;
   /** The host that it was taken from last. */
   left?: string;
   state: MigrationState;
@@ -67,13 +69,17 @@ export async function runMigration(migration: Migration): Promise<void> {
   facts.acquired = disks;
   await fixGuest(migration, host, disks, () => plan);
 
-  facts.disks = await steps.require('convert', () =>
+  const convert = () =>
     allOf(
       disks.map((disk) =>
         host(`convert disk ${disk.index + 1}`).convertDisk(ctx(), disk, plan.targetDirectory),
       ),
-    ),
-  );
+    );
+  const say = sayer(migration, 'convert');
+  facts.disks = await steps.require('convert', () => {
+    const needs = (migration.edition >= 3 && plan.targetGates) || [];
+    return passGates(needs, { run, tuning, within: 'copies the disks', say }, convert);
+  });
 
   undo.add('domain', () => undoing.undefineDomain(ctx()));
   const define = () =>
@@ -133,6 +139,7 @@ async function acquire(
   const visitor = {
     run: { ...run, runId: firstRunIdOf(run.runId) },
     tuning,
+    within: 'fetches the disks',
     say: sayer(migration, 'acquire'),
   };
   const fetch = (work: () => Promise<AcquiredDisk[]>) =>

@@ -62,13 +62,14 @@ function tiles(view: BatchView, vms: readonly VmOutcome[], span: number): string
   // What was left out is what a copy of whole disks would have moved besides, at the same pace.
   const spared = Math.max(0, virtual - dataBytes);
   const rate = dataBytes / span;
+  const resumed = vms.reduce((sum, vm) => sum + (vm.resumedBytes ?? 0), 0);
   const tile = (name: string, value: string, more = '') =>
     `<div class="tile"><span>${name}</span><b>${value}</b><small>${more}</small></div>`;
   return `<div class="tiles">
 ${tile('VMs', `${counts.completed} of ${countOf(counts)}`, `${counts.failed} failed, ${counts.parked} parked, ${counts.skipped} left out`)}
 ${tile('Took', formatDuration(span))}
 ${tile('Data', formatBytes(dataBytes), `${formatBytes(rate)}/s on average`)}
-${tile('Not copied', formatBytes(spared), rate > 0 && spared > 0 ? `empty parts of disks: ${formatDuration(spared / rate)} spared` : 'empty parts of disks')}
+${tile('Not copied', formatBytes(spared), rate > 0 && spared > 0 ? `empty parts of disks: ${formatDuration(spared / rate)} spared` : 'empty parts of disks')}${resumed === 0 ? '' : `\n${tile('Not fetched twice', formatBytes(resumed), rate > 0 ? `kept over interruptions: ${formatDuration(resumed / rate)} spared` : 'kept over interruptions')}`}
 </div>`;
 }
 

@@ -177,6 +177,7 @@ const csvColumns: readonly CsvColumn<VmOutcome>[] = [
   ['endedAt', (vm) => vm.endedAt],
   ['dataBytes', (vm) => vm.dataBytes],
   ['virtualBytes', (vm) => vm.virtualBytes],
+  ['resumedBytes', (vm) => vm.resumedBytes],
   ['code', (vm) => vm.code],
   ['found', (vm) => vm.found],
   ['remedy', (vm) => vm.remedy],

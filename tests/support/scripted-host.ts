@@ -1,4 +1,5 @@
 import { Context } from '@temporalio/activity';
+import type { GateNeed } from '../../contracts/gates.ts';
 import type { HostActivities, PlacementActivities, StepName, StepProgress } from '../../contracts/steps.ts';
 import type {
   AcquiredDisk,
@@ -14,6 +15,8 @@ export type Script = Partial<Record<keyof HostActivities, (attempt: number) => P
   remoteDisks?: RemoteDisk[];
   /** What preflight finds when it is asked for the nth time. */
   findings?: (attempt: number) => Finding[];
+  /** Gates of the target, as preflight asks for them. */
+  targetGates?: () => Promise<GateNeed[]>;
   /** The guest on the disks. */
   os?: GuestFacts['os'];
 };
@@ -86,12 +89,14 @@ export function scriptedHost(hostId: string, script: Script = {}): ScriptedHost 
     runIds,
     placement: { placeVm: async () => Promise.resolve({ hostId }) },
     activities: {
-      preflight: ({ run }) => {
+      preflight: async ({ run }) => {
         runIds.push(run.runId);
+        const targetGates = await script.targetGates?.();
         return scripted('preflight', (attempt) => ({
           ...preflight,
           findings: script.findings?.(attempt) ?? [],
           ...(script.remoteDisks ? { disks: [], remoteDisks: script.remoteDisks } : {}),
+          ...(targetGates ? { targetGates } : {}),
         }));
       },
       acquire: () => scripted('acquire', [disk]),

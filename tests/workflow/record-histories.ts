@@ -17,7 +17,7 @@ import { batch, batchVms, untilBatch } from '../support/batch-site.ts';
 /**
  * Records one history of every interesting course of a migration into histories/. Run it when a new course
  * exists; keep the old files: they stand for migrations that are under way when workers are upgraded. With arguments
- * only those courses are recorded; `batch`, `looks`, `reassigned` and `host` are the other workflows.
+ * only those courses are recorded; `batch`, `batches`, `looks`, `reassigned` and `host` are the other workflows.
  */
 const folder = new URL('histories/', import.meta.url);
 
@@ -40,6 +40,12 @@ const parked = (handle: WorkflowHandle) => until(handle, ({ status }) => status 
 
 const courses: Course[] = [
   { name: 'completed', script: {} },
+  // As migrations are begun since edition 3.
+  { name: 'completed-edition-3', script: {} },
+  {
+    name: 'copied-behind-a-gate',
+    script: { targetGates: () => Promise.resolve([{ key: 'host/kvm1', weight: 1 }]) },
+  },
   { name: 'from-the-web', script: {}, spec: { source: fromTheWeb } },
   {
     name: 'paused-behind-a-gate',
@@ -178,6 +184,69 @@ async function recordBatch(plane: ControlPlane): Promise<void> {
   await host.stop();
 }
 
+/** Batches in other states, and one that looks for its VMs, each with its first page. */
+async function recordBatches(plane: ControlPlane): Promise<void> {
+  const { client } = plane.environment;
+  const pageOf = (name: string) => client.workflow.getHandle(pageIdOf(batchIdOf(name), 1));
+  const newName = () => `recorded-${randomUUID().slice(0, 8)}`;
+  let isBroken = true;
+  const fails = { convertDisk: () => (isBroken ? failOnce('SPACE_INSUFFICIENT')(1) : undefined) };
+  const host = await plane.host({ ...fails, acquire: slowly });
+
+  const parking = newName();
+  const [vm] = batchVms(host.hostId, parking, 1);
+  const parkedBatch = await batch(plane, { name: parking }, vm ? [vm] : []);
+  await untilBatch(parkedBatch, ({ counts }) => counts.parked + counts.running === 1);
+  const migration = client.workflow.getHandle(vm?.migrationId ?? '');
+  await parked(migration);
+  isBroken = false;
+  await resolve(migration, { action: 'retry' });
+  await parkedBatch.result();
+  await keep('batch-page-with-a-parked-vm', pageOf(parking));
+  await keep('parked-in-a-batch', migration);
+
+  const pausing = newName();
+  const paused = await batch(plane, { name: pausing, atOnce: 2 }, batchVms(host.hostId, pausing, 4));
+  await untilBatch(paused, ({ status, activePages }) => status === 'running' && activePages.length > 0);
+  await paused.signal('pause');
+  await untilBatch(paused, ({ status }) => status === 'paused');
+  await new Promise((done) => setTimeout(done, 2_000));
+  await paused.signal('resume');
+  await paused.result();
+  await keep('batch-paused', paused);
+  await keep('batch-page-paused', pageOf(pausing));
+
+  const long = newName();
+  const tuning = { historyEvents: 60 };
+  const continued = await batch(plane, { name: long, tuning }, batchVms(host.hostId, long, 40));
+  const { runId } = await continued.describe();
+  await continued.result();
+  await keep('batch-continued-first', client.workflow.getHandle(batchIdOf(long), runId));
+  await keep('batch-continued-last', continued);
+
+  const cancelling = newName();
+  const cancelled = await batch(plane, { name: cancelling }, batchVms(host.hostId, cancelling, 2));
+  await untilBatch(cancelled, ({ counts }) => counts.running > 0 || counts.completed > 0);
+  await cancelled.cancel();
+  await cancelled.result().catch(() => undefined);
+  await keep('batch-cancelled', cancelled);
+
+  const looking = newName();
+  const listed = batchVms(host.hostId, looking, 2).map(({ spec }) => ({ ...spec }));
+  const selection = { select: [], listed, defaults: {}, overrides: [], order: 'listed' as const };
+  const policy = { atOnce: 2, onFailure: { then: 'continue' as const } };
+  const looked = await client.workflow.start('migrateBatch', {
+    workflowId: batchIdOf(looking),
+    taskQueue: workflowTaskQueue,
+    args: [
+      { name: looking, ...policy, waves: [{ name: 'all', approval: false }], selection, unattended: true },
+    ],
+  });
+  await looked.result();
+  await keep('batch-that-looks', looked);
+  await host.stop();
+}
+
 /** What only looks. */
 async function recordLooks(plane: ControlPlane): Promise<void> {
   const host = await plane.host({});
@@ -250,6 +319,7 @@ for (const { name, script, spec = {}, drive } of courses.filter(({ name }) => wa
   });
 }
 if (wanted('batch')) await recordBatch(plane);
+if (wanted('batches')) await recordBatches(plane);
 if (wanted('looks')) await recordLooks(plane);
 if (wanted('reassigned')) await recordReassigned(plane);
 if (wanted('host')) await recordHost(plane);

@@ -9,13 +9,15 @@ import type {
 } from '../../contracts/batch.ts';
 import { emptyCounts } from '../../contracts/batch.ts';
 import type { MigrationReport, StepFailure } from '../../contracts/steps.ts';
-import type { TargetDisk } from '../../contracts/values.ts';
+import type { DiskTransfer, TargetDisk } from '../../contracts/values.ts';
 
 /** The longest text of an error that a page keeps for each VM: all of them have to fit into one answer. */
 const maxTextLength = 300;
 
 const skippedAs: readonly VmStatus[] = ['migrated before', 'dropped', 'not begun'];
 const failedAs: readonly VmStatus[] = ['failed', 'aborted', 'cancelled'];
+
+type EndedReport = Pick<MigrationReport, 'status' | 'hostId' | 'disks' | 'acquired'>;
 
 /** How the VMs of a page fare. Plain state and rules, free of Temporal. */
 export class PageState {
@@ -82,14 +84,16 @@ export class PageState {
     this.change(migrationId, { status: 'migrated before', startedAt: undefined });
   }
 
-  noteEnd(migrationId: string, report: Pick<MigrationReport, 'status' | 'hostId' | 'disks'>): void {
+  noteEnd(migrationId: string, report: EndedReport): void {
     const sum = (of: (disk: TargetDisk) => number) => report.disks.reduce((all, disk) => all + of(disk), 0);
-    const { status, hostId } = report;
+    const { status, hostId, acquired = [] } = report;
+    const resumedBytes = acquired.reduce((all, { transfer }) => all + resumedIn(transfer), 0);
     this.change(migrationId, {
       status,
       hostId,
       dataBytes: sum(({ dataBytes }) => dataBytes),
       virtualBytes: sum(({ virtualSizeBytes }) => virtualSizeBytes),
+      ...(resumedBytes === 0 ? {} : { resumedBytes }),
       endedAt: this.now(),
     });
   }
@@ -138,6 +142,9 @@ function countedAs(status: VmStatus): keyof Counts {
   if (status === 'waiting' || status === 'parked' || status === 'completed') return status;
   return 'running';
 }
+
+const resumedIn = (transfer: DiskTransfer | undefined): number =>
+  transfer === undefined ? 0 : Math.max(0, transfer.dataBytes - transfer.fetchedBytes);
 
 const shortened = ({ code, found, remedy }: Pick<StepFailure, 'code' | 'found' | 'remedy'>) => ({
   code,

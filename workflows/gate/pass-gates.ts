@@ -18,6 +18,8 @@ const leasesToAsk = 10;
 export interface Visitor {
   run: RunRef;
   tuning: Tuning;
+  /** What it does within, as people are told. */
+  within: string;
   /** Shows people what it waits for. */
   say(doing: string): void;
 }
@@ -53,7 +55,7 @@ async function behindGates<T>(
       places.push(place);
       await turnAt(place, visitor);
     }
-    visitor.say('fetches the disks');
+    visitor.say(visitor.within);
     return await work();
   } finally {
     await CancellationScope.nonCancellable(async () => {

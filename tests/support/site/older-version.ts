@@ -16,22 +16,22 @@ export interface OlderVersion {
 }
 
 /**
- * The version before a patch of workflow code came, built from this repository's history and kept. It has the
- * packages of this checkout.
+ * The version before an edition of migrations came, built from this repository's history and kept. It has the packages of
+ * this checkout.
  *
  * @throws Error when the history does not go back that far, as in a shallow clone.
  */
-export async function versionBefore(patch: string): Promise<OlderVersion> {
+export async function versionBefore(edition: number): Promise<OlderVersion> {
   const git = (...args: string[]) =>
     run('git', ['-C', checkout, ...args], { acceptExitCodes: [unknownRevision] });
   const { stdout: came } = await git(
-    ...['log', '--reverse', '--format=%H', `-Spatched('${patch}')`, '--', 'workflows'],
+    ...['log', '--reverse', '--format=%H', `-SnewestEdition = ${edition}`, '--', 'contracts'],
   );
   const { stdout } = await git('rev-parse', '--verify', '--quiet', `${came.split('\n')[0] ?? ''}^`);
   const commit = stdout.trim();
   if (!/^[0-9a-f]{40,64}$/.test(commit))
     throw new Error(
-      `the version before the patch '${patch}' is not in this clone. A shallow one lacks it: git fetch --unshallow`,
+      `the version before edition ${edition} of migrations is not in this clone. A shallow one lacks it: git fetch --unshallow`,
     );
   const home = join(dirname(guestCacheDir()), 'older-versions', commit.slice(0, 12));
   await cachedDir(home, (partial) => build(commit, partial));

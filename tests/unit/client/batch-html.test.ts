@@ -30,6 +30,7 @@ const vms: VmOutcome[] = [
     endedAt: '2026-01-15T20:10:00Z',
     dataBytes: 3 * 2 ** 30,
     virtualBytes: 40 * 2 ** 30,
+    resumedBytes: 2 ** 30,
   },
   {
     vm: 'evil</td><script>alert(1)</script>',
@@ -60,6 +61,7 @@ describe('the report of a batch as a page', () => {
     expect(page).toContain('1 of 2');
     expect(page).toContain('37 GiB');
     expect(page).toContain('<code>SPACE_INSUFFICIENT</code>');
+    expect(page).toContain('Not fetched twice</span><b>1 GiB</b>');
     expect(page).toContain('Free space.');
     expect(page).toContain('left:50.00%;width:10.00%');
   });
