@@ -17,7 +17,9 @@ describe('the state of a migration', () => {
     state.begin('convert');
     clock.ms += 90_500;
     state.done('convert');
-    expect(currentDetails(state.view())).toMatch(/\| convert\s+\| ✓ done\s+\| write the new disks\s+\| 1 min 31 s\s+\|/);
+    expect(currentDetails(state.view())).toMatch(
+      /\| convert\s+\| ✓ done\s+\| write the new disks\s+\| 1 min 31 s\s+\|/,
+    );
   });
 
   it('drops progress of a step that is over', () => {
