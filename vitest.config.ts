@@ -60,12 +60,24 @@ export default defineConfig({
           hookTimeout: minutes(2),
         },
       },
+      // Chromium looks at the web UI of a real server.
+      {
+        test: {
+          name: 'ui',
+          include: ['tests/ui/**/*.test.ts'],
+          exclude,
+          pool: 'forks',
+          sequence: { groupOrder: 2 },
+          testTimeout: minutes(1),
+          hookTimeout: minutes(3),
+        },
+      },
       // An appliance has one processor, and nothing of the host but its own files.
-      emulated('guest', 'integration/guest', 2, 2),
-      emulated('integration', 'integration', 3, 1, ['tests/integration/guest/**']),
-      emulated('e2e', '{e2e,chaos}', 4, 2),
+      emulated('guest', 'integration/guest', 3, 2),
+      emulated('integration', 'integration', 4, 1, ['tests/integration/guest/**']),
+      emulated('e2e', '{e2e,chaos}', 5, 2),
       // Temporal on PostgreSQL: `npm run test:site`.
-      ...(process.env['LONGHAUL_SITE'] === '1' ? [emulated('site', 'site', 5, 1)] : []),
+      ...(process.env['LONGHAUL_SITE'] === '1' ? [emulated('site', 'site', 6, 1)] : []),
     ],
   },
 });

@@ -161,7 +161,7 @@ function optionsOf(plan: BatchPlan, timing: Timing): Omit<ScheduleOptions, 'sche
       taskQueue: workflowTaskQueue,
       workflowId: batchIdOf(input.name),
       args: [input],
-      staticSummary: `batch ${input.name}, ${input.atOnce} at once`.slice(0, 200),
+      staticSummary: `batch of the schedule ${input.name}: ${input.atOnce} VMs at once`.slice(0, 200),
       typedSearchAttributes: [{ key: searchAttributes.state, value: 'filling' }],
     },
   };

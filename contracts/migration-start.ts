@@ -1,3 +1,4 @@
+import { namedLabels } from './labels.ts';
 import { searchAttributes } from './search-attributes.ts';
 import type { MigrationSpec } from './spec.ts';
 import type { MigrationInput, Tuning } from './steps.ts';
@@ -18,7 +19,7 @@ export const migrationInput = (spec: MigrationSpec, tuning?: Tuning): MigrationI
 
 /** How it is called in the Temporal UI, and found, from its start on. */
 export const migrationLabels = (spec: MigrationSpec, batchId?: string) => ({
-  staticSummary: `${spec.name} from ${spec.source.kind} to ${spec.target.host}`.slice(0, 200),
+  staticSummary: `${spec.name}: ${sourceNames[spec.source.kind]} to ${hostName(spec.target)}`.slice(0, 200),
   typedSearchAttributes: [
     { key: searchAttributes.vm, value: spec.name },
     { key: searchAttributes.source, value: spec.source.kind },
@@ -27,6 +28,17 @@ export const migrationLabels = (spec: MigrationSpec, batchId?: string) => ({
     ...(batchId === undefined ? [] : [{ key: searchAttributes.batch, value: batchId }]),
   ],
 });
+
+const sourceNames: Record<MigrationSpec['source']['kind'], string> = {
+  image: 'disk images',
+  archive: 'an archive (OVA or the like)',
+  azure: 'a VM of Azure',
+};
+
+function hostName({ host, labels = [] }: MigrationSpec['target']): string {
+  if (host !== 'any') return `the KVM host ${host}`;
+  return labels.length === 0 ? 'any KVM host' : `a KVM host with ${namedLabels(labels)}`;
+}
 
 /** Query for workflows that are about a host and have not ended. */
 export const underWayOn = (hostId: string, type: 'migrateVm' | 'cleanUpHost' = 'migrateVm'): string =>

@@ -1,4 +1,5 @@
 import { expectedAddresses } from './addresses.ts';
+import { code, fenceFor, plain, table, text, time } from './markdown.ts';
 import type { MigrationReport, MigrationStatus, StepState } from './steps.ts';
 import type {
   AcquiredDisk,
@@ -324,37 +325,3 @@ function stepTime(state: StepState): string {
 
 const section = (title: string, body: string) => `## ${title}\n\n${body}`;
 const list = (items: string[]) => items.map((item) => `- ${item}`).join('\n');
-const row = (cells: string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-
-function table(head: string[], rows: string[][]): string {
-  return [row(head), row(head.map(() => '---')), ...rows.map(row)].join('\n');
-}
-
-/** `2026-11-23 07:01 UTC`. */
-function time(iso: string): string {
-  return `${iso.slice(0, 10)} ${iso.slice(11, 16)} UTC`;
-}
-
-/** One line, without control and direction characters. */
-function plain(value: string): string {
-  return value.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029\s]+/gu, ' ').trim();
-}
-
-/** Prose with whatever could be markup escaped. */
-function text(value: string): string {
-  return plain(value).replaceAll(/[\\`*_[\]<>#]/g, '\\$&');
-}
-
-/** Backticks that nothing inside can end. */
-function fenceFor(content: string, least: number): string {
-  const longest = Math.max(0, ...[...content.matchAll(/`+/g)].map((run) => run[0].length));
-  return '`'.repeat(Math.max(least, longest + 1));
-}
-
-/** A code span that no backtick inside can end. */
-function code(value: string): string {
-  const clean = plain(value);
-  const fence = fenceFor(clean, 1);
-  const pad = clean.startsWith('`') || clean.endsWith('`') ? ' ' : '';
-  return `${fence}${pad}${clean}${pad}${fence}`;
-}

@@ -17,13 +17,14 @@ host_packages=(
 # A kernel the appliance can boot; only where /boot has none. Containers have none of their own.
 appliance_kernel_package=linux-image-cloud-amd64
 
-# To build the guests of the demo and the tests, to serve them, to make the archives of the tests, and to check the
-# scripts.
+# To build the guests of the demo and the tests, to serve them, to make the archives of the tests, to check the
+# scripts, and to look at the web UI.
 build_packages=(
   mmdebstrap guestfish grub-pc-bin grub-efi-amd64-bin grub-common
   rpm e2fsprogs dosfstools mtools lvm2 fdisk cpio busybox-static
   iproute2 procps git shellcheck nginx openssl
   libarchive-tools p7zip-full
+  chromium
 )
 
 # What a site keeps its Temporal server's data in: `npm run test:site` alone.

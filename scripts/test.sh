@@ -2,7 +2,7 @@
 # Sets up what is missing and runs the tests; arguments go to vitest. The last line is `N passed, N failed`.
 #
 #   npm test                                  everything but the slow tests (LONGHAUL_SLOW=1 adds them)
-#   npm test -- --project unit                one group: unit, workflow, guest, integration, e2e
+#   npm test -- --project unit                one group: unit, workflow, ui, guest, integration, e2e
 #   npm test -- tests/unit/activities/image   one folder
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -124,7 +124,7 @@ export async function sayHello(client: Client, hostId: string, tuning?: HostTuni
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
     signal: 'here',
     signalArgs: [],
-    staticSummary: `host ${hostId}`,
+    staticSummary: `KVM host ${hostId}`,
     typedSearchAttributes: [
       { key: searchAttributes.host, value: hostId },
       { key: searchAttributes.state, value: 'ready' },

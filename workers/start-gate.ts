@@ -28,7 +28,7 @@ export async function gateStart(client: Client, input: GateInput) {
     taskQueue: workflowTaskQueue,
     args: [{ ...input, ...(book ? { book } : {}) }] as [GateInput],
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-    staticSummary: `limit of ${input.key}`.slice(0, 200),
+    staticSummary: `limit of disks at once: ${input.key}`.slice(0, 200),
   } as const;
 }
 

@@ -21,10 +21,14 @@ export class Changes {
     return this.count;
   }
 
-  /** Waits for a change behind that place. @returns false when none came in so many milliseconds */
-  async untilAfter(seen: number, ms = Infinity): Promise<boolean> {
+  /**
+   * Waits for a change behind that place. @returns false when none came in so many milliseconds
+   *
+   * @param what people see beside the timer: what is done when it rings
+   */
+  async untilAfter(seen: number, ms = Infinity, what = 'look again'): Promise<boolean> {
     const changed = () => this.count !== seen;
-    if (ms !== Infinity) return condition(changed, ms);
+    if (ms !== Infinity) return condition(changed, ms, { summary: what });
     await condition(changed);
     return true;
   }

@@ -44,7 +44,7 @@ export class Labels {
   private async look(): Promise<void> {
     // Ever more rarely: each look is five events in the history.
     for (let ms = firstLookMs; ; ms *= 1.5) {
-      await sleep(ms);
+      await sleep(ms, { summary: 'show in lists which step it is at' });
       this.write(true);
     }
   }

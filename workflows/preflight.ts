@@ -26,7 +26,7 @@ export async function untilUnblocked(
     if (!blocked) return result;
     if (look === looks || !mayPass(result.findings)) throw blocked;
     // A service takes longer to come back than an activity that was unlucky.
-    await sleep((tuning.retryInitialSeconds ?? 2) * 5_000);
+    await sleep((tuning.retryInitialSeconds ?? 2) * 5_000, { summary: 'check once more' });
   }
 }
 

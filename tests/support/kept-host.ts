@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { HostDesk, sayHello } from '../../workers/host-desk.ts';
+import type { HostFacts } from '../../contracts/hosts.ts';
 import { runScriptedHost, type ControlPlane } from './control-plane.ts';
-import { scriptedHost, type Script } from './scripted-host.ts';
+import { scriptedHost, type Script, type ScriptedHost } from './scripted-host.ts';
 
 /** A host that is kept in the host book, with scripted steps. */
 export interface KeptHost {
@@ -18,14 +19,16 @@ export interface KeptHost {
 export interface HostWishes {
   labels?: string[];
   script?: Script;
+  /** In place of one that is called by chance and follows `script`. */
+  named?: { hostId: string; host: ScriptedHost; facts: Partial<HostFacts> };
 }
 
 export async function startKeptHost(
   plane: ControlPlane,
-  { labels = [], script = {} }: HostWishes = {},
+  { labels = [], script = {}, named }: HostWishes = {},
 ): Promise<KeptHost> {
-  const hostId = `host-${randomUUID().slice(0, 8)}`;
-  const host = scriptedHost(hostId, script);
+  const hostId = named?.hostId ?? `host-${randomUUID().slice(0, 8)}`;
+  const host = named?.host ?? scriptedHost(hostId, script);
   let stop: (() => Promise<void>) | undefined;
   let isLost = false;
   const desk = new HostDesk({
@@ -37,6 +40,7 @@ export async function startKeptHost(
       stateDirectory: '/tmp',
       libvirtUri: 'test:///default',
       memoryBytes: 2 ** 34,
+      ...named?.facts,
     },
     load: () => ({ busy: 1, placed: 0, promisedBytes: 0 }),
     isStopping: () => isLost,

@@ -56,7 +56,7 @@ describe('a migration', () => {
     await migrating({ fixGuest: failOnce('GUEST_FIX_FAILED') }, {}, async (handle) => {
       await until(handle, ({ status }) => status === 'parked');
       const metadata = await handle.query<{ currentDetails?: string }>('__temporal_workflow_metadata');
-      expect(metadata.currentDetails).toContain('| fix | failed: GUEST_FIX_FAILED |');
+      expect(metadata.currentDetails).toMatch(/\| fix\s+\| ✗ \*\*failed\*\*\s+\| GUEST\\_FIX\\_FAILED\s+\|/);
       const { typedSearchAttributes } = await handle.describe();
       const shown = Object.fromEntries(
         typedSearchAttributes.getAll().map(({ key, value }) => [key.name, value]),

@@ -136,7 +136,7 @@ async function couldStart(client: Client, input: PageInput, batchStarted: Date):
       args: [input],
       workflowIdReusePolicy: 'ALLOW_DUPLICATE',
       workflowIdConflictPolicy: 'FAIL',
-      staticSummary: `page ${input.page} of ${input.batch}: ${input.vms.length} VMs`.slice(0, 200),
+      staticSummary: `${input.vms.length} VMs of batch ${input.batch}, wave ${input.wave}`.slice(0, 200),
       typedSearchAttributes: [{ key: searchAttributes.batch, value: input.batchId }],
     });
     return true;
@@ -163,7 +163,7 @@ export async function startBatch(client: Client, input: BatchInput): Promise<voi
     args: [input],
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
     workflowIdConflictPolicy: 'FAIL',
-    staticSummary: `batch ${input.name}, ${input.atOnce} at once`.slice(0, 200),
+    staticSummary: `batch ${input.name}: ${input.atOnce} VMs at once`.slice(0, 200),
     typedSearchAttributes: [
       { key: searchAttributes.batch, value: batchId },
       { key: searchAttributes.state, value: 'filling' },

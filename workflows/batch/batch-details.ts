@@ -1,28 +1,72 @@
 import { type BatchView, countOf, type Counts } from '../../contracts/batch.ts';
+import { code, prose, text, time } from '../../contracts/markdown.ts';
+import { searchAttributes } from '../../contracts/search-attributes.ts';
+import { formatBytes } from '../../contracts/units.ts';
+import { detailsTable } from '../details-table.ts';
 
-/** The Markdown that the Temporal UI shows as a batch's current details. */
+/** The Markdown that the Temporal UI shows as a batch's current details: how far it is, what to do, its waves. */
 export function batchDetails(view: BatchView): string {
-  const done = view.counts.completed + view.counts.failed + view.counts.skipped;
-  const lines = [
-    `**${view.name}**: ${view.status}, ${done} of ${countOf(view.counts)} VMs, ${view.atOnce} at once`,
-    '',
-    '| wave | waiting | running | parked | completed | failed | skipped |',
-    '|---|---|---|---|---|---|---|',
-    ...view.waves.map(
-      ({ name, counts }, index) => `| ${index === view.wave ? `**${name}**` : name} | ${row(counts)} |`,
-    ),
-  ];
-  if (view.status === 'waiting for approval')
-    lines.push('', `Then \`longhaul batch approve ${view.name} ${view.waves[view.wave]?.name ?? ''}\`.`);
-  if (view.counts.parked > 0)
-    lines.push('', `What is parked and why: \`longhaul batch status ${view.name}\`.`);
-  if (view.lostPages > 0)
-    lines.push(
-      '',
-      `${view.lostPages} pages were ended from outside; see \`longhaul batch report ${view.name}\`.`,
-    );
-  return lines.join('\n');
+  return [headline(view), ...trouble(view), ...waits(view), waveTable(view), ...lists(view)].join('\n\n');
 }
 
-const row = ({ waiting, running, parked, completed, failed, skipped }: Counts): string =>
-  [waiting, running, parked, completed, failed, skipped].join(' | ');
+function headline({ name, status, counts, atOnce, dataBytes }: BatchView): string {
+  const ended = counts.completed + counts.failed + counts.skipped;
+  const data = dataBytes > 0 ? `, ${formatBytes(dataBytes)} moved` : '';
+  return `**${text(name)}**: ${status}, ${ended} of ${countOf(counts)} VMs ended, ${atOnce} at once${data}`;
+}
+
+function trouble({ name, failure, lostPages }: BatchView): string[] {
+  return [
+    ...(failure === undefined
+      ? []
+      : [`**${failure.code}**: ${prose(failure.found)}`, `What to do: ${prose(failure.remedy)}`]),
+    ...(lostPages === 0
+      ? []
+      : [`${lostPages} of its pages were ended from outside; see ${code(`longhaul batch report ${name}`)}`]),
+  ];
+}
+
+function waits({ name, status, wave, waves, windowEdgeAt }: BatchView): string[] {
+  const at = waves[wave]?.name ?? '';
+  switch (status) {
+    case 'waiting for approval':
+      return [`The wave **${text(at)}** begins with ${code(`longhaul batch approve ${name} ${at}`)}`];
+    case 'waiting for its window':
+      return windowEdgeAt === undefined ? [] : [`It goes on at ${time(windowEdgeAt)}`];
+    case 'paused':
+      return [`Go on with ${code(`longhaul batch resume ${name}`)}`];
+    case 'filling':
+    case 'running':
+    case 'completed':
+    case 'stopped':
+    case 'failed':
+    case 'cancelled':
+      return [];
+  }
+}
+
+function waveTable({ wave: current, waves }: BatchView): string {
+  return detailsTable(
+    ['Wave', 'Waiting', 'Running', 'Parked', 'Completed', 'Failed', 'Skipped'],
+    waves.map(({ name, counts }, index) => [
+      index === current ? `**${text(name)}**` : text(name),
+      ...cells(counts),
+    ]),
+  );
+}
+
+const cells = ({ waiting, running, parked, completed, failed, skipped }: Counts): string[] =>
+  [waiting, running, parked, completed, failed, skipped].map((count) => (count === 0 ? '·' : String(count)));
+
+/** Where its VMs are found: here, and in a terminal. */
+function lists({ name, batchId, counts }: BatchView): string[] {
+  const of = (state: string) =>
+    code(`${searchAttributes.batch.name} = "${batchId}" AND ${searchAttributes.state.name} = "${state}"`);
+  return [
+    ...(counts.parked === 0
+      ? []
+      : [`Parked VMs wait for a decision. In the list of workflows: ${of('parked')}`]),
+    ...(counts.failed === 0 ? [] : [`Failed VMs: ${of('failed')}`]),
+    `All of them and why: ${code(`longhaul batch status ${name}`)}`,
+  ];
+}

@@ -41,6 +41,8 @@ import {
 
 const defaultWatchSeconds = 300;
 const defaultHistoryEvents = 4000;
+/** What people see beside its timer. */
+const lookForLost = 'look whether pages were lost';
 
 /**
  * Migrates a batch, wave by wave, with so many VMs at once. It knows pages, not VMs, and continues as new when its
@@ -159,7 +161,11 @@ class Batch {
     const { state } = this;
     const watch = state.active.length > 0 ? this.watchMs : Infinity;
     const ms = Math.min(watch, state.msToEdge ?? Infinity);
-    if (!(await this.changes.untilAfter(seen, ms)) && ms === watch) await this.findLost(state.active);
+    if (
+      !(await this.changes.untilAfter(seen, ms, ms === watch ? lookForLost : 'the edge of the window')) &&
+      ms === watch
+    )
+      await this.findLost(state.active);
   }
 
   private get watchMs(): number {
@@ -195,7 +201,8 @@ class Batch {
         .catch(() => state.noteLost(page));
     while (state.carried.pages.length > 0) {
       const { seen } = this.changes;
-      if (!(await this.changes.untilAfter(seen, this.watchMs))) await this.findLost(state.carried.pages);
+      if (!(await this.changes.untilAfter(seen, this.watchMs, lookForLost)))
+        await this.findLost(state.carried.pages);
     }
     this.publish();
   }

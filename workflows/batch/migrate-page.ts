@@ -6,6 +6,7 @@ import {
   executeChild,
   getExternalWorkflowHandle,
   isCancellation,
+  setCurrentDetails,
   setHandler,
   type SignalDefinition,
 } from '@temporalio/workflow';
@@ -30,6 +31,7 @@ import {
   stopPageSignal,
   vmsQuery,
 } from './messages.ts';
+import { pageDetails } from './page-details.ts';
 import { PageState } from './page-state.ts';
 
 /**
@@ -80,6 +82,7 @@ export async function migratePage(input: PageInput): Promise<PageView> {
       const { seen } = changes;
       for (let vm = state.next(); vm !== undefined; vm = state.next())
         void migrate(input, vm, state).finally(() => changes.note());
+      setCurrentDetails(pageDetails(input, state.view()));
       await teller.tellIfDue();
       await changes.untilAfter(seen);
     }
@@ -91,6 +94,7 @@ export async function migratePage(input: PageInput): Promise<PageView> {
       await condition(() => state.isOver);
     });
   }
+  setCurrentDetails(pageDetails(input, state.view()));
   await CancellationScope.nonCancellable(() => teller.tell(true));
   return state.view();
 }

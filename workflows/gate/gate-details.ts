@@ -1,4 +1,7 @@
 import { isTarget, usedOf, type GateBook } from '../../contracts/gates.ts';
+import { code, text } from '../../contracts/markdown.ts';
+import { formatBytes } from '../../contracts/units.ts';
+import { detailsTable } from '../details-table.ts';
 
 /** Migrations that are named; of many the numbers say more. */
 const named = 20;
@@ -6,20 +9,16 @@ const named = 20;
 /** The Markdown that the Temporal UI shows as a gate's current details. */
 export function gateDetails(key: string, book: GateBook): string {
   const waiting = book.lines.reduce((sum, line) => sum + line.waiting.length, 0);
+  const done = isTarget(key) ? 'copied' : 'fetched';
   const { holders, lines, limit, bytesPerSecond } = book;
+  const within = holders.slice(0, named).map((one) => [text(one.migrationId), String(one.weight)]);
+  const behind = lines.slice(0, named).map((one) => [text(one.line), String(one.waiting.length)]);
   return [
-    `**${key}**: ${usedOf(book)} disks ${isTarget(key) ? 'copied' : 'fetched'} at once, ${limit} allowed; ${waiting} migrations wait`,
-    ...(limit === 0 ? ['', 'It is closed.'] : []),
-    ...(bytesPerSecond === undefined
-      ? []
-      : ['', `${bytesPerSecond / 1024 ** 2} MiB a second for all together.`]),
-    '',
-    '| migration | disks |',
-    '|---|---|',
-    ...holders.slice(0, named).map(({ migrationId, weight }) => `| ${migrationId} | ${weight} |`),
-    ...(lines.length === 0 ? [] : ['', '| next in turn | wait |', '|---|---|']),
-    ...lines.slice(0, named).map((line) => `| ${line.line} | ${line.waiting.length} |`),
-    '',
-    `Change it with \`longhaul limit set ${key} N\`.`,
-  ].join('\n');
+    `${isTarget(key) ? 'To' : 'From'} ${code(key)} ${usedOf(book)} of at most ${limit} disks are ${done} at once; ${waiting} migrations wait for their turn`,
+    ...(limit === 0 ? ['It is closed: nobody is let in'] : []),
+    ...(bytesPerSecond === undefined ? [] : [`All together fetch at most ${formatBytes(bytesPerSecond)}/s`]),
+    ...(within.length === 0 ? [] : [detailsTable(['Within', 'Disks'], within)]),
+    ...(behind.length === 0 ? [] : [detailsTable(['Next in turn', 'Migrations that wait'], behind)]),
+    `Change the limit with ${code(`longhaul limit set ${key} N`)}`,
+  ].join('\n\n');
 }

@@ -92,6 +92,7 @@ async function turnAt({ gate, entry }: Place, visitor: Visitor): Promise<void> {
     await CancellationScope.nonCancellable(() =>
       fleetActivities('wait for its turn').callGate(gate, { enter: entry, line }),
     );
-    if (!isGranted()) await condition(isGranted, askAfterMs);
+    if (!isGranted())
+      await condition(isGranted, askAfterMs, { summary: 'ask whether the gate still knows it' });
   }
 }

@@ -58,9 +58,10 @@ class Gate {
 
   private async untilChange(seen: number): Promise<'idle' | undefined> {
     const { state } = this;
-    if (state.isIdle) return (await this.changes.untilAfter(seen, this.idleMs)) ? undefined : 'idle';
+    if (state.isIdle)
+      return (await this.changes.untilAfter(seen, this.idleMs, 'end, as nobody came')) ? undefined : 'idle';
     const ms = state.book.holders.length === 0 ? Infinity : Math.max(1, this.lookAt - Date.now());
-    if (!(await this.changes.untilAfter(seen, ms))) await this.look();
+    if (!(await this.changes.untilAfter(seen, ms, 'look after those within'))) await this.look();
     return undefined;
   }
 

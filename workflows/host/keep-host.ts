@@ -100,7 +100,7 @@ class HostKeeper {
       if (isCancellation(error)) throw error;
       // It was lost; or it cannot be watched, which must not be tried without end.
       if (error instanceof Error && error.cause instanceof ApplicationFailure)
-        await sleep(this.tuning.graceSeconds * 1000);
+        await sleep(this.tuning.graceSeconds * 1000, { summary: 'watch the host again' });
     }
     this.state.noteUnsure();
   }
@@ -176,5 +176,5 @@ function settles(work: Promise<unknown>, ms: number): Promise<boolean> {
     settled = true;
   };
   work.then(note, note);
-  return condition(() => settled, ms);
+  return condition(() => settled, ms, { summary: 'take the host for gone' });
 }

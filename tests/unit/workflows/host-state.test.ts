@@ -32,10 +32,10 @@ describe('a host in the book', () => {
     const state = new HostState();
     state.noteGreeted(facts, false, '10:00');
     state.noteUnsure();
-    expect(state.noteGone('11:00')).toBe(true);
+    expect(state.noteGone('2026-01-01T11:00:00.000Z')).toBe(true);
     expect(state.noteGone('11:30')).toBe(false);
     expect(standingOf(state.book)).toBe('gone');
-    expect(hostDetails('kvm1', state.book)).toContain('**kvm1**: gone since 11:00');
+    expect(hostDetails('kvm1', state.book)).toContain('**kvm1**: gone since 2026-01-01 11:00 UTC');
     expect(state.noteGreeted(facts, false, '12:00')).toBe(true);
     expect(state.book).toEqual({ drained: false, facts, here: '12:00' });
   });
@@ -53,6 +53,6 @@ describe('a host in the book', () => {
     const details = hostDetails('kvm1', state.book);
     expect(details).toContain('**kvm1**: drained');
     expect(details).toContain('`longhaul host undrain kvm1`');
-    expect(details).toContain('| labels | ssd |');
+    expect(details).toMatch(/\| Labels\s+\| ssd\s+\|/);
   });
 });

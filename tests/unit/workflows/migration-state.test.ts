@@ -17,7 +17,9 @@ describe('the state of a migration', () => {
     state.begin('convert');
     clock.ms += 90_500;
     state.done('convert');
-    expect(currentDetails(state.view())).toContain('| convert | done | 90.5 s |');
+    expect(currentDetails(state.view())).toMatch(
+      /\| convert\s+\| ✓ done\s+\| write the new disks\s+\| 1 min 31 s\s+\|/,
+    );
   });
 
   it('drops progress of a step that is over', () => {
@@ -45,7 +47,7 @@ describe('the state of a migration', () => {
     expect(state.view().hostGone).toBeUndefined();
     state.noteHostWord({ hostId: 'kvm1', saidAt: 10, gone });
     expect(state.view().hostGone).toBe(gone);
-    expect(currentDetails(state.view())).toContain(`waits for kvm1, gone since ${gone}`);
+    expect(currentDetails(state.view())).toContain('waits for kvm1, gone since 2026-01-01 00:00 UTC');
     state.noteHostWord({ hostId: 'kvm1', saidAt: 12 });
     state.noteHostWord({ hostId: 'kvm1', saidAt: 11, gone });
     expect(state.view().hostGone).toBeUndefined();
