@@ -150,7 +150,12 @@ export class Batches {
     const view = await this.view(name);
     await this.#of(name, async () => {
       const from = this.#page(name, page);
-      const { vms } = await from.query(pageQuery);
+      const { vms, wave } = await from.query(pageQuery);
+      if (wave !== view.waves[view.wave]?.name)
+        throw new LonghaulError('BATCH_EDIT_REFUSED', {
+          found: `${vm} is in the wave ${wave}, which has not begun`,
+          remedy: 'It can come first when its wave is on.',
+        });
       const ids = vms.filter((one) => one.vm === vm).map(({ migrationId }) => migrationId);
       const [moved] = await from.query(vmsQuery, ids);
       if (moved === undefined) return;
