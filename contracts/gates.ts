@@ -104,7 +104,8 @@ export function gateKeyFrom(text: string): string {
 }
 
 function targetOf(text: string): string | undefined {
-  return /^(host\/[\w.-]+|storage\/([\w.-]+|\*):\/[^\0]{0,1000})$/.test(text) ? text : undefined;
+  if (!/^(host\/[\w.-]+|storage\/([\w.-]+|\*):\/[^\0]{0,1000})$/.test(text)) return undefined;
+  return text.replace(/\/+$/, '') || undefined;
 }
 
 /** One migration at a gate: a holder, or one that waits. */

@@ -9,13 +9,13 @@ const keyArgument = [
   'azure/ID, https://SERVER, host/ID, or storage/ID:/DIRECTORY (* for all hosts)',
 ] as const;
 
-/** limit list, show and set: how many disks are fetched at once from one place. */
+/** limit list, show and set: how many disks are fetched from one place, or copied to one, at once. */
 export function addLimit(program: Command, context: CommandContext): void {
   const limit = program
     .command('limit')
-    .summary('how many disks are fetched at once from one place')
+    .summary('how many disks are fetched from one place, or copied to one, at once')
     .description(
-      'Limits of Azure subscriptions and web servers: how many disks are fetched from one at once, across all batches and single migrations.',
+      'Limits of Azure subscriptions and web servers, hosts and directories: how many disks are fetched from one, or copied to it, at once, across all batches and single migrations.',
     );
   addLimitList(limit, context);
   addLimitShow(limit, context);
@@ -68,7 +68,7 @@ function addLimitSet(limit: Command, context: CommandContext): void {
     .command('set')
     .summary('set a limit')
     .description(
-      'Sets how many disks are fetched at once from one place, also for migrations that wait already, and how fast all of them together. Fetches that are under way end; 0 lets no other begin.',
+      'Sets how many disks are fetched from one place, or copied to one, at once, also for migrations that wait already; and how fast all fetch from there together. What is under way ends; 0 lets no other begin.',
     )
     .argument(...keyArgument)
     .argument('[disks]', 'disks at once', disks)

@@ -42,7 +42,12 @@ class Gate {
           throw ApplicationFailure.nonRetryable(`not a number from 0 to ${maxLimit}`, 'OPTION_INVALID');
       },
     });
-    setHandler(setBudgetUpdate, (budget) => this.changes.after(() => state.noteBudget(budget)));
+    setHandler(setBudgetUpdate, (budget) => this.changes.after(() => state.noteBudget(budget)), {
+      validator: (budget: number | null) => {
+        if (budget !== null && !(Number.isFinite(budget) && budget > 0))
+          throw ApplicationFailure.nonRetryable('not a number of bytes above 0', 'OPTION_INVALID');
+      },
+    });
   }
 
   async run(): Promise<void> {

@@ -50,6 +50,15 @@ describe('a key as an operator writes it', () => {
   });
 });
 
+describe('the key of a place that disks are copied to', () => {
+  it('is a host, or a directory of one or of all hosts, with or without a slash at its end', () => {
+    expect(gateKeyFrom('host/kvm1')).toBe('host/kvm1');
+    expect(gateKeyFrom('storage/kvm1:/srv/vms/')).toBe('storage/kvm1:/srv/vms');
+    expect(gateKeyFrom('storage/*:/srv/vms')).toBe('storage/*:/srv/vms');
+    expect(() => gateKeyFrom('storage/kvm1:srv')).toThrow(/not the key/);
+  });
+});
+
 describe('the share of a migration in a budget of bandwidth', () => {
   const entry = (migrationId: string, weight: number) => ({ migrationId, runId: 'r', turn: 1, weight });
   const book = { limit: 8, bytesPerSecond: 800, holders: [entry('web01', 1), entry('db01', 3)], lines: [] };

@@ -21,6 +21,8 @@ it(
   async () => {
     const { client } = plane.environment;
     const { source, gate, key } = await gateSite(plane, 8);
+    for (const wrong of [0, -1, NaN])
+      await expect(gate.executeUpdate('set-budget', { args: [wrong] })).rejects.toThrow();
     await gate.executeUpdate('set-budget', { args: [20 * pieceBytes] });
     const fetched = new Map<string, number>();
     const stopped = new Set<string>();
