@@ -48,7 +48,9 @@ describe('worker options', () => {
     const byAddress = { TEMPORAL_ADDRESS: '10.0.0.5:7233', TEMPORAL_TLS_SERVER_CA_CERT_DATA: 'pem' };
     expect(() => resolve(byAddress)).toThrow('10.0.0.5:7233 names no server');
     expect(() => resolve({ ...byAddress, TEMPORAL_ADDRESS: '[fd00::5]:7233' })).toThrow('names no server');
-    expect(resolve({ ...byAddress, TEMPORAL_TLS_SERVER_NAME: 'temporal' }).temporal.address).toBe('10.0.0.5:7233');
+    expect(resolve({ ...byAddress, TEMPORAL_TLS_SERVER_NAME: 'temporal' }).temporal.address).toBe(
+      '10.0.0.5:7233',
+    );
     expect(resolve({ TEMPORAL_ADDRESS: '10.0.0.5:7233' }).temporal.address).toBe('10.0.0.5:7233');
   });
 
