@@ -13,6 +13,16 @@ const folderRule = (folder, rule, ignores = []) => ({
   rules: { '@typescript-eslint/no-restricted-imports': rule },
 });
 
+const environment = {
+  selector: 'MemberExpression[object.name="process"][property.name="env"]',
+  message: 'Only workers/options.ts and client/options.ts read the environment.',
+};
+
+const stateOfModules = {
+  selector: ':matches(Program, Program > ExportNamedDeclaration) > VariableDeclaration[kind!="const"]',
+  message: 'One copy of this module serves all workflows of a worker: state belongs into a class.',
+};
+
 export default tseslint.config(
   { ignores: ['dist/', 'node_modules/', 'coverage/', 'docs/api/'] },
   js.configs.recommended,
@@ -35,13 +45,7 @@ export default tseslint.config(
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       '@typescript-eslint/only-throw-error': 'off',
       'max-lines': ['error', { max: 400 }],
-      'no-restricted-syntax': [
-        'error',
-        {
-          selector: 'MemberExpression[object.name="process"][property.name="env"]',
-          message: 'Only workers/options.ts and client/options.ts read the environment.',
-        },
-      ],
+      'no-restricted-syntax': ['error', environment],
       'no-console': 'error',
     },
   },
@@ -62,6 +66,12 @@ export default tseslint.config(
     'activities',
     forbid(['client', 'workers', 'workflows', 'tests'], 'activities/ stand on contracts/ only'),
   ),
+  {
+    files: ['workflows/**/*.ts', 'contracts/**/*.ts'],
+    // No workflow imports it.
+    ignores: ['contracts/spec-schema.ts'],
+    rules: { 'no-restricted-syntax': ['error', environment, stateOfModules] },
+  },
   folderRule('workers', forbid(['client', 'tests'], 'workers/ must not know the client')),
   folderRule('client', forbid(['tests'], 'the product must not import its tests')),
   {

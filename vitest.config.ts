@@ -8,6 +8,9 @@ const exclude = [
 
 const minutes = (count: number) => count * 60_000;
 
+/** What is awaited may take its time on a machine that does other things too. */
+const expect = { poll: { timeout: minutes(1) } };
+
 /** Tests with emulated machines: so many files at once, after everything quick. */
 const emulated = (
   name: string,
@@ -26,6 +29,7 @@ const emulated = (
     testTimeout: minutes(10),
     hookTimeout: minutes(15),
     teardownTimeout: minutes(1),
+    expect,
   },
 });
 
@@ -56,8 +60,9 @@ export default defineConfig({
           exclude,
           pool: 'forks',
           sequence: { groupOrder: 1 },
-          testTimeout: minutes(1),
-          hookTimeout: minutes(2),
+          testTimeout: minutes(3),
+          hookTimeout: minutes(3),
+          expect,
         },
       },
       // Chromium looks at the web UI of a real server.
@@ -68,8 +73,9 @@ export default defineConfig({
           exclude,
           pool: 'forks',
           sequence: { groupOrder: 2 },
-          testTimeout: minutes(1),
+          testTimeout: minutes(3),
           hookTimeout: minutes(3),
+          expect,
         },
       },
       // An appliance has one processor, and nothing of the host but its own files.

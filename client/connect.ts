@@ -2,6 +2,7 @@ import { connect as connectTcp } from 'node:net';
 import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import { LonghaulError, messageOf } from '../contracts/errors.ts';
 import type { TemporalOptions } from '../workers/options.ts';
+import { askingAgain } from './ask-again.ts';
 
 /** Long enough for a server across an ocean on a busy machine, short enough to wait for. */
 const connectTimeoutMs = 5_000;
@@ -17,7 +18,10 @@ export interface TemporalLink {
 }
 
 /** Connects within a time limit. Throws TEMPORAL_UNREACHABLE with what the server or the network said. */
-export async function connectTemporal(options: TemporalOptions): Promise<TemporalLink> {
+export async function connectTemporal(
+  options: TemporalOptions,
+  onSilence?: (words: string) => void,
+): Promise<TemporalLink> {
   const { address, namespace } = options;
   const { tls, apiKey, metadata } = options.connection;
   const connection = Connection.lazy({
@@ -34,7 +38,9 @@ export async function connectTemporal(options: TemporalOptions): Promise<Tempora
     await connection.close();
     throw unreachable(address, error);
   }
-  return { client: new Client({ connection, namespace }), connection, address, namespace };
+  const workflow = [askingAgain({ connection, namespace, onSilence })];
+  const client = new Client({ connection, namespace, interceptors: { workflow } });
+  return { client, connection, address, namespace };
 }
 
 /** Rejects at once when nothing listens here: gRPC would go on trying until the time limit. */
@@ -82,5 +88,9 @@ function reason(error: unknown): string {
   return ` within ${connectTimeoutMs / 1000} s`;
 }
 
-/** Makes one call to the server, within a time limit and with its errors translated. */
-export type ServerCall = <T>(work: () => Promise<T>) => Promise<T>;
+/**
+ * Makes one call to the server, within a time limit and with its errors translated.
+ *
+ * @param limit `unlimited` for what consists of many calls
+ */
+export type ServerCall = <T>(work: () => Promise<T>, limit?: 'unlimited') => Promise<T>;

@@ -28,6 +28,8 @@ const byErrorCode: Partial<Record<ErrorCode, ExitName>> = {
   BATCH_NOT_FOUND: 'conflict',
   BATCH_EXISTS: 'conflict',
   SCHEDULE_EXISTS: 'conflict',
+  SCHEDULE_NOT_FOUND: 'conflict',
+  SCHEDULE_INVALID: 'usage',
   BATCH_EDIT_REFUSED: 'conflict',
   MIGRATION_NOT_FOUND: 'conflict',
   MIGRATION_AMBIGUOUS: 'conflict',

@@ -5,14 +5,13 @@ import {
   gateKeyFrom,
   isLimit,
   isTarget,
-  keyOfGate,
   maxLimit,
   type GateBook,
 } from '../contracts/gates.ts';
 import type { UpdateDefinition } from '@temporalio/common';
 import { LonghaulError } from '../contracts/errors.ts';
 import type { ServerCall } from './connect.ts';
-import { gateStart } from '../workers/start-gate.ts';
+import { gateStart, runningGates } from '../workers/start-gate.ts';
 import { gateQuery, setBudgetUpdate, setLimitUpdate } from '../workflows/gate/messages.ts';
 import type { sourceGate } from '../workflows/gate/source-gate.ts';
 
@@ -33,13 +32,7 @@ export class Gates {
 
   /** Limits that were set, and those in use. */
   async list(): Promise<GateView[]> {
-    const query = "WorkflowType = 'sourceGate' AND ExecutionStatus = 'Running'";
-    const keys = await this.#call(async () => {
-      const found = new Set<string>();
-      for await (const { workflowId } of this.#client.workflow.list({ query }))
-        found.add(keyOfGate(workflowId));
-      return [...found].sort();
-    });
+    const keys = await this.#call(() => runningGates(this.#client));
     const views: GateView[] = [];
     for (const key of keys) views.push(await this.#view(key));
     return views;

@@ -26,19 +26,20 @@ import {
   resolveUpdate,
   resumeSignal,
 } from '../workflows/messages.ts';
+import { isUnanswered } from './ask-again.ts';
 import { Batches } from './batch/batches.ts';
-import { connectTemporal, unreachable, type TemporalLink } from './connect.ts';
+import { connectTemporal, unreachable, type ServerCall, type TemporalLink } from './connect.ts';
 import { findMigration, type MigrationRow } from './find-migration.ts';
 import { Gates } from './gates.ts';
 import { Hosts } from './hosts.ts';
 import type { LiveView } from './live-view.ts';
 import { recentPollers } from './pollers.ts';
-import { isUnanswered, readLiveView, rowFacts, workerTimeoutMs } from './progress.ts';
+import { readLiveView, rowFacts } from './progress.ts';
 import { reassignable, type Reassignment } from './reassign.ts';
 import { Schedules } from './schedules.ts';
 import { fromTemporal, noHost, noLabel, noWorker } from './temporal-errors.ts';
 
-/** Any single call to the server or, through it, to a worker ends within this. */
+/** Any single call to the server ends within this; what workers are asked through it, as in ask-again.ts. */
 const callTimeoutMs = 15_000;
 /** Several calls, and twice the time that news of a namespace takes to spread among a server's processes. */
 const setUpTimeoutMs = 90_000;
@@ -72,28 +73,32 @@ export class LonghaulClient {
     this.link = link;
   }
 
-  static async connect(options: TemporalOptions): Promise<LonghaulClient> {
-    return new LonghaulClient(await connectTemporal(options));
+  /** @param onSilence is told when workers take longer than they should, in words for people */
+  static async connect(
+    options: TemporalOptions,
+    onSilence?: (words: string) => void,
+  ): Promise<LonghaulClient> {
+    return new LonghaulClient(await connectTemporal(options, onSilence));
   }
 
   /** Batches over the same connection. */
   get batches(): Batches {
-    return new Batches(this.link.client, (work) => this.call(undefined, work));
+    return new Batches(this.link.client, this.serverCall);
   }
 
   /** Schedules over the same connection. */
   get schedules(): Schedules {
-    return new Schedules(this.link.client, (work) => this.call(undefined, work));
+    return new Schedules(this.link.client, this.serverCall);
   }
 
   /** Limits over the same connection. */
   get gates(): Gates {
-    return new Gates(this.link.client, (work) => this.call(undefined, work));
+    return new Gates(this.link.client, this.serverCall);
   }
 
   /** KVM hosts over the same connection. */
   get hosts(): Hosts {
-    return new Hosts(this.link, (work) => this.call(undefined, work));
+    return new Hosts(this.link, this.serverCall);
   }
 
   async close(): Promise<void> {
@@ -230,9 +235,7 @@ export class LonghaulClient {
   async answer(migrationId: string, resolution: Resolution): Promise<void> {
     await this.call(migrationId, async () => {
       await this.refuseEnded(migrationId);
-      await this.byWorker(() =>
-        this.handle(migrationId).executeUpdate(resolveUpdate, { args: [resolution] }),
-      );
+      await this.handle(migrationId).executeUpdate(resolveUpdate, { args: [resolution] });
     });
   }
 
@@ -248,7 +251,7 @@ export class LonghaulClient {
     await this.call(migrationId, () => this.refuseEnded(migrationId));
     const from = await reassignable(this, { migrationId, to, running });
     await this.call(migrationId, () =>
-      this.byWorker(() => this.handle(migrationId).executeUpdate(reassignUpdate, { args: [to] })),
+      this.handle(migrationId).executeUpdate(reassignUpdate, { args: [to] }),
     );
     return from;
   }
@@ -260,7 +263,7 @@ export class LonghaulClient {
       const { status } = await handle.describe();
       if (status.name === 'COMPLETED') return (await handle.result()) as MigrationReport;
       try {
-        return await this.byWorker(() => handle.query(reportQuery));
+        return await handle.query(reportQuery);
       } catch (error) {
         if (isUnanswered(error)) throw noWorker(this.link, error);
         throw error;
@@ -345,6 +348,9 @@ export class LonghaulClient {
     return this.link.client.workflow.getHandle(migrationId);
   }
 
+  private readonly serverCall: ServerCall = (work, limit) =>
+    this.call(undefined, work, limit === 'unlimited' ? Infinity : callTimeoutMs);
+
   private async call<T>(
     migrationId: string | undefined,
     work: () => Promise<T>,
@@ -359,11 +365,6 @@ export class LonghaulClient {
         throw unreachable(this.link.address, error);
       throw fromTemporal(error, place);
     }
-  }
-
-  /** Calls that a worker has to answer get less time: one that is there answers soon. */
-  private byWorker<T>(work: () => Promise<T>): Promise<T> {
-    return this.link.connection.withDeadline(Date.now() + workerTimeoutMs, work);
   }
 
   /** Asks for what the server has to look up: without its database it answers nothing else either. */

@@ -1,5 +1,4 @@
-import { isGrpcServiceError, QueryNotRegisteredError, type WorkflowHandle } from '@temporalio/client';
-import type { WorkflowExecutionDescription, WorkflowExecutionInfo } from '@temporalio/client';
+import type { WorkflowExecutionDescription, WorkflowExecutionInfo, WorkflowHandle } from '@temporalio/client';
 import {
   decodeFromPayloadsAtIndex,
   decodeOptionalFailureToOptionalError,
@@ -17,6 +16,7 @@ import type {
 } from '../contracts/steps.ts';
 import { stepNames } from '../contracts/steps.ts';
 import { progressQuery } from '../workflows/messages.ts';
+import { isUnanswered } from './ask-again.ts';
 import type { TemporalLink } from './connect.ts';
 import { Hosts } from './hosts.ts';
 import { asStepProgress, mergeProgress, viewOfReport, type LiveView, type Retry } from './live-view.ts';
@@ -25,11 +25,10 @@ import { fromFailure } from './temporal-errors.ts';
 /** temporal.api.enums.v1.PendingActivityState: a worker has it. */
 const started = 2;
 const heardOfSeconds = 15;
+/** Long enough for a worker that has to replay the workflow first on a busy host. */
+const workerTimeoutMs = 6_000;
 
 type PendingActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
-
-/** Long enough for a worker that has to replay the workflow first on a busy host. */
-export const workerTimeoutMs = 6_000;
 
 /**
  * The view of one migration: the workflow's answer to the progress query, with the heartbeats of its running
@@ -86,13 +85,6 @@ async function askWorker(link: TemporalLink, handle: WorkflowHandle): Promise<Mi
     if (isUnanswered(error)) return undefined;
     throw error;
   }
-}
-
-/** True when a query failed because no worker took it: none polls, none answered in time, or it is too old. */
-export function isUnanswered(error: unknown): boolean {
-  if (error instanceof QueryNotRegisteredError) return true;
-  const grpc = error instanceof Error && isGrpcServiceError(error.cause) ? error.cause : error;
-  return isGrpcServiceError(grpc) && [1, 4, 9].includes(grpc.code); // CANCELLED, DEADLINE_EXCEEDED, FAILED_PRECONDITION
 }
 
 interface Pending {

@@ -7,10 +7,12 @@ import {
   type ScheduleOverlapPolicy,
 } from '@temporalio/client';
 import { type BatchPlan, maxSelectionBytes, selfContained } from '../contracts/batch-file.ts';
+import { withoutUndefined } from '../contracts/batch-select.ts';
 import { batchIdOf, batchNameOf } from '../contracts/batch.ts';
 import { LonghaulError } from '../contracts/errors.ts';
 import { workflowTaskQueue } from '../contracts/queues.ts';
 import { searchAttributes } from '../contracts/search-attributes.ts';
+import { formatDuration } from '../contracts/units.ts';
 import type { ServerCall } from './connect.ts';
 
 /** When a batch begins by itself, and what happens when that cannot be. Times are in milliseconds. */
@@ -71,23 +73,23 @@ export class Schedules {
   }
 
   /**
-   * @param replace puts it in the place of one of that name, whose past and pause are kept
+   * @param replace puts it in the place of one of that name, whose past is kept, and its pause and note if nothing is said
    * @throws LonghaulError SCHEDULE_EXISTS; SCHEDULE_INVALID for a batch that is too large to begin without its file
    */
   async create(
     plan: BatchPlan,
     timing: Timing,
-    { paused = false, note, replace = false }: { paused?: boolean; note?: string; replace?: boolean },
+    { paused, note, replace = false }: { paused?: boolean; note?: string; replace?: boolean },
   ): Promise<void> {
     const { name } = plan.input;
     const options = optionsOf(plan, timing);
+    const said = withoutUndefined({ paused, note });
     await this.#of(name, async () => {
       try {
-        const state = { paused, ...(note === undefined ? {} : { note }) };
-        await this.#client.schedule.create({ scheduleId: prefix + name, ...options, state });
+        await this.#client.schedule.create({ scheduleId: prefix + name, ...options, state: said });
       } catch (error) {
         if (!(error instanceof ScheduleAlreadyRunning) || !replace) throw error;
-        await this.#handle(name).update(({ state }) => ({ ...options, state }));
+        await this.#handle(name).update(({ state }) => ({ ...options, state: { ...state, ...said } }));
       }
     });
   }
@@ -168,7 +170,7 @@ function optionsOf(plan: BatchPlan, timing: Timing): Omit<ScheduleOptions, 'sche
 }
 
 function detailsOf(name: string, { spec, policies, state, info }: ScheduleDescription): ScheduleDetails {
-  const intervals = (spec.intervals ?? []).map(({ every }) => `every ${every / 1000} s`);
+  const intervals = (spec.intervals ?? []).map(({ every }) => `every ${formatDuration(every / 1000)}`);
   const known = Object.keys(overlaps).find((each) => overlaps[each as Overlap] === policies.overlap);
   return {
     name,

@@ -59,7 +59,7 @@ export function fromTemporal(error: unknown, place: ErrorPlace): LonghaulError {
       : notFoundError(id, error);
   if (error instanceof QueryNotRegisteredError || error instanceof QueryRejectedError)
     return noWorker(place, error);
-  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return noWorker(place, error);
+  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return notAnswered(place, error);
   if (isGrpcServiceError(error)) return fromGrpc(error, place, id);
   if (error instanceof Error && isGrpcServiceError(error.cause)) return fromGrpc(error.cause, place, id);
   return new LonghaulError(
@@ -190,6 +190,13 @@ export function noWorker(place: ErrorPlace, cause?: unknown): LonghaulError {
     },
     cause,
   );
+}
+
+/** NO_WORKER for what the server has taken, and may yet give to a worker. */
+function notAnswered(place: ErrorPlace, cause: unknown): LonghaulError {
+  const { found, remedy } = noWorker(place);
+  const more = 'It may still be done when one answers: look before you ask once more.';
+  return new LonghaulError('NO_WORKER', { found, remedy: `${remedy} ${more}` }, cause);
 }
 
 /** NO_WORKER for one host, with the host that was probably meant. */

@@ -27,6 +27,12 @@ export interface InventoryRequest extends InventoryFilter {
   all?: boolean;
 }
 
+/** A tag as people write it: `NAME` or `NAME=VALUE`. */
+export function tagOf(text: string): { name: string; value?: string } {
+  const at = text.indexOf('=');
+  return at < 0 ? { name: text } : { name: text.slice(0, at), value: text.slice(at + 1) };
+}
+
 export interface AzureInventory {
   /** By resource group and name. */
   vms: AzureMachine[];

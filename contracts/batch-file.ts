@@ -150,11 +150,14 @@ function problemsOf(entry: BatchEntry, rules: BatchRules): SpecProblem[] {
   return 'problems' in result ? result.problems : [];
 }
 
-const keyOf = ({ path, message }: SpecProblem) => `${path.join('.')} ${message}`;
+const placeOf = ({ path }: SpecProblem) => path.join('.');
+const keyOf = (problem: SpecProblem) => `${placeOf(problem)} ${problem.message}`;
 
-/** What is right for one kind of VM that may be found is right. */
+/** What is right for one kind of VM that may be found is right. Each kind has words of its own for what is wrong. */
 const inAll = ([first = [], ...others]: SpecProblem[][]): SpecProblem[] =>
-  first.filter((problem) => others.every((other) => other.some((each) => keyOf(each) === keyOf(problem))));
+  first.filter((problem) =>
+    others.every((other) => other.some((each) => placeOf(each) === placeOf(problem))),
+  );
 
 /** A VM of each kind that a selector may find. */
 function examplesOf({ azure, files }: Selector): BatchEntry[] {
@@ -240,7 +243,7 @@ function located(problem: SpecProblem, entry: Record<string, unknown>, index: nu
 
 /** What is wrong in the defaults is wrong for each VM, and said once. */
 const once = (problems: readonly SpecProblem[]): SpecProblem[] => [
-  ...new Map(problems.map((each) => [`${each.path.join('.')} ${each.message}`, each])).values(),
+  ...new Map(problems.map((each) => [keyOf(each), each])).values(),
 ];
 
 /** Two with the same name would be the same domain; two of one source the same migration. */

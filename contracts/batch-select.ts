@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { azureClouds } from './azure-clouds.ts';
-import type { InventoryRequest } from './azure-inventory.ts';
+import { type InventoryRequest, tagOf } from './azure-inventory.ts';
 import { absolutePath } from './spec-atoms.ts';
 import { azureLogin, azureSource, guid } from './spec-sources.ts';
-import { fits } from './wildcards.ts';
+import { anyFits } from './wildcards.ts';
 
 /** VMs of a batch that are looked up when it begins: by a filter over what there is then, in place of a list. */
 
@@ -90,13 +90,15 @@ export interface BatchSelection {
 export interface Selected {
   /** VMs that the batch got. */
   vms: number;
-  /** VMs that were found and have been migrated, or are under way. */
+  /** VMs that were found and have been migrated, are under way, or are in the batch from another place. */
   leftOut: number;
   /** VMs that cannot be migrated as the batch says, each one sentence; the first few. */
   refused: string[];
   refusedCount: number;
   /** What could not be read, each one sentence; the first few. */
   gaps: string[];
+  /** There are more than are handed over at a time: look there once more. */
+  more?: true;
 }
 
 export function inventoryRequest({ azure }: Selector): InventoryRequest | undefined {
@@ -105,14 +107,8 @@ export function inventoryRequest({ azure }: Selector): InventoryRequest | undefi
   return { ...withoutUndefined(rest), ...(tags ? { tags: tags.map(tagOf) } : {}) };
 }
 
-function tagOf(text: string): { name: string; value?: string } {
-  const at = text.indexOf('=');
-  return at < 0 ? { name: text } : { name: text.slice(0, at), value: text.slice(at + 1) };
-}
-
 /** Whether an override speaks of a VM. */
-export const speaksOf = ({ names }: Override, vm: string): boolean =>
-  names.some((pattern) => fits(pattern, vm, { anyOne: true }));
+export const speaksOf = ({ names }: Override, vm: string): boolean => anyFits(names, vm);
 
 /** A copy without keys that are undefined, as JSON would have it. */
 export const withoutUndefined = <T extends object>(value: T): WithoutUndefined<T> =>

@@ -5,8 +5,8 @@ import type { MigrationStatus, StepFailure, Tuning } from './steps.ts';
 import type { TimeWindow } from './time-window.ts';
 
 /**
- * A batch of any number of VMs is one `migrateBatch` with the order and the window, and a `migratePage` for every
- * few dozen VMs: so no history, no state and no message grows with the number of VMs.
+ * A batch is one `migrateBatch` with the order and the window, and a `migratePage` for every few dozen VMs: no history grows
+ * with the number of VMs, and of a page that waits it carries no more than a dozen bytes.
  */
 
 /** One VM of a batch. */
@@ -48,7 +48,7 @@ export interface BatchInput {
   pagesBefore?: number;
   tuning?: BatchTuning;
   /** How far it is, when it continues as new. */
-  carried?: BatchCarried;
+  carried?: Omit<BatchCarried, 'pages'> & { packedPages?: PackedPage[]; pages?: BatchPage[] };
 }
 
 export interface BatchTuning {
@@ -86,6 +86,8 @@ export interface PageReport {
   /** Bytes of data in the disks of those that are completed. */
   dataBytes: number;
   ended: boolean;
+  /** Of one that waits for long: nobody may have registered it, when a hand-over was cut off. When its batch was begun. */
+  claim?: { wave: string; begunAt: string };
 }
 
 export interface BatchPage {
@@ -96,6 +98,9 @@ export interface BatchPage {
   counts: Counts;
   dataBytes: number;
 }
+
+/** A page as it is carried over: its number, its wave, VMs that wait; and what else there is, once it has begun. */
+export type PackedPage = [page: number, wave: number, waiting: number, ...rest: number[]];
 
 /** What goes on over continue-as-new. */
 export interface BatchCarried {
@@ -159,6 +164,8 @@ export interface BatchView {
   lostPages: number;
   /** When the window of the wave opens or closes next. */
   windowEdgeAt?: string;
+  /** What it looks through now, in words, and the host that looks, where it has to be that one. */
+  looking?: { what: string; host?: string };
   /** Of a batch that looked for its VMs: what came of it, all in all. */
   selected?: Selected;
   /** Why one that failed has begun nothing. */
@@ -174,6 +181,10 @@ export interface PageInput {
   vms: BatchVm[];
   /** Tells its batch when so many more have ended than it told. */
   tellEvery: number;
+  /** When its batch was begun, in ISO 8601. */
+  begunAt?: string;
+  /** How long it waits for its turn, in seconds, before it looks whether its batch is still there. For ever when left out. */
+  watchSeconds?: number;
   tuning?: Tuning;
 }
 

@@ -183,6 +183,8 @@ export interface PlacementWishes {
 export interface FleetActivities {
   /** Those of some workflows that run no more, whoever ended them. */
   findEnded(workflowIds: string[]): Promise<string[]>;
+  /** Whether somebody else than a batch, which was begun then, migrates a VM now. */
+  isUnderWayElsewhere(migrationId: string, batchId: string, begunAt?: string): Promise<boolean>;
   /** Ids of those runs that are over, also when another run of the same migration is under way. */
   findEndedRuns(runs: RunRef[]): Promise<string[]>;
   /** Calls a gate. One that does not run is started with what its last run knew. */

@@ -27,3 +27,8 @@ export function fits(pattern: string, text: string, { anyOne = false } = {}): bo
   }
   return /^\**$/.test(wanted.slice(at));
 }
+
+/** Whether one of the patterns fits, with `*` and `?`; without any all do. */
+export function anyFits(patterns: readonly string[] | undefined, text: string): boolean {
+  return patterns === undefined || patterns.some((pattern) => fits(pattern, text, { anyOne: true }));
+}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets up what is missing, the yardsticks included, and measures; arguments name groups of figures.
 #
-#   npm run bench                 everything, an hour and a half; results are kept in tests/bench/results
+#   npm run bench                 everything, some five hours; results are kept in tests/bench/results
 #   npm run bench -- convert      one group: control-plane, convert, conversion, inventory, memory, migration, transfer,
 #                                 transfer-link, transfer-pool
 set -euo pipefail
@@ -18,4 +18,6 @@ if ! dpkg-query --show "${yardsticks[@]}" >/dev/null 2>&1; then
   DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "${yardsticks[@]}" >/dev/null
 fi
 export PATH="$PWD/node_modules/.bin:$PATH"
+# As deploy/systemd/longhaul-worker.service has it.
+export MALLOC_ARENA_MAX=2
 exec node tests/bench/main.ts "$@"

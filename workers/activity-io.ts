@@ -1,5 +1,9 @@
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
-import { isGrpcServiceError, ServiceError } from '@temporalio/client';
+import {
+  isGrpcServiceError,
+  ServiceError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+} from '@temporalio/client';
 import type { StepIo } from '../activities/host/step-io.ts';
 import { LonghaulError, messageOf } from '../contracts/errors.ts';
 import type { DiskProgress, StepName, StepProgress } from '../contracts/steps.ts';
@@ -19,14 +23,16 @@ const firstSignalMs = 20_000;
  * Runs the body of an activity: heartbeats, progress, cancellation and typed failures.
  *
  * @param body gets the StepIo; what it throws becomes an ApplicationFailure whose type is the error code.
+ * @param carried goes with each heartbeat, for the next attempt
  */
 export async function runActivity<T>(
   step: StepName,
   signalProgress: ProgressSignal,
   body: (io: StepIo) => Promise<T>,
+  carried: object = {},
 ): Promise<T> {
   const context = Context.current();
-  const reporter = new ProgressReporter(step, context, signalProgress);
+  const reporter = new ProgressReporter(step, context, signalProgress, carried);
   try {
     return await body({
       signal: context.cancellationSignal,
@@ -81,7 +87,8 @@ function activityFailure(error: unknown, context: Context): Error {
 
 /** What the server, or the way to it, has said to a step that asked it something. */
 function serverTrouble(error: unknown): LonghaulError | undefined {
-  const said = error instanceof ServiceError ? error.cause : error;
+  const wraps = error instanceof ServiceError || error instanceof WorkflowUpdateRPCTimeoutOrCancelledError;
+  const said = wraps ? error.cause : error;
   if (!isGrpcServiceError(said)) return undefined;
   return new LonghaulError(
     'TEMPORAL_UNREACHABLE',
@@ -123,18 +130,21 @@ class ProgressReporter {
   private readonly step: StepName;
   private readonly context: Context;
   private readonly signalProgress: ProgressSignal;
+  private readonly carried: object;
   private readonly startedMs = Date.now();
   private readonly timer: NodeJS.Timeout;
   private last: StepProgress;
   private lastHeartbeatMs = 0;
   private nextSignalMs = firstSignalMs;
 
-  constructor(step: StepName, context: Context, signalProgress: ProgressSignal) {
+  constructor(step: StepName, context: Context, signalProgress: ProgressSignal, carried: object) {
     this.step = step;
     this.context = context;
     this.signalProgress = signalProgress;
+    this.carried = carried;
     this.last = { step, doing: 'starting' };
-    const timeoutMs = context.info.heartbeatTimeoutMs ?? Infinity;
+    // The server says 0 where there is none.
+    const timeoutMs = context.info.heartbeatTimeoutMs || Infinity;
     this.timer = setInterval(() => this.beat(), Math.min(idleHeartbeatMs, timeoutMs / heartbeatsPerTimeout));
     this.beat();
   }
@@ -150,7 +160,7 @@ class ProgressReporter {
 
   private beat(): void {
     this.lastHeartbeatMs = Date.now();
-    this.context.heartbeat(this.last);
+    this.context.heartbeat({ ...this.last, ...this.carried });
     const elapsedMs = this.lastHeartbeatMs - this.startedMs;
     if (elapsedMs < this.nextSignalMs) return;
     this.nextSignalMs = elapsedMs + Math.max(firstSignalMs, elapsedMs / 10);

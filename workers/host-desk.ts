@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
-import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { freeSpace } from '../activities/host/space.ts';
 import {
   hostWorkflowIdOf,
@@ -13,6 +13,7 @@ import {
 } from '../contracts/hosts.ts';
 import { workflowTaskQueue } from '../contracts/queues.ts';
 import { searchAttributes } from '../contracts/search-attributes.ts';
+import { orNothing } from './or-nothing.ts';
 
 const pulseEveryMs = 5_000;
 /** A worker that stops is not kept from it for longer. */
@@ -134,11 +135,6 @@ export async function sayHello(client: Client, hostId: string, tuning?: HostTuni
 
 /** A book that somebody closed is opened again as it was: a drained host stays drained. */
 async function lastBook(client: Client, hostId: string): Promise<HostBook | undefined> {
-  try {
-    const { memo } = await client.workflow.getHandle(hostWorkflowIdOf(hostId)).describe();
-    return memo?.['host'] as HostBook | undefined;
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return undefined;
-    throw error;
-  }
+  const described = await orNothing(client.workflow.getHandle(hostWorkflowIdOf(hostId)).describe());
+  return described?.memo?.['host'] as HostBook | undefined;
 }

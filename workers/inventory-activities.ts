@@ -1,7 +1,9 @@
 import type { Client } from '@temporalio/client';
 import type { SourceDeps } from '../activities/sources/source.ts';
 import type { InventoryActivities } from '../contracts/steps.ts';
+import { batchNameOf } from '../contracts/batch.ts';
 import { runActivity } from './activity-io.ts';
+import { batchError } from './batch/batch-error.ts';
 import { fillSelected } from './batch/fill-selected.ts';
 
 /** What a host can find out about sources for a batch. Its progress is in heartbeats only: a batch shows VMs, not steps. */
@@ -11,6 +13,13 @@ export function createInventoryActivities(
 ): InventoryActivities {
   const untold = () => Promise.resolve();
   return {
-    fillBatch: (request) => runActivity('preflight', untold, (io) => fillSelected(client, request, deps, io)),
+    fillBatch: (request) =>
+      runActivity('preflight', untold, async (io) => {
+        try {
+          return await fillSelected(client, request, deps, io);
+        } catch (error) {
+          throw batchError(batchNameOf(request.batchId), error);
+        }
+      }),
   };
 }

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { undefineAbandoned } from '../activities/domain/define.ts';
 import { listIfThere } from '../activities/host/read-if-there.ts';
 import { WorkDir } from '../activities/host/work-dir.ts';
@@ -10,6 +10,7 @@ import { hasErrno, messageOf } from '../contracts/errors.ts';
 import { firstRunIdOf, leftoverIdOf } from '../contracts/runs.ts';
 import type { RunRef } from '../contracts/values.ts';
 import type { Logger } from './logging.ts';
+import { orNothing } from './or-nothing.ts';
 
 interface JanitorOptions {
   client: Client;
@@ -41,14 +42,19 @@ export async function removeLeftovers(options: JanitorOptions): Promise<void> {
   }
   for (const run of await runsOf(stateDir)) {
     try {
-      const fate = await fateOf(client, run);
-      if (fate === 'alive') continue;
       const workDir = new WorkDir(stateDir, run);
       const hasLeftovers = await workDir.hasLeftovers();
-      if (hasLeftovers && (await isCleanedUp(client, run, hostId))) continue;
-      await releaseSources(workDir, fate, options);
+      const cleaning = hasLeftovers ? await cleaningOf(client, run, hostId) : undefined;
+      if (cleaning?.isUnderWay) continue;
+      const { fate, execution } = await fateOf(client, run);
+      // Of another execution it tells nothing: a reset may have brought the run back here.
+      const wasLeft = cleaning?.isGivenUp === true && (cleaning.by ?? execution) === execution;
+      if (fate === 'alive' && !wasLeft) continue;
+      // While the migration goes on elsewhere its source is that run's.
+      if (fate !== 'alive') await releaseSources(workDir, fate, options);
       if (!hasLeftovers) continue;
-      if (fate === 'given up') await undefineAbandoned(run, { host: { stateDir, libvirtUri } }, log);
+      if (fate === 'given up' || wasLeft)
+        await undefineAbandoned(run, { host: { stateDir, libvirtUri } }, log);
       await discardFetched(workDir, { keepWhole: true });
       // Last: as long as it is there, the next start tries again.
       await workDir.discard();
@@ -111,33 +117,46 @@ async function runsOf(stateDir: string): Promise<RunRef[]> {
   return runs;
 }
 
-/** Of a run that was taken from this host a workflow knows better what is to go: finished disks too. */
-async function isCleanedUp(client: Client, run: RunRef, hostId: string): Promise<boolean> {
-  try {
-    const { status } = await client.workflow.getHandle(leftoverIdOf(run, hostId)).describe();
-    return status.name === 'RUNNING';
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return false;
-    throw error;
-  }
+/**
+ * Of a run that was taken from this host a workflow knows better what is to go: finished disks too. One that was given up,
+ * because this host would never come back, leaves what there is to the janitor.
+ */
+async function cleaningOf(client: Client, run: RunRef, hostId: string): Promise<Cleaning | undefined> {
+  const described = await orNothing(client.workflow.getHandle(leftoverIdOf(run, hostId)).describe());
+  if (described === undefined) return undefined;
+  const { status, raw } = described;
+  const by = raw.workflowExecutionInfo?.parentExecution?.runId;
+  return {
+    isUnderWay: underWay.includes(status.name),
+    // One that failed says what is left, and may be repeated.
+    isGivenUp: ['CANCELLED', 'TERMINATED'].includes(status.name),
+    ...(by ? { by } : {}),
+  };
 }
 
+interface Cleaning {
+  isUnderWay: boolean;
+  isGivenUp: boolean;
+  /** The execution of the migration that took the run from this host. */
+  by?: string;
+}
+
+const underWay: readonly string[] = ['RUNNING', 'PAUSED'];
 const givenUp: readonly string[] = ['CANCELLED', 'FAILED', 'TERMINATED'];
 
 /**
- * A run that was taken from this host lives as long as its migration, as far as the janitor is concerned: what is left
- * of it is removed by `cleanUpHost`. A run that another one replaced, or that the server has forgotten, may have ended in any
- * way.
+ * A run that was taken from this host lives as long as its migration: what is left of it is removed by `cleanUpHost`. A run
+ * that another one replaced, or that the server has forgotten, may have ended in any way.
  */
-async function fateOf(client: Client, run: RunRef): Promise<'alive' | 'given up' | 'over'> {
-  try {
-    const { status, raw } = await client.workflow.getHandle(run.migrationId).describe();
-    // A reset starts a new execution of the same first run; only one of another first run replaces it.
-    if (raw.workflowExecutionInfo?.firstRunId !== firstRunIdOf(run.runId)) return 'over';
-    if (status.name === 'RUNNING') return 'alive';
-    return givenUp.includes(status.name) ? 'given up' : 'over';
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return 'over';
-    throw error;
-  }
+async function fateOf(
+  client: Client,
+  run: RunRef,
+): Promise<{ fate: 'alive' | 'given up' | 'over'; execution?: string }> {
+  const described = await orNothing(client.workflow.getHandle(run.migrationId).describe());
+  if (described === undefined) return { fate: 'over' };
+  const { status, raw, runId: execution } = described;
+  // A reset starts a new execution of the same first run; only one of another first run replaces it.
+  if (raw.workflowExecutionInfo?.firstRunId !== firstRunIdOf(run.runId)) return { fate: 'over' };
+  if (underWay.includes(status.name)) return { fate: 'alive', execution };
+  return { fate: givenUp.includes(status.name) ? 'given up' : 'over', execution };
 }

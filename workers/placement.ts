@@ -4,12 +4,16 @@ import { deviceOf, describeBytes, freeSpace } from '../activities/host/space.ts'
 import { LonghaulError, messageOf } from '../contracts/errors.ts';
 import { lacking, namedLabels } from '../contracts/labels.ts';
 import type { MigrationSpec } from '../contracts/spec.ts';
-import type { Placement, PlacementActivities, PlacementWishes, StepContext } from '../contracts/steps.ts';
+import type {
+  Placement,
+  PlacementActivities,
+  PlacementWishes,
+  StepContext,
+  StepProgress,
+} from '../contracts/steps.ts';
 import { runActivity, type ProgressSignal } from './activity-io.ts';
 import type { PlacedVms } from './placed-vms.ts';
-
-/** Tries in which another host may turn out to be the better one, before the operator is asked. */
-const triesElsewhere = 3;
+import { earlierTries, fitsLater, leaveToNextTry, mayBeElsewhere } from './placement-tries.ts';
 
 /** What placement needs to know of this host. */
 export interface PlacementHost {
@@ -31,20 +35,27 @@ export function createPlacementActivities(
 ): PlacementActivities {
   return {
     placeVm: (ctx, wishes = {}) =>
-      runActivity('placement', signalProgress, async () => {
-        try {
-          return await place(ctx, wishes, host);
-        } catch (error) {
-          await sayWhy(error, signalProgress);
-          throw error;
-        }
-      }),
+      runActivity(
+        'placement',
+        signalProgress,
+        async () => {
+          try {
+            return await place(ctx, wishes, host);
+          } catch (error) {
+            const said = { step: 'placement' as const, doing: waiting(error) };
+            await sayWhy(error, said, signalProgress);
+            leaveToNextTry(error, said);
+            throw error;
+          }
+        },
+        earlierTries(),
+      ),
   };
 }
 
 /**
  * @throws LonghaulError HOST_UNSUITABLE, HOST_NO_CAPACITY; SOURCE_NOT_FOUND and SPACE_INSUFFICIENT, which are tried on
- *   other hosts a few times.
+ *   other hosts a few times, and for as long as there are some that are only busy.
  */
 async function place(
   { run, spec }: StepContext,
@@ -56,7 +67,7 @@ async function place(
   const room = onlyLook ? undefined : await roomFor(spec, imageBytes, host);
   // From here on without a pause: two VMs that come at once must not both get the last slot.
   if (host.placed.isPlaced(run)) return { hostId: host.hostId };
-  refuseFull(host);
+  refuseFull(room, host);
   if (room === undefined) return { hostId: host.hostId };
   refuseCramped(room, host);
   host.placed.place(run, room.device, room.neededBytes);
@@ -86,13 +97,14 @@ function refuseUnsuitable(
     });
 }
 
-function refuseFull({ hostId, slots, running, placed }: PlacementHost): void {
+function refuseFull(room: Room | undefined, { hostId, slots, running, placed }: PlacementHost): void {
   const [busy, waiting] = [running(), placed.waiting];
   if (busy + waiting < slots) return;
   const taken = waiting === 0 ? 'are busy' : `are taken (${busy} busy, ${waiting} by VMs that begin)`;
   throw new LonghaulError('HOST_NO_CAPACITY', {
     found: `all ${slots} slots of ${hostId} ${taken}`,
     remedy: 'It is tried again until a host has a free slot; name one in target.host to queue there.',
+    ...(room === undefined || room.neededBytes <= room.freeBytes ? { details: fitsLater } : {}),
   });
 }
 
@@ -147,6 +159,7 @@ function refuseCramped({ directory, device, neededBytes, freeBytes }: Room, host
     throw new LonghaulError('HOST_NO_CAPACITY', {
       found: `${lacks}, ${describeBytes(promised.bytes)} of it for ${promised.vms} VMs that were placed before, and ${needs}`,
       remedy: 'It is tried again, on other hosts too, until there is room.',
+      details: fitsLater,
     });
   throw new LonghaulError('SPACE_INSUFFICIENT', {
     found: `${lacks}, and ${needs}`,
@@ -155,20 +168,20 @@ function refuseCramped({ directory, device, neededBytes, freeBytes }: Room, host
   });
 }
 
-const mayBeElsewhere = () => Context.current().info.attempt < triesElsewhere;
-
 /** Tells the migration why it waits, ever more rarely: each word is an event in its history. */
-async function sayWhy(error: unknown, signalProgress: ProgressSignal): Promise<void> {
+async function sayWhy(error: unknown, said: StepProgress, signalProgress: ProgressSignal): Promise<void> {
   const { info, log } = Context.current();
   const { attempt, workflowExecution } = info;
   if (!(error instanceof LonghaulError) || !error.retryable || !isPowerOfThree(attempt) || !workflowExecution)
     return;
   const { workflowId, runId } = workflowExecution;
-  const doing = `waits for a host: ${error.found}`;
-  await signalProgress(workflowId, runId, { step: 'placement', doing }).catch((reason: unknown) => {
+  await signalProgress(workflowId, runId, said).catch((reason: unknown) => {
     log.debug('progress signal was not delivered', { reason: messageOf(reason) });
   });
 }
+
+const waiting = (error: unknown) =>
+  `waits for a host: ${error instanceof LonghaulError ? error.found : messageOf(error)}`;
 
 /** From 3 on. */
 function isPowerOfThree(attempt: number): boolean {

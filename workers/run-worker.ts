@@ -21,7 +21,7 @@ import { ensureSearchAttributes } from './search-attributes.ts';
 import { readHostMemory, slotsFor, type HostMemory } from './slots.ts';
 import { gateBook } from './start-gate.ts';
 import { createTargetGates } from './target-gates.ts';
-import { workflowCode } from './workflow-bundle.ts';
+import { maxCachedWorkflows, workflowCode } from './workflow-bundle.ts';
 
 /** A step that gets no more time on SIGTERM is stopped this long after the drain began to stop it. */
 const forceStopMs = 30_000;
@@ -89,6 +89,7 @@ export async function startWorker(options: WorkerOptions, log: Logger): Promise<
       await Worker.create({
         ...shared,
         ...workflowCode(),
+        maxCachedWorkflows,
         taskQueue: workflowTaskQueue,
         identity: workerIdentity(options.hostId, process.pid),
       }),

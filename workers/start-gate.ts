@@ -1,5 +1,5 @@
 import { type Client, QueryNotRegisteredError, WorkflowNotFoundError } from '@temporalio/client';
-import { gateIdOf, type GateBook, type GateCall, type GateInput } from '../contracts/gates.ts';
+import { gateIdOf, keyOfGate, type GateBook, type GateCall, type GateInput } from '../contracts/gates.ts';
 import { workflowTaskQueue } from '../contracts/queues.ts';
 
 /** Calls a gate; one that does not run is started, see `gateStart`. */
@@ -30,6 +30,14 @@ export async function gateStart(client: Client, input: GateInput) {
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
     staticSummary: `limit of disks at once: ${input.key}`.slice(0, 200),
   } as const;
+}
+
+/** Keys of the gates that there are now. */
+export async function runningGates(client: Client): Promise<string[]> {
+  const keys = new Set<string>();
+  const query = "WorkflowType = 'sourceGate' AND ExecutionStatus = 'Running'";
+  for await (const { workflowId } of client.workflow.list({ query })) keys.add(keyOfGate(workflowId));
+  return [...keys].sort();
 }
 
 /** What a gate knows, or knew last. */

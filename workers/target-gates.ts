@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
-import { LonghaulError, messageOf } from '../contracts/errors.ts';
-import { type GateNeed, isTarget, keyOfGate, targetKeysOf } from '../contracts/gates.ts';
+import { type GateNeed, targetKeysOf } from '../contracts/gates.ts';
+import { runningGates } from './start-gate.ts';
 
 /** So long an answer of the server is good for: a batch asks once, not for each of its VMs. */
 const freshMs = 20_000;
@@ -9,10 +9,10 @@ const freshMs = 20_000;
 export type TargetGatesOf = (hostId: string, directory: string, disks: number) => Promise<GateNeed[]>;
 
 export function createTargetGates(client: Client): TargetGatesOf {
-  let known: { keys: Promise<Set<string>>; askedAt: number } | undefined;
+  let known: { keys: Promise<string[]>; askedAt: number } | undefined;
   const keys = () => {
     if (known === undefined || Date.now() - known.askedAt > freshMs) {
-      const asked = keysOf(client);
+      const asked = runningGates(client);
       known = { keys: asked, askedAt: Date.now() };
       asked.catch(() => (known = undefined));
     }
@@ -21,22 +21,7 @@ export function createTargetGates(client: Client): TargetGatesOf {
   return async (hostId, directory, disks) => {
     const set = await keys();
     return targetKeysOf(hostId, directory)
-      .filter((key) => set.has(key))
+      .filter((key) => set.includes(key))
       .map((key) => ({ key, weight: disks }));
   };
-}
-
-async function keysOf(client: Client): Promise<Set<string>> {
-  const found = new Set<string>();
-  try {
-    const query = "WorkflowType = 'sourceGate' AND ExecutionStatus = 'Running'";
-    for await (const { workflowId } of client.workflow.list({ query })) found.add(keyOfGate(workflowId));
-  } catch (error) {
-    throw new LonghaulError(
-      'TEMPORAL_UNREACHABLE',
-      { found: `limits could not be asked for: ${messageOf(error)}`, remedy: 'It is tried again.' },
-      error,
-    );
-  }
-  return new Set([...found].filter(isTarget));
 }

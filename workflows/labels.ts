@@ -45,13 +45,12 @@ export class Labels {
     // Ever more rarely: each look is five events in the history.
     for (let ms = firstLookMs; ; ms *= 1.5) {
       await sleep(ms, { summary: 'show in lists which step it is at' });
-      this.write(true);
+      this.write(this.state.view(), true);
     }
   }
 
   /** @param lasts the step that runs has lasted for a while */
-  write(lasts = false): void {
-    const view = this.state.view();
+  write(view: MigrationView, lasts = false): void {
     this.step = this.stepOf(view, lasts);
     const { status, hostId = this.named } = view;
     const key = keyOf(status, this.step, hostId);

@@ -45,8 +45,9 @@ export async function migrateVm(input: MigrationInput): Promise<MigrationReport>
   const tellPage = parkedTeller(state);
   const labels = new Labels(state, edition < 2 ? 'every' : 'lasting');
   const publish = () => {
-    setCurrentDetails(currentDetails(state.view()));
-    labels.write();
+    const view = state.view();
+    setCurrentDetails(currentDetails(view));
+    labels.write(view);
     tellPage();
   };
   const steps = new StepRunner(state, publish);
@@ -87,6 +88,8 @@ export async function migrateVm(input: MigrationInput): Promise<MigrationReport>
     return state.report();
   } catch (error) {
     const failure = endState(state, error);
+    // How it ended is published when it has been undone; until then people see the steps as they are.
+    setCurrentDetails(currentDetails(state.view()));
     const leftovers = await undo.run();
     state.facts.kept.push(...leftovers.map((what) => `not undone: ${what}`));
     publish();

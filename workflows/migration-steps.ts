@@ -106,7 +106,7 @@ export async function runMigration(migration: Migration): Promise<void> {
     facts.boot = await steps.run(
       'verify-boot',
       () =>
-        host('boot a throwaway clone').verifyBoot(ctx(), domain, facts.disks, expectedAddresses(facts.fixes)),
+        host('boot a throwaway copy').verifyBoot(ctx(), domain, facts.disks, expectedAddresses(facts.fixes)),
       {
         note: ({ sign, seconds }) => `${sign} after ${Math.round(seconds)} s`,
       },

@@ -103,13 +103,15 @@ export class StepRunner {
       if (this.mustWait) await this.gate();
       this.state.begin(step);
       this.onChange();
-      const running = interruptible.has(step) ? this.interruptibly(step, work) : undefined;
+      const running = interruptible.has(step) ? this.interruptibly(step) : undefined;
       try {
-        const result = await (running?.result ?? work());
+        const result = await (running === undefined ? work() : running.scope.run(work));
+        this.running = undefined;
+        // What comes next is published in the same turn: the step that begins, or the end.
         this.state.done(step, options.note?.(result));
-        this.onChange();
         return result;
       } catch (error) {
+        this.running = undefined;
         // Who stopped it decides, not whether the pause still holds: it may have been lifted meanwhile.
         if (running?.interrupted === true && !CancellationScope.current().consideredCancelled) {
           this.state.rewind(step);
@@ -144,12 +146,8 @@ export class StepRunner {
     this.state.status = 'running';
   }
 
-  private interruptibly<T>(step: StepName, work: () => Promise<T>): RunningStep & { result: Promise<T> } {
-    const scope = new CancellationScope({ cancellable: true });
-    const running = { step, scope, interrupted: false };
-    this.running = running;
-    const result = scope.run(work).finally(() => (this.running = undefined));
-    return Object.assign(running, { result });
+  private interruptibly(step: StepName): RunningStep {
+    return (this.running = { step, scope: new CancellationScope({ cancellable: true }), interrupted: false });
   }
 
   private async failed(step: StepName, error: unknown): Promise<'retry' | 'skip'> {

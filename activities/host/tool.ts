@@ -36,11 +36,16 @@ const maxStdoutBytes = 8 * 1024 * 1024;
 const maxStderrBytes = 64 * 1024;
 const killGraceMs = 5_000;
 
-/** The environment of every child: nothing of ours, so that no secret travels in it. */
+/**
+ * The environment of every child: nothing of ours, so that no secret travels in it. Threads share one heap, because glibc
+ * sets 64 MiB of addresses aside for each further one (mallopt(3), M_ARENA_MAX), QEMU begins up to 64 threads, and a limit
+ * of memory is one of addresses.
+ */
 export const baseEnv = {
   PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
   LANG: 'C.UTF-8',
   LC_ALL: 'C.UTF-8',
+  MALLOC_ARENA_MAX: '1',
 } as const;
 
 /** Puts limits before a command: prlimit(1), and setpriv(1) so that it dies with this process. */

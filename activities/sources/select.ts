@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { AzureMachine } from '../../contracts/azure-inventory.ts';
 import { inventoryRequest, type Selector, withoutUndefined } from '../../contracts/batch-select.ts';
 import { hasErrno, LonghaulError, messageOf } from '../../contracts/errors.ts';
-import { fits } from '../../contracts/wildcards.ts';
+import { anyFits } from '../../contracts/wildcards.ts';
 import type { StepIo } from '../host/step-io.ts';
 import { listAzureVms } from './azure/inventory.ts';
 import type { SourceDeps } from './source.ts';
@@ -46,12 +46,11 @@ const pieces = /-(flat|s\d{3,})\.vmdk$/i;
 
 async function filesOf({ files, host }: Selector, io: StepIo): Promise<FoundVm[]> {
   if (files === undefined) return [];
-  const { directory, names = ['*'] } = files;
+  const { directory, names } = files;
   const found: FoundVm[] = [];
   for (const name of (await namesIn(directory)).toSorted()) {
     io.signal.throwIfAborted();
-    const isWanted = names.some((pattern) => fits(pattern, name, { anyOne: true }));
-    if (!isWanted || pieces.test(name) || !(images.test(name) || archives.test(name))) continue;
+    if (!anyFits(names, name) || pieces.test(name) || !(images.test(name) || archives.test(name))) continue;
     io.report(`looks at ${name}`);
     const path = join(directory, name);
     const file = await stat(path).catch(() => undefined);

@@ -1,11 +1,9 @@
 import {
   type Client,
-  type WorkflowHandle,
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
 } from '@temporalio/client';
-import { ApplicationFailure } from '@temporalio/common';
 import type { BatchContent } from '../../contracts/batch-file.ts';
 import {
   batchIdOf,
@@ -31,12 +29,17 @@ import {
   resumeBatchSignal,
   vmsQuery,
 } from '../../workflows/batch/messages.ts';
+import { batchError } from '../../workers/batch/batch-error.ts';
 import { addPages, fillBatch, startBatch } from '../../workers/batch/fill-batch.ts';
+import { orNothing } from '../../workers/or-nothing.ts';
 
 /** Pages that are asked at once. */
 const askedAtOnce = 8;
+const failed: readonly VmStatus[] = ['failed', 'aborted', 'cancelled'];
 /** How a VM can have fared that is begun once more. */
-const unlucky: readonly VmStatus[] = ['failed', 'aborted', 'cancelled', 'not begun'];
+const unlucky: readonly VmStatus[] = [...failed, 'not begun'];
+/** The only wave of a run that begins some of a batch once more. */
+const retryWave = 'retry';
 
 export interface BatchRow {
   name: string;
@@ -92,13 +95,20 @@ export class Batches {
     return this.#of(name, () => this.#handle(name).query(batchQuery));
   }
 
-  /** How its VMs fared, those that were begun once more with their last try. @param wanted pages, see `pagesUpTo` */
+  /**
+   * How its VMs fared, those that were begun once more with their last try.
+   *
+   * @param wanted pages, see `pagesUpTo`; one may have a number that nobody has used: two who edited at once skipped it
+   */
   async outcomes(name: string, wanted: readonly number[]): Promise<VmOutcome[]> {
     const outcomes = new Map<string, VmOutcome>();
     for (let at = 0; at < wanted.length; at += askedAtOnce) {
       const some = wanted.slice(at, at + askedAtOnce).map((page) => this.#page(name, page));
-      for (const vms of await Promise.all(some.map((page) => this.#of(name, () => outcomesOf(page)))))
-        for (const vm of vms) if (isNews(vm, outcomes.get(vm.vm))) outcomes.set(vm.vm, vm);
+      const views = await Promise.all(
+        some.map((page) => this.#of(name, () => orNothing(page.query(pageQuery)))),
+      );
+      for (const view of views)
+        for (const vm of view?.vms ?? []) if (isNews(vm, outcomes.get(vm.vm))) outcomes.set(vm.vm, vm);
     }
     return [...outcomes.values()];
   }
@@ -140,24 +150,22 @@ export class Batches {
 
   /** Takes a VM out that was not begun. @throws LonghaulError BATCH_EDIT_REFUSED */
   async drop(name: string, vm: string): Promise<void> {
-    const page = await this.#pageWith(name, vm);
+    const { page } = await this.#whereItWaits(await this.view(name), vm);
     await this.#of(name, () => this.#page(name, page).executeUpdate(dropUpdate, { args: [vm] }));
   }
 
   /** Puts a VM that waits before all others of the wave that is on. @throws LonghaulError BATCH_EDIT_REFUSED */
   async first(name: string, vm: string): Promise<void> {
-    const page = await this.#pageWith(name, vm);
     const view = await this.view(name);
-    await this.#of(name, async () => {
+    const { page, wave, migrationId } = await this.#whereItWaits(view, vm);
+    if (wave !== view.waves[view.wave]?.name)
+      throw new LonghaulError('BATCH_EDIT_REFUSED', {
+        found: `${vm} is in the wave ${wave}, which has not begun`,
+        remedy: 'It can come first when its wave is on.',
+      });
+    const work = async () => {
       const from = this.#page(name, page);
-      const { vms, wave } = await from.query(pageQuery);
-      if (wave !== view.waves[view.wave]?.name)
-        throw new LonghaulError('BATCH_EDIT_REFUSED', {
-          found: `${vm} is in the wave ${wave}, which has not begun`,
-          remedy: 'It can come first when its wave is on.',
-        });
-      const ids = vms.filter((one) => one.vm === vm).map(({ migrationId }) => migrationId);
-      const [moved] = await from.query(vmsQuery, ids);
+      const [moved] = await from.query(vmsQuery, [migrationId]);
       if (moved === undefined) return;
       // First there, then no longer here: cut off in between it is in both, and begins once.
       const adopter = await this.#adopter(view, moved);
@@ -169,7 +177,8 @@ export class Batches {
           first: true,
         });
       if (adopter !== page) await from.executeUpdate(dropUpdate, { args: [vm] });
-    });
+    };
+    await this.#of(name, work, 'unlimited');
   }
 
   /** The page that begins a VM next: one that has places already. */
@@ -221,19 +230,24 @@ export class Batches {
   /**
    * Begins those once more that did not succeed: in the wave that is on, or when the batch has ended, in a new run of it.
    *
+   * @param failedOnly leaves those out that were not begun
    * @returns how many
    */
-  async retry(name: string): Promise<number> {
+  async retry(name: string, { failedOnly = false } = {}): Promise<number> {
     const view = await this.view(name);
+    const wanted = failedOnly ? failed : unlucky;
     const unluckyOnes = (await this.outcomes(name, pagesUpTo(view.lastPage))).filter(({ status }) =>
-      unlucky.includes(status),
+      wanted.includes(status),
     );
-    if (unluckyOnes.length === 0) return 0;
+    // Cut off while it handed them over, it goes on where it was.
+    const isUnfinished =
+      view.status === 'filling' && view.waves.every(({ name: wave }) => wave === retryWave);
+    if (unluckyOnes.length === 0 && !isUnfinished) return 0;
     const ids = unluckyOnes.map(({ migrationId }) => migrationId);
     const vms = await this.#vms(name, view.lastPage, ids);
-    if (await this.#isOver(name)) {
+    if (isUnfinished || (await this.#isOver(name))) {
       const input = { name, atOnce: view.atOnce, onFailure: view.onFailure };
-      const waves = [{ name: 'retry', approval: false }];
+      const waves = [{ name: retryWave, approval: false }];
       await this.start({ input: { ...input, waves, pagesBefore: view.lastPage }, vms: [vms] });
     } else {
       const more = { wave: view.wave, after: view.lastPage, vms };
@@ -246,7 +260,8 @@ export class Batches {
     const ask = (page: number) =>
       this.#of(name, () => orNothing(this.#page(name, page).query(vmsQuery, [...ids])));
     const found = new Map<string, BatchVm>();
-    for (const page of pagesUpTo(lastPage)) for (const vm of await ask(page)) found.set(vm.migrationId, vm);
+    for (const page of pagesUpTo(lastPage))
+      for (const vm of (await ask(page)) ?? []) found.set(vm.migrationId, vm);
     return ids.flatMap((id) => found.get(id) ?? []);
   }
 
@@ -255,12 +270,12 @@ export class Batches {
     return status.name !== 'RUNNING' && status.name !== 'PAUSED';
   }
 
-  /** The page that a VM waits in. */
-  async #pageWith(name: string, vm: string): Promise<number> {
-    const { lastPage } = await this.view(name);
+  /** The page that a VM waits in, and its wave. */
+  async #whereItWaits({ name, lastPage }: BatchView, vm: string) {
     for (const page of pagesUpTo(lastPage).toReversed()) {
-      const vms = await this.#of(name, () => outcomesOf(this.#page(name, page)));
-      if (vms.some((one) => one.vm === vm && one.status === 'waiting')) return page;
+      const view = await this.#of(name, () => orNothing(this.#page(name, page).query(pageQuery)));
+      const found = view?.vms.find((one) => one.vm === vm && one.status === 'waiting');
+      if (view && found) return { page, wave: view.wave, migrationId: found.migrationId };
     }
     throw new LonghaulError('BATCH_EDIT_REFUSED', {
       found: `no VM ${vm} waits in the batch ${name}`,
@@ -276,16 +291,14 @@ export class Batches {
     return this.#client.workflow.getHandle(pageIdOf(batchIdOf(name), page));
   }
 
-  /** @param limit `unlimited` for what consists of many calls */
-  async #of<T>(name: string, work: () => Promise<T>, limit: 'limited' | 'unlimited' = 'limited'): Promise<T> {
-    const translated = async () => {
+  async #of<T>(name: string, work: () => Promise<T>, limit?: 'unlimited'): Promise<T> {
+    return this.#call(async () => {
       try {
         return await work();
       } catch (error) {
         throw batchError(name, error);
       }
-    };
-    return limit === 'limited' ? this.#call(translated) : translated();
+    }, limit);
   }
 }
 
@@ -298,19 +311,6 @@ function isNews({ status }: VmOutcome, known: VmOutcome | undefined): boolean {
   if (status === 'migrated before') return unlucky.includes(known.status);
   return status !== 'dropped';
 }
-
-/** A page may have a number that nobody has used: two who edited the batch at once skipped it. */
-async function orNothing<T>(ask: Promise<T[]>): Promise<T[]> {
-  try {
-    return await ask;
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return [];
-    throw error;
-  }
-}
-
-const outcomesOf = (page: WorkflowHandle): Promise<VmOutcome[]> =>
-  orNothing(page.query(pageQuery).then(({ vms }) => vms));
 
 function waveFor(view: BatchView, { waves }: BatchInput, index: number): number {
   const name = waves[index]?.name ?? '';
@@ -336,27 +336,3 @@ const exists = (name: string, cause: unknown) =>
     },
     cause,
   );
-
-/** What of Temporal's errors means something else for a batch than for a migration. */
-function batchError(name: string, error: unknown): unknown {
-  const cause = error instanceof WorkflowUpdateFailedError ? error.cause : undefined;
-  if (cause instanceof ApplicationFailure && cause.type === 'BATCH_EDIT_REFUSED')
-    return new LonghaulError(
-      'BATCH_EDIT_REFUSED',
-      { found: cause.message, remedy: `See \`longhaul batch status ${name}\`.` },
-      error,
-    );
-  if (error instanceof WorkflowNotFoundError)
-    return /already completed/.test(error.message)
-      ? new LonghaulError(
-          'BATCH_EDIT_REFUSED',
-          { found: `the batch ${name} has ended`, remedy: `See how: \`longhaul batch report ${name}\`.` },
-          error,
-        )
-      : new LonghaulError(
-          'BATCH_NOT_FOUND',
-          { found: `there is no batch ${name}`, remedy: '`longhaul batch list` shows what there is.' },
-          error,
-        );
-  return error;
-}

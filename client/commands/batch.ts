@@ -9,7 +9,15 @@ import { batchCsv, batchListText, batchText, isBatchOver } from '../output/batch
 import { batchHtml } from '../output/batch-html.ts';
 import { jsonText } from '../output/text.ts';
 import type { Terminal } from '../terminal.ts';
-import { runCommand, untilInterrupt, withClient, type CommandContext, type GlobalFlags } from './context.ts';
+import {
+  printAnswer,
+  runCommand,
+  untilInterrupt,
+  withAnswer,
+  withClient,
+  type CommandContext,
+  type GlobalFlags,
+} from './context.ts';
 import { writeReport } from './report.ts';
 
 const watchMs = 2_000;
@@ -70,16 +78,29 @@ function addStart(batch: Command, context: CommandContext): void {
       runCommand(context, self, async () => {
         const plan = await readBatch(file);
         const { name } = plan.input;
-        return withClient(self, async (client) => {
+        return withClient(context, self, async (client) => {
           await client.batches.start(plan);
           const { watch, json } = self.optsWithGlobals<{ watch?: boolean } & GlobalFlags>();
           if (watch === true) return watchBatch(client, name, context, json === true);
           context.terminal.print(json === true ? jsonText({ batch: name }) : `${name}: ${planText(plan)}`);
+          await noteAbsent(client, plan.input.selection?.select ?? [], context);
           context.terminal.note(`Started. Watch it with: longhaul batch status ${name} --watch`);
           return 'ok';
         });
       }),
     );
+}
+
+/** Says which of the hosts that are to look for VMs are not there: their batch waits for them. */
+export async function noteAbsent(
+  client: LonghaulClient,
+  places: readonly { host?: string | undefined }[],
+  { terminal }: CommandContext,
+): Promise<void> {
+  for (const host of new Set(places.flatMap((place) => place.host ?? []))) {
+    const doubt = await client.hostDoubt({ host });
+    if (doubt) terminal.note(`${doubt.found} VMs are looked up there when one does. ${doubt.remedy}`);
+  }
 }
 
 function planText({ input, vms }: BatchPlan): string {
@@ -111,14 +132,16 @@ function addAdd(batch: Command, context: CommandContext): void {
             found: `${file} has a select, and a batch that runs looks for no more VMs`,
             remedy: 'Name the VMs under vms, or start a batch of their own.',
           });
-        return withClient(self, async (client) => {
-          const name = await client.batches.find(asked);
-          const added = await client.batches.add(name, plan);
-          const isJson = self.optsWithGlobals<GlobalFlags>().json === true;
-          const said = `${name} has ${added} VM${added === 1 ? '' : 's'} more`;
-          context.terminal.print(isJson ? jsonText({ batch: name, added }) : said);
-          return 'ok';
-        });
+        const ask = async ({ batches }: LonghaulClient) => {
+          const name = await batches.find(asked);
+          return { batch: name, added: await batches.add(name, plan) };
+        };
+        return withAnswer(
+          context,
+          self,
+          ask,
+          ({ batch: name, added }) => `${name} has ${added} VM${added === 1 ? '' : 's'} more`,
+        );
       }),
     );
 }
@@ -131,14 +154,11 @@ function addLooks(batch: Command, context: CommandContext): void {
     .option('--json', 'one JSON array')
     .addHelpText('after', '\nExamples:\n  longhaul batch list')
     .action((_options: unknown, self: Command) =>
-      runCommand(context, self, () =>
-        withClient(self, async (client) => {
-          const rows = await client.batches.list();
-          const isJson = self.optsWithGlobals<GlobalFlags>().json === true;
-          const { terminal } = context;
-          terminal.print(isJson ? jsonText(rows) : batchListText(rows, terminal.paint, Date.now()));
-          return 'ok';
-        }),
+      printAnswer(
+        context,
+        self,
+        ({ batches }) => batches.list(),
+        (rows, paint) => batchListText(rows, paint, Date.now()),
       ),
     );
   batch
@@ -151,7 +171,7 @@ function addLooks(batch: Command, context: CommandContext): void {
     .addHelpText('after', '\nExamples:\n  longhaul batch status night --watch')
     .action((asked: string, _options: unknown, self: Command) =>
       runCommand(context, self, () =>
-        withClient(self, async (client) => {
+        withClient(context, self, async (client) => {
           const name = await client.batches.find(asked);
           const { watch, json } = self.optsWithGlobals<{ watch?: boolean } & GlobalFlags>();
           if (watch === true) return watchBatch(client, name, context, json === true);
@@ -159,6 +179,7 @@ function addLooks(batch: Command, context: CommandContext): void {
           context.terminal.print(
             json === true ? jsonText({ ...view, vms }) : shown(view, vms, context.terminal),
           );
+          if (view.looking) await noteAbsent(client, [view.looking], context);
           return exitOf(view);
         }),
       ),
@@ -184,9 +205,18 @@ async function watchBatch(
   const signal = untilInterrupt();
   const { createLogUpdate } = await import('log-update');
   const update = terminal.interactive && !json ? createLogUpdate(process.stdout) : undefined;
+  const interrupted = new Promise<undefined>((resolve) =>
+    signal.addEventListener('abort', () => resolve(undefined)),
+  );
   let last = '';
   for (;;) {
-    const { view, vms } = await lookAt(client, name);
+    const seen = await Promise.race([lookAt(client, name), interrupted]);
+    if (seen === undefined) {
+      update?.done();
+      terminal.note(`Detached; the batch goes on. Come back with: longhaul batch status ${name} --watch`);
+      return 'detached';
+    }
+    const { view, vms } = seen;
     const text = shown(view, vms, terminal);
     if (update) update(text);
     const line = `${view.status}, ${JSON.stringify(view.counts)}`;
@@ -199,11 +229,6 @@ async function watchBatch(
       return exitOf(view);
     }
     await sleep(watchMs, undefined, { signal }).catch(() => undefined);
-    if (signal.aborted) {
-      update?.done();
-      terminal.note(`Detached; the batch goes on. Come back with: longhaul batch status ${name} --watch`);
-      return 'detached';
-    }
   }
 }
 
@@ -236,7 +261,7 @@ function addReport(batch: Command, context: CommandContext): void {
     )
     .action((asked: string, _options: unknown, self: Command) =>
       runCommand(context, self, () =>
-        withClient(self, async (client) => {
+        withClient(context, self, async (client) => {
           const name = await client.batches.find(asked);
           const flags = self.optsWithGlobals<
             { format: 'html' | 'json' | 'csv'; output?: string } & GlobalFlags
@@ -265,7 +290,13 @@ interface Word {
   summary: string;
   /** What else it takes. */
   argument?: { name: string; description: string; example: string };
-  act(client: LonghaulClient, name: string, argument: string): Promise<string>;
+  option?: { name: string; description: string };
+  act(
+    client: LonghaulClient,
+    name: string,
+    argument: string,
+    flags: Record<string, unknown>,
+  ): Promise<string>;
 }
 
 const words: readonly Word[] = [
@@ -295,9 +326,10 @@ const words: readonly Word[] = [
   {
     name: 'retry',
     summary: 'begin those once more that did not succeed',
-    act: (client, name) =>
+    option: { name: 'failed', description: 'not those that were not begun because the batch was stopped' },
+    act: (client, name, _argument, { failed }) =>
       client.batches
-        .retry(name)
+        .retry(name, { failedOnly: failed === true })
         .then((count) =>
           count === 0 ? 'nothing to retry' : `begins ${count} VM${count === 1 ? '' : 's'} once more`,
         ),
@@ -323,14 +355,16 @@ function addWord(batch: Command, context: CommandContext, word: Word): void {
     .description(`${word.summary.charAt(0).toUpperCase()}${word.summary.slice(1)}.`)
     .argument('<name>', 'name of the batch');
   if (word.argument) command.argument(`<${word.argument.name}>`, word.argument.description);
+  if (word.option) command.option(`--${word.option.name}`, word.option.description);
   const example = `longhaul batch ${word.name} night${word.argument ? ` ${word.argument.example}` : ''}`;
   command.addHelpText('after', `\nExamples:\n  ${example}`);
   command.option('--json', 'one JSON document').action((asked: string, ...rest: unknown[]) => {
     const self = rest.at(-1) as Command;
     return runCommand(context, self, () =>
-      withClient(self, async (client) => {
+      withClient(context, self, async (client) => {
         const name = await client.batches.find(asked);
-        const done = await word.act(client, name, typeof rest[0] === 'string' ? rest[0] : '');
+        const argument = typeof rest[0] === 'string' ? rest[0] : '';
+        const done = await word.act(client, name, argument, self.opts());
         const isJson = self.optsWithGlobals<GlobalFlags>().json === true;
         context.terminal.print(isJson ? jsonText({ batch: name, asked: word.name }) : `${name} ${done}`);
         return 'ok';

@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import { exitOfError, type ExitName } from '../exit-codes.ts';
 import type { LonghaulClient } from '../longhaul-client.ts';
-import { resolveClientOptions, type ConnectionFlags } from '../options.ts';
+import { resolveClientOptions, type ConnectionFlags, type Paint } from '../options.ts';
 import { errorJson, errorText } from '../output/error-text.ts';
+import { jsonText } from '../output/text.ts';
 import type { Terminal } from '../terminal.ts';
 
 /** What every command gets, and where it leaves how it ended. */
@@ -35,6 +36,7 @@ export async function runCommand(
 
 /** Runs the body with a connection, closed in any case. The Temporal client is loaded only here: it is slow to load. */
 export async function withClient(
+  { terminal }: Pick<CommandContext, 'terminal'>,
   command: Command,
   body: (client: LonghaulClient) => Promise<ExitName>,
 ): Promise<ExitName> {
@@ -45,13 +47,41 @@ export async function withClient(
     ...(profile === undefined ? {} : { profile }),
   });
   const { LonghaulClient } = await import('../longhaul-client.ts');
-  const client = await LonghaulClient.connect(options);
+  const client = await LonghaulClient.connect(
+    options,
+    isJson(command) ? undefined : (words) => terminal.note(words),
+  );
   try {
     return await body(client);
   } finally {
     await client.close();
   }
 }
+
+/** Asks the server for one thing and prints it: as JSON where that is wanted, else in words. */
+export function withAnswer<T>(
+  context: CommandContext,
+  command: Command,
+  ask: (client: LonghaulClient) => Promise<T>,
+  textOf: (answer: T, paint: Paint) => string,
+): Promise<ExitName> {
+  return withClient(context, command, async (client) => {
+    const answer = await ask(client);
+    const { terminal } = context;
+    terminal.print(isJson(command) ? jsonText(answer) : textOf(answer, terminal.paint));
+    return 'ok';
+  });
+}
+
+/** A command that does nothing else. */
+export const printAnswer = <T>(
+  context: CommandContext,
+  command: Command,
+  ask: (client: LonghaulClient) => Promise<T>,
+  textOf: (answer: T, paint: Paint) => string,
+): Promise<void> => runCommand(context, command, () => withAnswer(context, command, ask, textOf));
+
+const isJson = (command: Command): boolean => command.optsWithGlobals<GlobalFlags>().json === true;
 
 /** Aborts when the user presses Ctrl-C. */
 export function untilInterrupt(): AbortSignal {

@@ -120,7 +120,7 @@ function runControl(
   { name, done, act }: Pick<Control, 'name' | 'done' | 'act'>,
 ): Promise<void> {
   return runCommand(context, self, () =>
-    withClient(self, async (client) => {
+    withClient(context, self, async (client) => {
       const migrationId = await client.resolve(reference);
       await act(client, migrationId);
       const { terminal } = context;

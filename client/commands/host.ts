@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { hostsText, hostText } from '../output/host-text.ts';
-import { jsonText } from '../output/text.ts';
-import { runCommand, withClient, type CommandContext, type GlobalFlags } from './context.ts';
+import { printAnswer, type CommandContext } from './context.ts';
 
 /** host list, show, drain and undrain. */
 export function addHost(program: Command, context: CommandContext): void {
@@ -36,14 +35,7 @@ function addHostList(host: Command, context: CommandContext): void {
     .option('--json', 'one JSON array')
     .addHelpText('after', '\nExamples:\n  longhaul host list')
     .action((_options: unknown, self: Command) =>
-      runCommand(context, self, () =>
-        withClient(self, async ({ hosts }) => {
-          const views = await hosts.list();
-          const { terminal } = context;
-          terminal.print(isJson(self) ? jsonText(views) : hostsText(views, terminal.paint));
-          return 'ok';
-        }),
-      ),
+      printAnswer(context, self, ({ hosts }) => hosts.list(), hostsText),
     );
 }
 
@@ -56,14 +48,7 @@ function addHostShow(host: Command, context: CommandContext): void {
     .option('--json', 'one JSON document')
     .addHelpText('after', '\nExamples:\n  longhaul host show kvm1')
     .action((hostId: string, _options: unknown, self: Command) =>
-      runCommand(context, self, () =>
-        withClient(self, async ({ hosts }) => {
-          const view = await hosts.view(hostId);
-          const { terminal } = context;
-          terminal.print(isJson(self) ? jsonText(view) : hostText(view, terminal.paint));
-          return 'ok';
-        }),
-      ),
+      printAnswer(context, self, ({ hosts }) => hosts.view(hostId), hostText),
     );
 }
 
@@ -87,19 +72,12 @@ function addHostDrain(
     .option('--json', 'one JSON document')
     .addHelpText('after', `\nExamples:\n  longhaul host ${name} kvm1`)
     .action((hostId: string, _options: unknown, self: Command) =>
-      runCommand(context, self, () =>
-        withClient(self, async ({ hosts }) => {
-          const { heard } = await hosts.setDrained(hostId, drained);
-          const done = drained ? 'takes no more VMs' : 'takes VMs again';
-          context.terminal.print(
-            isJson(self)
-              ? jsonText({ hostId, drained, heard })
-              : `${hostId} ${done}${heard ? '' : ' from when it is back'}`,
-          );
-          return 'ok';
-        }),
+      printAnswer(
+        context,
+        self,
+        async ({ hosts }) => ({ hostId, drained, ...(await hosts.setDrained(hostId, drained)) }),
+        ({ heard }) =>
+          `${hostId} ${drained ? 'takes no more VMs' : 'takes VMs again'}${heard ? '' : ' from when it is back'}`,
       ),
     );
 }
-
-const isJson = (self: Command): boolean => self.optsWithGlobals<GlobalFlags>().json === true;

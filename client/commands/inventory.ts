@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { AzureCloud } from '../../contracts/azure-clouds.ts';
-import type { AzureInventory, InventoryRequest } from '../../contracts/azure-inventory.ts';
+import { type AzureInventory, type InventoryRequest, tagOf } from '../../contracts/azure-inventory.ts';
 import { inventoryCsv, inventoryText, type InventoryRow } from '../output/inventory-text.ts';
 import { jsonText } from '../output/text.ts';
 import type { Terminal } from '../terminal.ts';
@@ -73,7 +73,7 @@ Examples:
         };
         const { host } = flags;
         if (host === undefined) return show(await listerHere(terminal));
-        return withClient(self, (client) => {
+        return withClient(context, self, (client) => {
           const signal = untilInterrupt();
           return show((request) => client.inventory(host, request, signal));
         });
@@ -134,8 +134,7 @@ function filterOf({ cloud, resourceGroup, all, name, tag, state, os, size, zone 
 }
 
 function collectTag(text: string, all: { name: string; value?: string }[] = []) {
-  const at = text.indexOf('=');
-  const name = at < 0 ? text : text.slice(0, at);
-  if (name === '') throw new InvalidArgumentError('Give NAME or NAME=VALUE.');
-  return [...all, at < 0 ? { name } : { name, value: text.slice(at + 1) }];
+  const tag = tagOf(text);
+  if (tag.name === '') throw new InvalidArgumentError('Give NAME or NAME=VALUE.');
+  return [...all, tag];
 }

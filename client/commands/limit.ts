@@ -1,8 +1,8 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { LonghaulError } from '../../contracts/errors.ts';
+import type { LonghaulClient } from '../longhaul-client.ts';
 import { limitsText, limitText } from '../output/limit-text.ts';
-import { jsonText } from '../output/text.ts';
-import { runCommand, withClient, type CommandContext, type GlobalFlags } from './context.ts';
+import { printAnswer, runCommand, withAnswer, type CommandContext } from './context.ts';
 
 const keyArgument = [
   '<key>',
@@ -26,40 +26,26 @@ function addLimitList(limit: Command, context: CommandContext): void {
   limit
     .command('list')
     .summary('list limits that were set or are in use')
-    .description('Lists limits that were set or are in use, with the disks that are fetched now.')
+    .description('Lists limits that were set or are in use, with the disks that are fetched or copied now.')
     .option('--json', 'one JSON array')
     .addHelpText('after', '\nExamples:\n  longhaul limit list')
     .action((_options: unknown, self: Command) =>
-      runCommand(context, self, () =>
-        withClient(self, async ({ gates }) => {
-          const views = await gates.list();
-          const { terminal } = context;
-          terminal.print(isJson(self) ? jsonText(views) : limitsText(views, terminal.paint));
-          return 'ok';
-        }),
-      ),
+      printAnswer(context, self, ({ gates }) => gates.list(), limitsText),
     );
 }
 
 function addLimitShow(limit: Command, context: CommandContext): void {
   limit
     .command('show')
-    .summary('show who fetches disks from one place, and who waits')
+    .summary('show who fetches disks from one place, or copies to it, and who waits')
     .description(
-      'Shows a limit, the migrations that fetch disks there now, and those that wait, in their order.',
+      'Shows a limit, the migrations that fetch or copy disks there now, and those that wait, in their order.',
     )
     .argument(...keyArgument)
     .option('--json', 'one JSON document')
     .addHelpText('after', '\nExamples:\n  longhaul limit show https://images.example.com')
     .action((key: string, _options: unknown, self: Command) =>
-      runCommand(context, self, () =>
-        withClient(self, async ({ gates }) => {
-          const view = await gates.view(key);
-          const { terminal } = context;
-          terminal.print(isJson(self) ? jsonText(view) : limitText(view, terminal.paint));
-          return 'ok';
-        }),
-      ),
+      printAnswer(context, self, ({ gates }) => gates.view(key), limitText),
     );
 }
 
@@ -86,19 +72,15 @@ function addLimitSet(limit: Command, context: CommandContext): void {
             found: 'Neither a number of disks nor --mib-per-second says what to set.',
             remedy: 'Give one or both, for example `longhaul limit set https://images.example.com 4`.',
           });
-        return withClient(self, async ({ gates }) => {
+        const ask = async ({ gates }: LonghaulClient) => {
           if (count !== undefined) await gates.setLimit(text, count);
           if (budget !== undefined) await gates.setBudget(text, budget === null ? null : budget * 1024 ** 2);
-          const view = await gates.view(text);
-          const { terminal } = context;
-          terminal.print(isJson(self) ? jsonText(view) : limitText(view, terminal.paint));
-          return 'ok';
-        });
+          return gates.view(text);
+        };
+        return withAnswer(context, self, ask, limitText);
       }),
     );
 }
-
-const isJson = (self: Command): boolean => self.optsWithGlobals<GlobalFlags>().json === true;
 
 function disks(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('Give a whole number from 0.');

@@ -1,8 +1,7 @@
 import { Option, type Command } from 'commander';
 import type { MigrationStatus } from '../../contracts/steps.ts';
 import { listText } from '../output/list-text.ts';
-import { jsonText } from '../output/text.ts';
-import { runCommand, withClient, type CommandContext, type GlobalFlags } from './context.ts';
+import { printAnswer, type CommandContext } from './context.ts';
 import { wholeNumber } from './spec-options.ts';
 
 const states: readonly MigrationStatus[] = [
@@ -38,20 +37,18 @@ Examples:
   longhaul list --state parked failed
   longhaul list --json | jq -r '.[] | select(.status == "failed") | .migrationId'`,
     )
-    .action((_options: unknown, self: Command) =>
-      runCommand(context, self, () =>
-        withClient(self, async (client) => {
-          const { state, host, limit, json } = self.optsWithGlobals<ListFlags & GlobalFlags>();
-          const rows = (await client.list())
+    .action((_options: unknown, self: Command) => {
+      const { state, host, limit } = self.optsWithGlobals<ListFlags>();
+      const none = state === undefined && host === undefined ? 'No migrations yet.' : 'No migration fits.';
+      return printAnswer(
+        context,
+        self,
+        async (client) =>
+          (await client.list())
             .filter((row) => state === undefined || state.includes(row.status))
             .filter((row) => host === undefined || row.hostId === host)
-            .slice(0, limit);
-          const { terminal } = context;
-          const none =
-            state === undefined && host === undefined ? 'No migrations yet.' : 'No migration fits.';
-          terminal.print(json === true ? jsonText(rows) : listText(rows, terminal.paint, Date.now(), none));
-          return 'ok';
-        }),
-      ),
-    );
+            .slice(0, limit),
+        (rows, paint) => listText(rows, paint, Date.now(), none),
+      );
+    });
 }

@@ -45,7 +45,7 @@ Examples:
         const flags = withAbsoluteTarget(self.optsWithGlobals<MigrateFlags & GlobalFlags>());
         const { specFromArguments } = await import('../spec-from-arguments.ts');
         const spec = await specFromArguments(args, await settingsOf(flags));
-        return withClient(self, async (client) => {
+        return withClient(context, self, async (client) => {
           const id = await client.start(spec, { again: flags.again === true });
           const doubt = await client.hostDoubt(spec.target);
           if (doubt !== undefined) context.terminal.note(`It waits. ${doubt.found} ${doubt.remedy}`);

@@ -31,7 +31,7 @@ Examples:
         const flags = withAbsoluteTarget(self.optsWithGlobals<{ targetDir?: string } & GlobalFlags>());
         const { specFromArguments } = await import('../spec-from-arguments.ts');
         const spec = await specFromArguments(args, await settingsOf(flags));
-        return withClient(self, async (client) => {
+        return withClient(context, self, async (client) => {
           const { terminal } = context;
           if (terminal.interactive && flags.json !== true)
             terminal.note('Looking at the images and into the guest; this takes up to a minute or two.');

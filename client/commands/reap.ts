@@ -44,7 +44,7 @@ Examples:
     )
     .action((_options: unknown, self: Command) =>
       runCommand(context, self, () =>
-        withClient(self, async (client) => {
+        withClient(context, self, async (client) => {
           const flags = self.optsWithGlobals<ReapFlags>();
           const { terminal } = context;
           const rows = await reaped(flags, client, terminal);

@@ -29,7 +29,7 @@ export function addReassign(program: Command, context: CommandContext): void {
     )
     .action((reference: string, _options: unknown, self: Command) =>
       runCommand(context, self, () =>
-        withClient(self, async (client) => {
+        withClient(context, self, async (client) => {
           const { host, label, running, json } = self.optsWithGlobals<ReassignFlags>();
           const to: Elsewhere = { ...(host && { host }), ...(label && { labels: label }) };
           const migrationId = await client.resolve(reference);

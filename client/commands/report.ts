@@ -31,7 +31,7 @@ Examples:
     )
     .action((reference: string, _options: unknown, self: Command) =>
       runCommand(context, self, () =>
-        withClient(self, async (client) => {
+        withClient(context, self, async (client) => {
           const { format, output, json } = self.optsWithGlobals<ReportFlags & GlobalFlags>();
           const report = await client.report(await client.resolve(reference));
           const asJson = json === true || format === 'json';

@@ -3,10 +3,9 @@ import { LonghaulError } from '../../contracts/errors.ts';
 import { isTimeZone } from '../../contracts/time-window.ts';
 import type { LonghaulClient } from '../longhaul-client.ts';
 import { scheduleText, schedulesText } from '../output/schedule-text.ts';
-import { jsonText } from '../output/text.ts';
 import { type Overlap, overlaps, type Timing } from '../schedules.ts';
-import { readBatch } from './batch.ts';
-import { runCommand, withClient, type CommandContext, type GlobalFlags } from './context.ts';
+import { noteAbsent, readBatch } from './batch.ts';
+import { printAnswer, runCommand, withAnswer, type CommandContext, type GlobalFlags } from './context.ts';
 import { collect } from './spec-options.ts';
 
 interface CreateFlags extends GlobalFlags {
@@ -45,13 +44,21 @@ function addCreate(schedule: Command, context: CommandContext): void {
     .option('--cron <expression>', 'when: minute, hour, day, month, day of the week; repeatable', collect)
     .option('--every <time>', 'every so often, such as 6h, counted from 1970', duration)
     .option('--time-zone <name>', 'whose clocks are meant by --cron', timeZone, 'UTC')
-    .option('--jitter <time>', 'begin up to so much later, by chance', duration, 0)
+    .addOption(
+      new Option('--jitter <time>', 'begin up to so much later, by chance')
+        .argParser(duration)
+        .default(0, 'none'),
+    )
     .addOption(
       new Option('--overlap <what>', 'what becomes of the next when one still runs')
         .choices(Object.keys(overlaps))
         .default('skip'),
     )
-    .option('--catch-up <time>', 'make up for a missed beginning until so much later', duration, 3_600_000)
+    .addOption(
+      new Option('--catch-up <time>', 'make up for a missed beginning until so much later')
+        .argParser(duration)
+        .default(3_600_000, '1h'),
+    )
     .option('--paused', 'create it paused')
     .option('--note <text>', 'shown with it')
     .option('--replace', 'put it in the place of one of that name')
@@ -65,11 +72,13 @@ function addCreate(schedule: Command, context: CommandContext): void {
         const flags = self.optsWithGlobals<CreateFlags>();
         const timing = timingOf(flags);
         const plan = await readBatch(file);
-        return withClient(self, async (client) => {
-          await client.schedules.create(plan, timing, flags);
-          await show(client, plan.input.name, flags, context);
-          return 'ok';
-        });
+        const ask = async (client: LonghaulClient) => {
+          const { schedules } = client;
+          await schedules.create(plan, timing, flags);
+          await noteAbsent(client, plan.input.selection?.select ?? [], context);
+          return schedules.show(plan.input.name);
+        };
+        return withAnswer(context, self, ask, scheduleText);
       }),
     );
 }
@@ -98,15 +107,7 @@ function addLooks(schedule: Command, context: CommandContext): void {
     .option('--json', 'one JSON array')
     .addHelpText('after', '\nExamples:\n  longhaul schedule list')
     .action((_options: unknown, self: Command) =>
-      runCommand(context, self, () =>
-        withClient(self, async ({ schedules }) => {
-          const views = await schedules.list();
-          const { terminal } = context;
-          const { json } = self.optsWithGlobals<GlobalFlags>();
-          terminal.print(json === true ? jsonText(views) : schedulesText(views, terminal.paint));
-          return 'ok';
-        }),
-      ),
+      printAnswer(context, self, ({ schedules }) => schedules.list(), schedulesText),
     );
   schedule
     .command('show')
@@ -116,23 +117,8 @@ function addLooks(schedule: Command, context: CommandContext): void {
     .option('--json', 'one JSON document')
     .addHelpText('after', '\nExamples:\n  longhaul schedule show night')
     .action((name: string, _options: unknown, self: Command) =>
-      runCommand(context, self, () =>
-        withClient(self, async (client) => {
-          await show(client, name, self.optsWithGlobals<GlobalFlags>(), context);
-          return 'ok';
-        }),
-      ),
+      printAnswer(context, self, ({ schedules }) => schedules.show(name), scheduleText),
     );
-}
-
-async function show(
-  { schedules }: LonghaulClient,
-  name: string,
-  { json }: GlobalFlags,
-  { terminal }: CommandContext,
-): Promise<void> {
-  const view = await schedules.show(name);
-  terminal.print(json === true ? jsonText(view) : scheduleText(view, terminal.paint));
 }
 
 interface Word {
@@ -188,15 +174,14 @@ function addWord(
     .option('--json', 'one JSON document')
     .addHelpText('after', `\nExamples:\n  longhaul schedule ${called} night`)
     .action((name: string, _options: unknown, self: Command) =>
-      runCommand(context, self, () =>
-        withClient(self, async (client) => {
-          const { note, json } = self.optsWithGlobals<{ note?: string } & GlobalFlags>();
-          await act(client, name, note);
-          context.terminal.print(
-            json === true ? jsonText({ schedule: name, asked: called }) : `${name} ${done}`,
-          );
-          return 'ok';
-        }),
+      printAnswer(
+        context,
+        self,
+        async (client) => {
+          await act(client, name, self.opts<{ note?: string }>().note);
+          return { schedule: name, asked: called };
+        },
+        () => `${name} ${done}`,
       ),
     );
 }

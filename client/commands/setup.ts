@@ -26,7 +26,7 @@ export function addSetup(program: Command, context: CommandContext): void {
     )
     .action((_options: unknown, self: Command) =>
       runCommand(context, self, () =>
-        withClient(self, async (client) => {
+        withClient(context, self, async (client) => {
           const { retention, check, json } = self.optsWithGlobals<SetupFlags>();
           const setup = await client.setUp({
             checkOnly: check === true,

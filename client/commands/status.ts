@@ -25,7 +25,7 @@ Examples:
     )
     .action((reference: string | undefined, _options: unknown, self: Command) =>
       runCommand(context, self, () =>
-        withClient(self, async (client) => {
+        withClient(context, self, async (client) => {
           const { terminal } = context;
           const { watch, json } = self.optsWithGlobals<{ watch?: boolean } & GlobalFlags>();
           if (reference === undefined) {

@@ -49,7 +49,7 @@ function selection({ selected, failure }: BatchView): string {
   const more = refusedCount > refused.length ? [`and ${refusedCount - refused.length} more`] : [];
   const lines = [...refused, ...more, ...gaps].map((line) => `<li>${text(line)}</li>`);
   return `<h2>Looked up</h2>
-${why}<p>${vms + leftOut + refusedCount} VMs found: ${vms} taken, ${leftOut} migrated before or under way, ${refusedCount} that cannot be migrated so.</p>
+${why}<p>${vms + leftOut + refusedCount} VMs found: ${vms} taken, ${leftOut} migrated before, under way or found twice, ${refusedCount} that cannot be migrated so.</p>
 ${lines.length === 0 ? '' : `<ul>${lines.join('')}</ul>\n`}`;
 }
 

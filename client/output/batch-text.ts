@@ -28,6 +28,7 @@ export function batchText(view: BatchView, vms: readonly VmOutcome[], style: Bat
       ),
     );
   parts.push(...troubleOf(vms, 'parked', style), ...troubleOf(vms, 'failed', style));
+  if (view.looking) parts.push(`Looks through ${safeLine(view.looking.what)}.`);
   parts.push(...selectedText(view, style));
   if (view.status === 'waiting for approval')
     parts.push(
@@ -50,7 +51,7 @@ function selectedText({ selected, failure }: BatchView, style: BatchStyle): stri
     );
   if (selected === undefined) return parts;
   const { vms, leftOut, refused, refusedCount, gaps } = selected;
-  const before = leftOut === 0 ? '' : `, ${leftOut} of them migrated before or under way`;
+  const before = leftOut === 0 ? '' : `, ${leftOut} of them migrated before, under way, or found twice`;
   parts.push(`Found ${vms + leftOut + refusedCount} VMs${before}.`);
   const more = refusedCount - refused.length;
   const lines = [...refused, ...(more > 0 ? [`and ${more} more`] : [])];

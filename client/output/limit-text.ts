@@ -22,15 +22,18 @@ export function limitsText(gates: readonly GateView[], paint: Paint): string {
   ]);
 }
 
+const counted = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`;
+
 const budgetText = ({ bytesPerSecond }: GateView): string =>
   bytesPerSecond === undefined ? '-' : `${formatBytes(bytesPerSecond)}/s`;
 
 /** One limit: who fetches, and who waits in what order. */
 export function limitText(gate: GateView, paint: Paint): string {
   const { key, limit, holders, lines } = gate;
-  const head = `${safeLine(key)}: ${usedOf(gate)} disks ${isTarget(key) ? 'copied' : 'fetched'} at once, ${limit} allowed${gate.bytesPerSecond === undefined ? '' : `, ${budgetText(gate)} together`}; ${waitingOf(gate)} migrations wait`;
+  const waiting = waitingOf(gate);
+  const head = `${safeLine(key)}: ${counted(usedOf(gate), 'disk')} ${isTarget(key) ? 'copied' : 'fetched'} at once, ${limit} allowed${gate.bytesPerSecond === undefined ? '' : `, ${budgetText(gate)} together`}; ${waiting === 1 ? '1 migration waits' : `${waiting} migrations wait`}`;
   const within = [
-    ['FETCHES', 'DISKS'].map((title) => paint.dim(title)),
+    [isTarget(key) ? 'COPIES' : 'FETCHES', 'DISKS'].map((title) => paint.dim(title)),
     ...holders.map(({ migrationId, weight }) => [safeLine(migrationId), String(weight)]),
   ];
   const outside = [

@@ -4,7 +4,7 @@ import { hasErrno } from '../../contracts/errors.ts';
 import { run } from '../guests/lib/run.ts';
 import { machineFacts } from '../support/machine-facts.ts';
 import { tableOf, type Figure } from './figure.ts';
-import { batchFigures, largeBatchFigures } from './figures/batch.ts';
+import { batchFigures, largeBareFigures, largeBatchFigures, onEmbeddedServer } from './figures/batch.ts';
 import { batchPostgresFigures } from './figures/batch-postgres.ts';
 import { conversionFigures } from './figures/conversion.ts';
 import { controlPlaneFigures } from './figures/control-plane.ts';
@@ -25,8 +25,9 @@ import { transferPoolFigures } from './figures/transfer-pool.ts';
  * tests/bench/results.
  */
 const groups = {
-  batch: (_scratch, say) => batchFigures(say),
-  'batch-large': (_scratch, say) => largeBatchFigures(say),
+  batch: (scratch, say) => batchFigures(say, onEmbeddedServer(scratch)),
+  'batch-large': (scratch, say) => largeBatchFigures(say, onEmbeddedServer(scratch)),
+  'batch-large-bare': (scratch, say) => largeBareFigures(say, onEmbeddedServer(scratch)),
   'batch-postgres': (_scratch, say) => batchPostgresFigures(say),
   'control-plane': (_scratch, say) => controlPlaneFigures(say),
   convert: convertFigures,

@@ -17,6 +17,8 @@ import { keepResult } from './result.ts';
 
 /** The edition of migrations that the hosts are upgraded to; see docs/workflow-changes.md. */
 const edition = 3;
+/** In seconds. The server tries a task that was given back ever later, after ten minutes at most. */
+const untilTried = 780;
 const vmsInBatch = 6;
 const diskBytes = 8 * 1024 * 1024;
 
@@ -63,7 +65,12 @@ describe('workers of two versions', () => {
 
       const outcomes: VmOutcome[] = [];
       for (const name of ['before', 'meanwhile', 'after']) {
-        const completed = await untilBatch(longhaul, name, ({ status }) => status === 'completed', 600);
+        const completed = await untilBatch(
+          longhaul,
+          name,
+          ({ status }) => status === 'completed',
+          untilTried,
+        );
         outcomes.push(...completed.vms);
       }
       expect(outcomes.map(({ vm, status, found }) => [vm, status, found])).toEqual(
@@ -87,7 +94,7 @@ describe('workers of two versions', () => {
       });
       await Promise.all([newA.stop(), newB.stop()]);
     },
-    15 * 60_000,
+    30 * 60_000,
   );
 
   it('lose nothing when a migration that newer code began falls into the hands of an older worker', async () => {
@@ -103,13 +110,11 @@ describe('workers of two versions', () => {
     await oldB.untilPrinted(/worker is ready/);
     expect((await longhaul('pause', id)).code).toBe(0);
     const refused = await askUntil(
-      () => refusedTasks(server.client),
+      async () => (await refusedTasks(server.client)).filter(({ workflowId }) => workflowId === id),
       (tasks) => tasks.length > 0,
       60,
     );
-    expect(refused.map(({ workflowId, worker: name }) => [workflowId, name])).toEqual([
-      [id, `${b.hostId}/${oldB.pid}`],
-    ]);
+    expect(new Set(refused.map(({ worker: name }) => name))).toEqual(new Set([`${b.hostId}/${oldB.pid}`]));
     expect(refused[0]?.message).toContain(`up to edition ${edition - 1}`);
 
     await b.kill(oldB);

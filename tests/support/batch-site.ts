@@ -59,4 +59,4 @@ export const pageView = (plane: ControlPlane, name: string, page: number) =>
 export const untilBatch = (
   handle: WorkflowHandle,
   condition: (view: BatchView) => boolean,
-): Promise<BatchView> => askUntil(() => batchView(handle), condition, 60);
+): Promise<BatchView> => askUntil(() => batchView(handle), condition);

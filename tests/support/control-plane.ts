@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
 import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
 import {
   type ExistingServerTestWorkflowEnvironmentOptions,
@@ -12,15 +11,13 @@ import { migrationInput } from '../../contracts/migration-start.ts';
 import { workflowTaskQueue } from '../../contracts/queues.ts';
 import { migrationSpec, type MigrationSpec, type MigrationSpecInput } from '../../contracts/spec.ts';
 import type { MigrationView, Resolution, Tuning } from '../../contracts/steps.ts';
-import { resolveEmbeddedOptions } from '../../workers/options.ts';
 import { createFleetActivities } from '../../workers/fleet-activities.ts';
 import { createHostWorkers, createPlacementWorkers } from '../../workers/host-queues.ts';
 import { createInventoryActivities } from '../../workers/inventory-activities.ts';
-import { findTemporalBinary } from '../../workers/embedded/temporal-binary.ts';
 import { ensureSearchAttributes } from '../../workers/search-attributes.ts';
+import { maxCachedWorkflows, workflowCode } from '../../workers/workflow-bundle.ts';
 import { scriptedHost, type Script, type ScriptedHost } from './scripted-host.ts';
-
-export const workflowsPath = fileURLToPath(new URL('../../workflows/index.ts', import.meta.url));
+import { temporalInMemory } from './temporal.ts';
 
 /** Where a server of one's own is, and how it lets one in. */
 export type ExistingServer = Required<
@@ -71,7 +68,8 @@ export async function startControlPlane(server?: ExistingServer): Promise<Contro
       namespace: namespaceOf(environment),
       shutdownGraceTime: 0,
       taskQueue: workflowTaskQueue,
-      workflowsPath,
+      ...workflowCode(),
+      maxCachedWorkflows,
     }),
   ]);
   return {
@@ -93,10 +91,7 @@ export async function startControlPlane(server?: ExistingServer): Promise<Contro
 }
 
 async function startServer(): Promise<TestWorkflowEnvironment> {
-  const { path } = await findTemporalBinary(resolveEmbeddedOptions());
-  const environment = await TestWorkflowEnvironment.createLocal({
-    server: { executable: { type: 'existing-path', path } },
-  });
+  const environment = await temporalInMemory();
   await ensureSearchAttributes(environment.connection, namespaceOf(environment));
   return environment;
 }
@@ -207,17 +202,17 @@ export const view = (handle: WorkflowHandle) => handle.query<MigrationView>('pro
 export const resolve = (handle: WorkflowHandle, resolution: Resolution) =>
   handle.executeUpdate<null, [Resolution]>('resolve', { args: [resolution] });
 
-/** Waits until the migration's view fulfils a condition, for 20 s at most. */
+/** Waits until the migration's view fulfils a condition, for a minute at most. */
 export const until = (
   handle: WorkflowHandle,
   condition: (view: MigrationView) => boolean,
-): Promise<MigrationView> => askUntil(() => view(handle), condition, 20);
+): Promise<MigrationView> => askUntil(() => view(handle), condition);
 
 /** Asks until the answer fulfils a condition. */
 export async function askUntil<T>(
   ask: () => Promise<T>,
   condition: (answer: T) => boolean,
-  seconds: number,
+  seconds = 60,
 ): Promise<T> {
   const deadline = Date.now() + seconds * 1000;
   for (;;) {

@@ -9,8 +9,8 @@ const imagesDirectory = fileURLToPath(new URL('../../docs/images/ui', import.met
 /** `npm run screenshots`: the pictures of the documentation are taken anew. */
 const keepsPictures = process.env['LONGHAUL_SCREENSHOTS'] === '1';
 /** In pixels. */
-const width = 1500;
-const patienceMs = 20_000;
+const width = 1700;
+const patienceMs = 60_000;
 
 /** Where something is to be seen: a page, or what the web UI shows in a frame of its own. */
 export type Place = Page | FrameLocator;

@@ -124,7 +124,6 @@ export async function startSite(): Promise<Site> {
     askUntil(
       async () => (await client.workflow.count(query)).count,
       (now) => now === count,
-      60,
     );
   await comesTo(2, "LonghaulStep = 'convert' AND ExecutionStatus = 'Running'");
   await comesTo(4, "LonghaulStep = 'acquire' AND ExecutionStatus = 'Running'");
@@ -133,13 +132,11 @@ export async function startSite(): Promise<Site> {
   await askUntil(
     async () => (await batches.view('night')).counts,
     ({ parked, completed }) => parked === 1 && completed === 4,
-    60,
   );
   await hosts[2].lose();
   await askUntil(
     async () => (await new Hosts(link, call).view('kvm3')).state,
     (state) => state === 'gone',
-    60,
   );
   const listed = async (query: string) => {
     const found: Run[] = [];

@@ -36,5 +36,5 @@ describe('what a migration made is undone', () => {
       copying.open();
       await host.stop();
     }
-  }, 30_000);
+  });
 });

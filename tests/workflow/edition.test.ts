@@ -22,7 +22,7 @@ it('a migration that was started for newer workers is given back, and neither be
     const { events } = await handle.fetchHistory();
     return events?.map((event) => event.workflowTaskFailedEventAttributes?.failure?.message ?? '').join('');
   };
-  await expect.poll(words, { timeout: 15_000 }).toContain(`up to edition ${newestEdition}`);
+  await expect.poll(words).toContain(`up to edition ${newestEdition}`);
   expect((await handle.describe()).status.name).toBe('RUNNING');
   const { events } = await handle.fetchHistory();
   expect(events?.some((event) => event.activityTaskScheduledEventAttributes)).toBe(false);

@@ -2,22 +2,20 @@ import { randomUUID } from 'node:crypto';
 import { access, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { WorkDir } from '../../activities/host/work-dir.ts';
 import { leftoverIdOf, nextRun } from '../../contracts/runs.ts';
 import { removeLeftovers } from '../../workers/janitor.ts';
 import { createLogger } from '../../workers/logging.ts';
 import { testSources } from '../support/sources.ts';
-import { temporalBinary } from '../support/temporal.ts';
+import { temporalInMemory } from '../support/temporal.ts';
 
 let environment: TestWorkflowEnvironment;
 let stateDir: string;
 
 beforeAll(async () => {
-  environment = await TestWorkflowEnvironment.createLocal({
-    server: { executable: { type: 'existing-path', path: await temporalBinary() } },
-  });
+  environment = await temporalInMemory();
 }, 120_000);
 afterAll(() => environment.teardown());
 beforeEach(async () => {
@@ -51,6 +49,14 @@ async function begunMigration() {
   await writeFile(work.kept('report.json'), '{}');
   return { handle, work, partial };
 }
+
+/** The workflow that is to remove here what a run left that was taken to another host. */
+const cleanerOf = ({ run }: WorkDir) =>
+  environment.client.workflow.start('cleanUpHost', {
+    workflowId: leftoverIdOf(run, 'kvm1'),
+    taskQueue: 'nobody-listens',
+    args: [],
+  });
 
 const exists = (path: string) =>
   access(path).then(
@@ -90,17 +96,24 @@ describe('the janitor at worker start', () => {
 
   it('leaves what a run had here that was taken to another host to the workflow that removes it', async () => {
     const { handle, work, partial } = await begunMigration();
-    const cleaner = await environment.client.workflow.start('cleanUpHost', {
-      workflowId: leftoverIdOf(work.run, 'kvm1'),
-      taskQueue: 'nobody-listens',
-      args: [],
-    });
+    const cleaner = await cleanerOf(work);
     await handle.terminate();
     await clean();
     expect(await exists(partial)).toBe(true);
     await cleaner.terminate();
     await clean();
     expect(await exists(partial)).toBe(false);
+  });
+
+  it('removes what a run had here that goes on elsewhere, when the workflow for that was given up', async () => {
+    const { handle, work, partial } = await begunMigration();
+    const cleaner = await cleanerOf(work);
+    await clean();
+    expect(await exists(partial)).toBe(true);
+    await cleaner.terminate();
+    await clean();
+    expect(await exists(partial)).toBe(false);
+    await handle.terminate();
   });
 
   it('leaves a running migration what it needs that came here from another host', async () => {

@@ -1,5 +1,5 @@
 import { ApplicationFailure } from '@temporalio/activity';
-import { WorkflowFailedError, WorkflowUpdateFailedError } from '@temporalio/client';
+import { WorkflowFailedError, type WorkflowHandle, WorkflowUpdateFailedError } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ErrorCode } from '../../contracts/error-codes.ts';
 import type { MigrationReport } from '../../contracts/steps.ts';
@@ -17,6 +17,14 @@ const migrating: ControlPlane['migrating'] = (...args) => plane.migrating(...arg
 
 const permanent = (code: string) =>
   ApplicationFailure.nonRetryable(`${code} happened`, code, { found: 'a thing', remedy: 'do that' });
+
+/** temporal.api.enums.v1.PendingActivityState. */
+const cancelRequested = 3;
+
+async function isStopping(handle: WorkflowHandle): Promise<boolean> {
+  const [pending] = (await handle.describe()).raw.pendingActivities ?? [];
+  return Number(pending?.state) === cancelRequested;
+}
 
 const blocker = (code: ErrorCode): Finding => ({ severity: 'blocker', code, found: code, remedy: 'wait' });
 
@@ -186,38 +194,35 @@ describe('a migration', () => {
   });
 
   it('refuses a decision while it is not parked', async () => {
-    await migrating(
-      { convertDisk: () => new Promise((done) => setTimeout(done, 3_000)) },
-      {},
-      async (handle) => {
-        await until(handle, (now) => stateOf(now, 'convert') === 'running');
-        await expect(resolve(handle, { action: 'retry' })).rejects.toThrow(WorkflowUpdateFailedError);
-      },
-    );
+    const copying = gate();
+    await migrating({ convertDisk: () => copying.wait() }, {}, async (handle) => {
+      await until(handle, (now) => stateOf(now, 'convert') === 'running');
+      await expect(resolve(handle, { action: 'retry' })).rejects.toThrow(WorkflowUpdateFailedError);
+      copying.open();
+    });
   });
 
   it('pauses before the next step and goes on when resumed', async () => {
-    await migrating(
-      { inspectGuest: () => new Promise((done) => setTimeout(done, 500)) },
-      {},
-      async (handle, calls) => {
-        await until(handle, (now) => stateOf(now, 'inspect') === 'running');
-        await handle.signal('pause');
-        await until(handle, ({ status }) => status === 'paused');
-        const before = [...calls];
-        await new Promise((done) => setTimeout(done, 500));
-        expect(calls).toEqual(before);
-        expect(calls).not.toContain('fixGuest');
-        await handle.signal('resume');
-        expect(((await handle.result()) as MigrationReport).status).toBe('completed');
-      },
-    );
+    const looking = gate();
+    await migrating({ inspectGuest: () => looking.wait() }, {}, async (handle, calls) => {
+      await until(handle, (now) => stateOf(now, 'inspect') === 'running');
+      await handle.signal('pause');
+      await until(handle, ({ pausing }) => pausing);
+      looking.open();
+      await until(handle, ({ status }) => status === 'paused');
+      const before = [...calls];
+      await new Promise((done) => setTimeout(done, 500));
+      expect(calls).toEqual(before);
+      expect(calls).not.toContain('fixGuest');
+      await handle.signal('resume');
+      expect(((await handle.result()) as MigrationReport).status).toBe('completed');
+    });
   });
 
   it('runs the step once more when it is resumed before a pause has stopped it', async () => {
     const script: Script = { verifyBoot: (attempt) => (attempt === 1 ? stopsSlowly() : undefined) };
     await migrating(script, {}, async (handle, calls) => {
-      await until(handle, (now) => stateOf(now, 'verify-boot') === 'running');
+      await expect.poll(() => calls).toContain('verifyBoot');
       await handle.signal('pause');
       await handle.signal('resume');
       expect(((await handle.result()) as MigrationReport).status).toBe('completed');
@@ -237,17 +242,20 @@ describe('a migration', () => {
   });
 
   it('undoes what it made when it is cancelled in the middle of a step', async () => {
-    await migrating(
-      { verifyBoot: () => new Promise((done) => setTimeout(done, 1_500)) },
-      {},
-      async (handle, calls) => {
-        await until(handle, (now) => stateOf(now, 'verify-boot') === 'running');
+    // It hears of no cancellation, and ends when it is let.
+    const boots = Promise.withResolvers<undefined>();
+    await migrating({ verifyBoot: () => boots.promise }, {}, async (handle, calls) => {
+      await expect.poll(() => calls).toContain('verifyBoot');
+      try {
         await handle.cancel();
-        await expect(handle.result()).rejects.toThrow(WorkflowFailedError);
-        expect(calls.slice(-3)).toEqual(['undefineDomain', 'discardWork', 'finish']);
-        expect((await view(handle)).status).toBe('cancelled');
-      },
-    );
+        await expect.poll(() => isStopping(handle)).toBe(true);
+      } finally {
+        boots.resolve(undefined);
+      }
+      await expect(handle.result()).rejects.toThrow(WorkflowFailedError);
+      expect(calls.slice(-3)).toEqual(['undefineDomain', 'discardWork', 'finish']);
+      expect((await view(handle)).status).toBe('cancelled');
+    });
   });
 
   it('is complete when a cancel comes while its report is being written', async () => {

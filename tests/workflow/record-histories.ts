@@ -8,7 +8,10 @@ import { leftoverIdOf } from '../../contracts/runs.ts';
 import { batchIdOf, pageIdOf } from '../../contracts/batch.ts';
 import { workflowTaskQueue } from '../../contracts/queues.ts';
 import { gateIdOf } from '../../contracts/gates.ts';
+import { ledgerIdOf } from '../../contracts/ledger.ts';
 import type { MigrationSpecInput } from '../../contracts/spec.ts';
+import { startBatch } from '../../workers/batch/fill-batch.ts';
+import { Ledger } from '../../workers/batch/ledger.ts';
 import { type ControlPlane, resolve, startControlPlane, until } from '../support/control-plane.ts';
 import { startKeptHost } from '../support/kept-host.ts';
 import { stateOf, stopsSlowly, type Script } from '../support/scripted-host.ts';
@@ -17,7 +20,7 @@ import { batch, batchVms, untilBatch } from '../support/batch-site.ts';
 /**
  * Records one history of every interesting course of a migration into histories/. Run it when a new course
  * exists; keep the old files: they stand for migrations that are under way when workers are upgraded. With arguments
- * only those courses are recorded; `batch`, `batches`, `looks`, `reassigned` and `host` are the other workflows.
+ * only those courses are recorded; `batch`, `batches`, `waiting`, `looks`, `reassigned` and `host` are the other workflows.
  */
 const folder = new URL('histories/', import.meta.url);
 
@@ -225,7 +228,7 @@ async function recordBatches(plane: ControlPlane): Promise<void> {
   await keep('batch-continued-last', continued);
 
   const cancelling = newName();
-  const cancelled = await batch(plane, { name: cancelling }, batchVms(host.hostId, cancelling, 2));
+  const cancelled = await batch(plane, { name: cancelling }, batchVms(host.hostId, cancelling, 60));
   await untilBatch(cancelled, ({ counts }) => counts.running > 0 || counts.completed > 0);
   await cancelled.cancel();
   await cancelled.result().catch(() => undefined);
@@ -245,6 +248,37 @@ async function recordBatches(plane: ControlPlane): Promise<void> {
   await looked.result();
   await keep('batch-that-looks', looked);
   await host.stop();
+}
+
+/** A page that waits for its turn and looks for its batch until that is gone; and what batches remember. */
+async function recordWaiting(plane: ControlPlane): Promise<void> {
+  const { client } = plane.environment;
+  const name = `recorded-${randomUUID().slice(0, 8)}`;
+  const waves = [{ name: 'all', approval: true }];
+  await startBatch(client, { name, atOnce: 1, onFailure: { then: 'continue' }, waves });
+  const batchId = batchIdOf(name);
+  const vms = batchVms('kvm1', name, 2);
+  const page = await client.workflow.start('migratePage', {
+    workflowId: pageIdOf(batchId, 1),
+    taskQueue: workflowTaskQueue,
+    args: [{ batchId, batch: name, page: 1, wave: 'all', vms, tellEvery: 1, watchSeconds: 1 }],
+  });
+  await new Promise((done) => setTimeout(done, 2_000));
+  await client.workflow.getHandle(batchId).terminate('recorded');
+  await page.result();
+  await keep('batch-page-that-waited', page);
+
+  const host = await plane.host({ acquire: slowly });
+  const elsewhere = await host.start();
+  const { spec } = await until(elsewhere, ({ status }) => status === 'running');
+  const taken = `${name}-taken`;
+  await (await batch(plane, { name: taken }, [{ migrationId: elsewhere.workflowId, spec }])).result();
+  await keep('batch-page-that-was-refused', client.workflow.getHandle(pageIdOf(batchIdOf(taken), 1)));
+  await host.stop();
+
+  const ledger = await Ledger.read(client);
+  await ledger.remember(vms.map(({ migrationId }) => migrationId));
+  await keep('ledger', client.workflow.getHandle(ledgerIdOf(1)));
 }
 
 /** What only looks. */
@@ -296,6 +330,11 @@ async function recordHost(plane: ControlPlane): Promise<void> {
   await host.start();
   await new Promise((done) => setTimeout(done, 2_000));
   await host.lose();
+  // Those that have come meanwhile are told.
+  await new Promise((done) => setTimeout(done, 6_000));
+  await host.start();
+  await new Promise((done) => setTimeout(done, 2_000));
+  await host.lose();
   await keep('host-drained-gone-and-back', handle);
 }
 
@@ -320,6 +359,7 @@ for (const { name, script, spec = {}, drive } of courses.filter(({ name }) => wa
 }
 if (wanted('batch')) await recordBatch(plane);
 if (wanted('batches')) await recordBatches(plane);
+if (wanted('waiting')) await recordWaiting(plane);
 if (wanted('looks')) await recordLooks(plane);
 if (wanted('reassigned')) await recordReassigned(plane);
 if (wanted('host')) await recordHost(plane);

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { Worker } from '@temporalio/worker';
 import { describe, expect, it } from 'vitest';
-import { workflowsPath } from '../support/control-plane.ts';
+import { workflowCode } from '../../workers/workflow-bundle.ts';
 
 const folder = new URL('histories/', import.meta.url);
 const names = readdirSync(folder).filter((name) => name.endsWith('.json'));
@@ -21,7 +21,7 @@ describe('migrations that were under way when the workflow code changed', () => 
   it('go on: every committed history replays', async () => {
     const histories = names.map(recorded);
     const broken: string[] = [];
-    for await (const { workflowId, error } of Worker.runReplayHistories({ workflowsPath }, histories)) {
+    for await (const { workflowId, error } of Worker.runReplayHistories(workflowCode(), histories)) {
       const name = histories.find((each) => each.workflowId === workflowId)?.name ?? workflowId;
       if (error) broken.push(`${name}: ${error.message}`);
     }

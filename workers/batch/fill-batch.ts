@@ -1,6 +1,7 @@
 import {
   type Client,
   WorkflowExecutionAlreadyStartedError,
+  type WorkflowHandle,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
 } from '@temporalio/client';
@@ -15,13 +16,17 @@ import {
   type PageView,
   type PageRef,
 } from '../../contracts/batch.ts';
+import { LonghaulError } from '../../contracts/errors.ts';
 import { workflowTaskQueue } from '../../contracts/queues.ts';
 import { searchAttributes } from '../../contracts/search-attributes.ts';
 import type { Tuning } from '../../contracts/steps.ts';
+import { orNothing } from '../or-nothing.ts';
 
 /** VMs of a page at most, in number and in bytes of JSON: every message of Temporal has to stay small. */
 const maxPageVms = 50;
 const maxPageBytes = 48 * 1024;
+/** A page looks for the first time after this, in seconds, whether its batch is still there. */
+const watchSeconds = 6 * 3600;
 /** Pages that are handed over at once. */
 export const pagesAtOnce = 8;
 
@@ -74,13 +79,14 @@ export async function addPages(
   },
 ): Promise<number> {
   const { batchId, name, atOnce, waves, startedAt } = view;
-  const pages = pagesOf(more.vms).map((vms): PageInput => ({
+  const pages = pagesOf(more.vms).map((vms): Omit<PageInput, 'page'> => ({
     batchId,
     batch: name,
-    page: 0,
     wave: waves[more.wave]?.name ?? '',
     vms,
     tellEvery: Math.max(1, Math.floor(atOnce / 10)),
+    begunAt: startedAt,
+    watchSeconds,
     ...(more.tuning ? { tuning: more.tuning } : {}),
   }));
   let last = more.after;
@@ -110,7 +116,9 @@ async function registerPages(client: Client, batchId: string, refs: readonly Pag
     } catch (error) {
       if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowNotFoundError)
         for (const { page } of refs.slice(index))
-          await client.workflow.getHandle(pageIdOf(batchId, page)).terminate('its batch does not take it');
+          await orNothing(
+            client.workflow.getHandle(pageIdOf(batchId, page)).terminate('its batch does not take it'),
+          );
       throw error;
     }
   }
@@ -126,15 +134,24 @@ async function startPage(client: Client, input: PageInput, batchStarted: Date): 
     if (await couldStart(client, { ...input, page }, batchStarted)) return page;
 }
 
-/** Also when it was started before: a hand-over was cut off. */
-async function couldStart(client: Client, input: PageInput, batchStarted: Date): Promise<boolean> {
+/**
+ * Also when it was started before, and may have ended since: a hand-over was cut off.
+ *
+ * @param isFree whether it is known that a page of that number, if there was one, is of a batch before
+ */
+async function couldStart(
+  client: Client,
+  input: PageInput,
+  batchStarted: Date,
+  isFree = false,
+): Promise<boolean> {
   const workflowId = pageIdOf(input.batchId, input.page);
   try {
     await client.workflow.start('migratePage', {
       workflowId,
       taskQueue: workflowTaskQueue,
       args: [input],
-      workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+      workflowIdReusePolicy: isFree ? 'ALLOW_DUPLICATE' : 'REJECT_DUPLICATE',
       workflowIdConflictPolicy: 'FAIL',
       staticSummary: `${input.vms.length} VMs of batch ${input.batch}, wave ${input.wave}`.slice(0, 200),
       typedSearchAttributes: [{ key: searchAttributes.batch, value: input.batchId }],
@@ -142,16 +159,39 @@ async function couldStart(client: Client, input: PageInput, batchStarted: Date):
     return true;
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    const handle = client.workflow.getHandle(workflowId);
-    const { startTime, runId } = await handle.describe();
-    if (startTime >= batchStarted) {
-      const { vms } = await handle.query<PageView>('page');
-      return String(vms.map((vm) => vm.migrationId)) === String(input.vms.map((vm) => vm.migrationId));
-    }
-    // Of a batch that somebody terminated: it has waited for it since.
-    await client.workflow.getHandle(workflowId, runId).terminate(`its batch ${input.batchId} is gone`);
-    return couldStart(client, input, batchStarted);
+    return isOurs(client, input, batchStarted);
   }
+}
+
+/** Of a number that is taken: whether by the same page of this batch. One of a batch before makes way. */
+async function isOurs(client: Client, input: PageInput, batchStarted: Date): Promise<boolean> {
+  const handle = client.workflow.getHandle(pageIdOf(input.batchId, input.page));
+  const { startTime, closeTime, status } = await handle.describe();
+  if (startTime >= batchStarted) {
+    // Its batch did not take it then.
+    if (status.name === 'TERMINATED') return false;
+    const { vms } = await handle.query<PageView>('page');
+    return String(vms.map((vm) => vm.migrationId)) === String(input.vms.map((vm) => vm.migrationId));
+  }
+  if (closeTime === undefined) await endStray(handle, input);
+  return couldStart(client, input, batchStarted, true);
+}
+
+/** Of a batch that somebody terminated. What it has under way ends as it would, and could not be begun here before. */
+async function endStray(page: WorkflowHandle, { batch, batchId }: PageInput): Promise<void> {
+  const { vms } = await page.query<PageView>('page');
+  const underWay = vms
+    .filter(({ status }) => status === 'running' || status === 'parked')
+    .map(({ vm }) => vm);
+  if (underWay.length === 0) {
+    await orNothing(page.terminate(`its batch ${batchId} is gone`));
+    return;
+  }
+  await orNothing(page.signal('stop'));
+  throw new LonghaulError('BATCH_EXISTS', {
+    found: `a batch ${batch} was ended from outside, and has ${underWay.slice(0, 5).join(', ')} under way`,
+    remedy: 'It begins nothing more. When these have ended, see `longhaul list`, start the batch again.',
+  });
 }
 
 /** Starts the workflow of a batch; its VMs are still to come. */

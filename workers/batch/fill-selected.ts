@@ -1,4 +1,4 @@
-import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import type { StepIo } from '../../activities/host/step-io.ts';
 import { type FoundVm, selectVms } from '../../activities/sources/select.ts';
 import type { SourceDeps } from '../../activities/sources/source.ts';
@@ -6,8 +6,12 @@ import type { BatchEntry, Selected } from '../../contracts/batch-select.ts';
 import { inOrder, overridden, placedVm, type PlacedVm, problemsText } from '../../contracts/batch-vms.ts';
 import { type BatchView, pageIdOf, pagesUpTo, type PageView } from '../../contracts/batch.ts';
 import type { FillRequest } from '../../contracts/steps.ts';
+import { orNothing } from '../or-nothing.ts';
 import { addPages, pagesAtOnce, registerPage } from './fill-batch.ts';
+import { Ledger } from './ledger.ts';
 
+/** VMs that are handed over at a time: their pages are messages to one run of the batch, which bears 2,000. */
+const maxHandedOver = 20_000;
 /** Sentences of a kind that are kept. */
 const maxTold = 20;
 
@@ -22,6 +26,7 @@ export async function fillSelected(
   request: FillRequest,
   deps: Deps,
   io: StepIo,
+  atMost = maxHandedOver,
 ): Promise<Selected> {
   const { batchId, selector, order } = request;
   io.report('looks for VMs');
@@ -30,15 +35,15 @@ export async function fillSelected(
     : { vms: listedIn(request), gaps: [] };
   const view = await client.workflow.getHandle(batchId).query<BatchView>('batch');
   const known = await handedOver(client, view);
-  const before = await underWayOrDone(client);
+  const { running, completed } = await migrations(client);
+  const ledger = await Ledger.read(client);
+  await ledger.remember(completed);
+  const isTaken = (id: string) => known.ids.has(id) || running.has(id) || ledger.has(id);
   const names = new Set(known.names);
-  const selected: Selected = {
-    vms: 0,
-    leftOut: 0,
-    refused: [],
-    refusedCount: 0,
-    gaps: gaps.slice(0, maxTold),
-  };
+  // What the batch has beyond the places before came from this one, by an attempt that was cut off.
+  const own = Math.max(0, known.ids.size - (view.selected?.vms ?? 0));
+  let taken = 0;
+  const selected = { refused: [] as string[], refusedCount: 0, gaps: gaps.slice(0, maxTold) };
   const refuse = (text: string) => {
     selected.refusedCount += 1;
     if (selected.refused.length < maxTold) selected.refused.push(text.slice(0, 300));
@@ -51,8 +56,7 @@ export async function fillSelected(
       baseDir: '/',
     });
     if ('problems' in result) refuse(`${vm.name}: ${problemsText(result.problems)}`);
-    else if (known.ids.has(result.vm.migrationId)) selected.vms += 1;
-    else if (before.has(result.vm.migrationId)) selected.leftOut += 1;
+    else if (isTaken(result.vm.migrationId)) taken += 1;
     else if (names.has(result.vm.spec.name))
       refuse(`${vm.name}: another VM of the batch is called ${result.vm.spec.name}`);
     else {
@@ -61,12 +65,15 @@ export async function fillSelected(
     }
   }
   let after = known.lastPage;
+  let handed = 0;
   for (const wave of view.waves.keys()) {
-    const vms = inOrder(placed, wave, order);
+    const vms = inOrder(placed, wave, order).slice(0, atMost - handed);
+    handed += vms.length;
     io.report(`hands over ${vms.length} VMs`);
     after = await addPages(client, view, { wave, after, vms, signal: io.signal });
   }
-  return { ...selected, vms: selected.vms + placed.length };
+  const more = placed.length > handed ? { more: true as const } : {};
+  return { ...selected, vms: own + handed, leftOut: Math.max(0, taken - own), ...more };
 }
 
 const listedIn = ({ listed = [] }: FillRequest): FoundVm[] =>
@@ -103,22 +110,18 @@ async function handedOver(client: Client, { batchId, lastPage, waves, startedAt 
 /** @param since of a page that is not registered: one that is older, or has ended, is of a batch before */
 async function pageView(client: Client, pageId: string, since?: string): Promise<PageView | undefined> {
   const handle = client.workflow.getHandle(pageId);
-  try {
-    if (since !== undefined) {
-      const { status, startTime } = await handle.describe();
-      if (status.name !== 'RUNNING' || startTime < new Date(since)) return undefined;
-    }
-    return await handle.query<PageView>('page');
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return undefined;
-    throw error;
+  if (since !== undefined) {
+    const described = await orNothing(handle.describe());
+    if (described?.status.name !== 'RUNNING' || described.startTime < new Date(since)) return undefined;
   }
+  return orNothing(handle.query<PageView>('page'));
 }
 
-/** Ids of the migrations that were completed, as long as the server remembers them, and of those that run. */
-async function underWayOrDone(client: Client): Promise<Set<string>> {
-  const ids = new Set<string>();
+/** Ids of the migrations that run, and of those that were completed, as long as the server knows of them. */
+async function migrations(client: Client): Promise<{ running: Set<string>; completed: Set<string> }> {
+  const [running, completed] = [new Set<string>(), new Set<string>()];
   const query = "WorkflowType = 'migrateVm' AND ExecutionStatus IN ('Completed', 'Running')";
-  for await (const { workflowId } of client.workflow.list({ query, pageSize: 1000 })) ids.add(workflowId);
-  return ids;
+  for await (const { workflowId, status } of client.workflow.list({ query, pageSize: 1000 }))
+    (status.name === 'COMPLETED' ? completed : running).add(workflowId);
+  return { running, completed };
 }

@@ -26,7 +26,7 @@ function trouble({ name, failure, lostPages }: BatchView): string[] {
   ];
 }
 
-function waits({ name, status, wave, waves, windowEdgeAt }: BatchView): string[] {
+function waits({ name, status, wave, waves, windowEdgeAt, looking }: BatchView): string[] {
   const at = waves[wave]?.name ?? '';
   switch (status) {
     case 'waiting for approval':
@@ -36,6 +36,7 @@ function waits({ name, status, wave, waves, windowEdgeAt }: BatchView): string[]
     case 'paused':
       return [`Go on with ${code(`longhaul batch resume ${name}`)}`];
     case 'filling':
+      return looking === undefined ? [] : [looksText(looking)];
     case 'running':
     case 'completed':
     case 'stopped':
@@ -43,6 +44,12 @@ function waits({ name, status, wave, waves, windowEdgeAt }: BatchView): string[]
     case 'cancelled':
       return [];
   }
+}
+
+function looksText({ what, host }: NonNullable<BatchView['looking']>): string {
+  const waits =
+    host === undefined ? '' : `. If that lasts, see whether the host is there: ${code('longhaul host list')}`;
+  return `It looks through ${text(what)}${waits}`;
 }
 
 function waveTable({ wave: current, waves }: BatchView): string {

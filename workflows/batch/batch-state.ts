@@ -12,12 +12,13 @@ import {
   sumOf,
   type Wave,
 } from '../../contracts/batch.ts';
-import type { Selected } from '../../contracts/batch-select.ts';
+import type { Selected, Selector } from '../../contracts/batch-select.ts';
 import type { StepFailure } from '../../contracts/steps.ts';
 import { isOpen, msToEdge } from '../../contracts/time-window.ts';
+import { unpacked } from './carried-pages.ts';
 
-/** More pages than that do not fit into what is carried over. */
-const maxPages = 1000;
+/** More pages than that do not fit into what is carried over. They have room for a hundred thousand VMs. */
+const maxPages = 2500;
 
 /** Where a batch is: its pages, their shares of the window, the wave that is on. Plain state and rules, free of Temporal. */
 export class BatchState {
@@ -30,17 +31,7 @@ export class BatchState {
   constructor(input: BatchInput, now: () => Date) {
     this.input = input;
     this.now = now;
-    this.carried = input.carried ?? {
-      startedAt: now().toISOString(),
-      sealed: input.unattended === true,
-      paused: false,
-      held: false,
-      wave: 0,
-      approved: [],
-      pages: [],
-      lastPage: input.pagesBefore ?? 0,
-      ended: input.waves.map(noTotals),
-    };
+    this.carried = input.carried ? unpacked(input.carried) : begun(input, now());
   }
 
   refusalToRegister({ page, wave }: PageRef): string | undefined {
@@ -59,6 +50,16 @@ export class BatchState {
     if (at < 0) pages.push(made);
     else pages.splice(at, 0, made);
     this.noteNumber(page);
+  }
+
+  /** A page of this batch that says of itself that it is there. @returns whether it is taken */
+  takes({ page, counts, claim }: PageReport): boolean {
+    const wave = this.input.waves.findIndex(({ name }) => name === claim?.wave);
+    const ref = { page, wave, vms: counts.waiting };
+    if (claim?.begunAt !== this.carried.startedAt || this.isKnown(page)) return false;
+    if (this.refusalToRegister(ref) !== undefined) return false;
+    this.register(ref);
+    return true;
   }
 
   private noteNumber(page: number): void {
@@ -86,9 +87,20 @@ export class BatchState {
     return done === 0 ? 'listed' : done - 1;
   }
 
+  private get looking(): BatchView['looking'] {
+    const which = this.toSelect;
+    const selector = typeof which === 'number' ? this.input.selection?.select[which] : undefined;
+    if (selector === undefined || !this.carried.sealed || this.ended !== undefined) return undefined;
+    const { host } = selector;
+    return { what: placeOf(selector), ...(host === undefined ? {} : { host }) };
+  }
+
   noteSelected(selected: Selected): void {
     const { selected: before, looked = 0 } = this.carried;
-    this.carried.selected = before === undefined ? selected : sumOfSelected([before, selected]);
+    // Those that were written down may have come from a client.
+    const vms = looked === 0 ? countOf(this.counts()) : selected.vms;
+    const now = { ...selected, vms };
+    this.carried.selected = before === undefined ? now : together(before, now);
     this.carried.looked = looked + 1;
   }
 
@@ -103,11 +115,13 @@ export class BatchState {
     if (!this.carried.approved.includes(name)) this.carried.approved.push(name);
   }
 
-  noteReport({ page, counts, dataBytes, ended }: PageReport): void {
+  /** @returns whether it is one of its pages */
+  noteReport({ page, counts, dataBytes, ended }: PageReport): boolean {
     const known = this.carried.pages.find((each) => each.page === page);
-    if (known === undefined) return;
+    if (known === undefined) return false;
     Object.assign(known, { counts, dataBytes });
     if (ended) this.fold(known);
+    return true;
   }
 
   /** The workflow of a page was ended from outside: what of its VMs had not ended then counts as failed. */
@@ -223,7 +237,7 @@ export class BatchState {
 
   view(batchId: string): BatchView {
     const { waves, name, atOnce, onFailure } = this.input;
-    const { carried, msToEdge: ms } = this;
+    const { carried, looking, msToEdge: ms } = this;
     const all = [...carried.ended, ...carried.pages];
     return {
       batchId,
@@ -243,6 +257,7 @@ export class BatchState {
       activePages: this.active.map(({ page }) => page),
       lastPage: carried.lastPage,
       lostPages: carried.ended.reduce((sum, { lostPages }) => sum + lostPages, 0),
+      ...(looking === undefined ? {} : { looking }),
       ...(carried.selected === undefined ? {} : { selected: carried.selected }),
       ...(this.failure === undefined ? {} : { failure: this.failure }),
       ...(ms === undefined ? {} : { windowEdgeAt: new Date(this.now().getTime() + ms).toISOString() }),
@@ -250,18 +265,33 @@ export class BatchState {
   }
 }
 
+const begun = ({ waves, unattended, pagesBefore = 0 }: BatchInput, now: Date): BatchCarried => ({
+  startedAt: now.toISOString(),
+  sealed: unattended === true,
+  paused: false,
+  held: false,
+  wave: 0,
+  approved: [],
+  pages: [],
+  lastPage: pagesBefore,
+  ended: waves.map(noTotals),
+});
+
+/** What a selector looks through, in words. */
+const placeOf = ({ azure, files, host }: Selector): string =>
+  azure === undefined
+    ? `the files in ${files?.directory ?? '/'} on ${host ?? 'any host'}`
+    : `the VMs of the subscription ${azure.subscription}${host === undefined ? '' : `, as ${host} sees them`}`;
+
 const noTotals = () => ({ counts: emptyCounts(), dataBytes: 0, lostPages: 0 });
 
 /** Sentences that a view holds at most. */
 const maxTold = 20;
 
-function sumOfSelected(all: readonly Selected[]): Selected {
-  const sum = (of: (one: Selected) => number) => all.reduce((total, one) => total + of(one), 0);
-  return {
-    vms: sum(({ vms }) => vms),
-    leftOut: sum(({ leftOut }) => leftOut),
-    refused: all.flatMap(({ refused }) => refused).slice(0, maxTold),
-    refusedCount: sum(({ refusedCount }) => refusedCount),
-    gaps: all.flatMap(({ gaps }) => gaps).slice(0, maxTold),
-  };
-}
+const together = (one: Selected, other: Selected): Selected => ({
+  vms: one.vms + other.vms,
+  leftOut: one.leftOut + other.leftOut,
+  refused: [...one.refused, ...other.refused].slice(0, maxTold),
+  refusedCount: one.refusedCount + other.refusedCount,
+  gaps: [...one.gaps, ...other.gaps].slice(0, maxTold),
+});

@@ -3,6 +3,7 @@ import {
   continueAsNew,
   getExternalWorkflowHandle,
   isCancellation,
+  patched,
   setCurrentDetails,
   setHandler,
   type SignalDefinition,
@@ -23,6 +24,7 @@ import { migrationFailure, stepFailureOf } from '../failures.ts';
 import { fleetActivities } from '../host-activities.ts';
 import { batchDetails } from './batch-details.ts';
 import { BatchState } from './batch-state.ts';
+import { packed } from './carried-pages.ts';
 import { selectVms } from './select-vms.ts';
 import {
   allotSignal,
@@ -40,6 +42,8 @@ import {
 } from './messages.ts';
 
 const defaultWatchSeconds = 300;
+/** Signals on their way: the server bears 2,000 of a workflow. */
+const signalsAtOnce = 500;
 const defaultHistoryEvents = 4000;
 /** What people see beside its timer. */
 const lookForLost = 'look whether pages were lost';
@@ -68,6 +72,8 @@ class Batch {
   private readonly state: BatchState;
   private readonly changes = new Changes();
   private shown = '';
+  /** A run that was begun before this came goes on without: it stops no strangers, and sends all its signals at once. */
+  private readonly isSecond = patched('batches-2');
 
   constructor(state: BatchState) {
     this.state = state;
@@ -81,7 +87,12 @@ class Batch {
     });
     setHandler(pauseBatchSignal, () => void this.changes.after(() => (state.carried.paused = true)));
     setHandler(resumeBatchSignal, () => void this.changes.after(() => (state.carried.paused = false)));
-    setHandler(pageReportSignal, (report) => void this.changes.after(() => state.noteReport(report)));
+    setHandler(pageReportSignal, (report) => {
+      const isKnown = state.noteReport(report) || state.takes(report);
+      this.changes.note();
+      const { page, counts } = report;
+      if (!isKnown && this.isSecond && counts.running + counts.parked > 0) this.stopStranger(page);
+    });
   }
 
   async run(): Promise<void> {
@@ -91,7 +102,10 @@ class Batch {
       const { seen } = this.changes;
       await this.turn();
       if (state.ended !== undefined) return;
-      if (seen !== this.changes.seen) continue;
+      if (seen !== this.changes.seen) {
+        if (this.isSecond) await this.continueIfLong();
+        continue;
+      }
       this.publish();
       await this.untilChange(seen);
       await this.continueIfLong();
@@ -125,14 +139,15 @@ class Batch {
       await this.tell(state.active, state.carried.held ? pausePageSignal : resumePageSignal);
     }
     if (state.isHeld) return;
-    await Promise.all(state.share().map((page) => this.send(page, allotSignal, page.allotted)));
+    await this.inSlices(state.share(), ({ page, allotted }) => this.send(page, allotSignal, allotted));
   }
 
   /** Looks VMs up; they come as pages, by the same updates as from a client. */
   private async select(which: number | 'listed'): Promise<void> {
     const { state } = this;
     try {
-      state.noteSelected(await selectVms(state.input, which));
+      const { more, ...selected } = await selectVms(state.input, which);
+      if (more !== true) state.noteSelected(selected);
       this.changes.note();
     } catch (error) {
       if (isCancellation(error)) throw error;
@@ -186,7 +201,7 @@ class Batch {
   private async continueIfLong(): Promise<void> {
     const { state } = this;
     if (!isLong(state.input.tuning?.historyEvents ?? defaultHistoryEvents)) return;
-    await continueAsNew<typeof migrateBatch>({ ...state.input, carried: state.carried });
+    await continueAsNew<typeof migrateBatch>({ ...state.input, carried: packed(state.carried) });
   }
 
   /** Its pages are cancelled, and end when their migrations have undone what they did. */
@@ -194,11 +209,12 @@ class Batch {
     const { state } = this;
     state.ended = 'cancelled';
     this.publish();
-    const { workflowId } = workflowInfo();
-    for (const { page } of [...state.carried.pages])
-      await getExternalWorkflowHandle(pageIdOf(workflowId, page))
+    const cancelPage = ({ page }: BatchPage) =>
+      handleOf(page)
         .cancel()
         .catch(() => state.noteLost(page));
+    // One that was cancelled before this came goes on one by one.
+    await this.inSlices([...state.carried.pages], cancelPage, patched('batches-3') ? signalsAtOnce : 1);
     while (state.carried.pages.length > 0) {
       const { seen } = this.changes;
       if (!(await this.changes.untilAfter(seen, this.watchMs, lookForLost)))
@@ -208,19 +224,32 @@ class Batch {
   }
 
   private async tell(pages: readonly BatchPage[], signal: SignalDefinition): Promise<void> {
-    await Promise.all(pages.map((page) => this.send(page, signal)));
+    await this.inSlices(pages, ({ page }) => this.send(page, signal));
+  }
+
+  private async inSlices(
+    pages: readonly BatchPage[],
+    work: (page: BatchPage) => Promise<void>,
+    size = this.isSecond ? signalsAtOnce : Math.max(1, pages.length),
+  ): Promise<void> {
+    for (let at = 0; at < pages.length; at += size) await Promise.all(pages.slice(at, at + size).map(work));
+  }
+
+  /** Of a batch of this name that somebody ended: nobody else tells it what to do, and what it begins nobody counts. */
+  private stopStranger(page: number): void {
+    void CancellationScope.nonCancellable(() => handleOf(page).signal(stopPageSignal)).catch(() => undefined);
   }
 
   private async send<Args extends unknown[]>(
-    page: BatchPage,
+    page: number,
     signal: SignalDefinition<Args>,
     ...args: Args
   ): Promise<void> {
     try {
-      await getExternalWorkflowHandle(pageIdOf(workflowInfo().workflowId, page.page)).signal(signal, ...args);
+      await handleOf(page).signal(signal, ...args);
     } catch (error) {
       if (isCancellation(error)) throw error;
-      this.changes.after(() => this.state.noteLost(page.page));
+      this.changes.after(() => this.state.noteLost(page));
     }
   }
 
@@ -233,3 +262,5 @@ class Batch {
     upsertSearchAttributes([{ key: searchAttributes.state, value: view.status }]);
   }
 }
+
+const handleOf = (page: number) => getExternalWorkflowHandle(pageIdOf(workflowInfo().workflowId, page));

@@ -66,6 +66,8 @@ export class PageState {
     if (this.stopped || this.isOver) return 'the page begins nothing more';
     const status = this.outcomes.get(migrationId)?.status;
     if (status !== undefined && status !== 'waiting') return `the VM is ${status}`;
+    // Its batch may have given places that it needs no more to other pages.
+    if (this.waiting.length === 0) return 'the page has none that waits';
     return this.vms.length < maxVms ? undefined : 'the page is full';
   }
 

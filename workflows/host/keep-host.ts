@@ -5,6 +5,7 @@ import {
   condition,
   continueAsNew,
   isCancellation,
+  patched,
   proxyActivities,
   setCurrentDetails,
   setHandler,
@@ -24,6 +25,9 @@ import { hereSignal, setDrainedUpdate } from './messages.ts';
 const defaults = { heartbeatSeconds: 20, graceSeconds: 15, historyEvents: 2000 };
 /** A host that is there hears of a change within this. */
 const hearingMs = 5_000;
+/** So long, in times of grace, until migrations that come to a host that is gone are told for the first time. */
+const gracesToTell = 8;
+const mostMsToTell = 12 * 3_600_000;
 
 /**
  * The book of one host: what it is like, whether it takes VMs, whether it is there. It greets the host, however long
@@ -80,15 +84,29 @@ class HostKeeper {
     const { drained } = state.book;
     const since = now();
     const greeting = this.onHost('greet', (desk) => desk.greet({ drained }));
-    if (!(await settles(greeting, this.tuning.graceSeconds * 1000)) && state.noteGone(since)) {
-      this.show();
-      this.tell();
+    if (!(await settles(greeting, this.tuning.graceSeconds * 1000, 'take the host for gone'))) {
+      if (state.noteGone(since)) {
+        this.show();
+        this.tell();
+      }
+      await this.tellNewOnes(greeting);
     }
     const facts = await greeting;
     if (facts === undefined) return;
     const isBack = state.noteGreeted(facts, drained, now());
     this.show();
     if (isBack) this.tell();
+  }
+
+  /** Migrations that come to a host that is gone hear of it too: within minutes at first, then within half a day. */
+  private async tellNewOnes(greeting: Promise<unknown>): Promise<void> {
+    // A host that was gone when this came goes on without.
+    if (!patched('hosts-2')) return;
+    let ms = gracesToTell * this.tuning.graceSeconds * 1000;
+    while (!(await settles(greeting, ms, 'tell migrations that have come to it'))) {
+      this.tell();
+      ms = Math.min(2 * ms, mostMsToTell);
+    }
   }
 
   /** For as long as the worker lives and nothing is to be said to it. */
@@ -170,11 +188,11 @@ class HostKeeper {
 const now = () => new Date().toISOString();
 
 /** Whether it ends in time, well or not. */
-function settles(work: Promise<unknown>, ms: number): Promise<boolean> {
+function settles(work: Promise<unknown>, ms: number, summary: string): Promise<boolean> {
   let settled = false;
   const note = () => {
     settled = true;
   };
   work.then(note, note);
-  return condition(() => settled, ms, { summary: 'take the host for gone' });
+  return condition(() => settled, ms, { summary });
 }

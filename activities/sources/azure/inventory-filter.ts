@@ -1,5 +1,5 @@
 import type { AzureMachine, InventoryFilter } from '../../../contracts/azure-inventory.ts';
-import { fits } from '../../../contracts/wildcards.ts';
+import { anyFits } from '../../../contracts/wildcards.ts';
 
 export function isWanted(machine: AzureMachine, filter: InventoryFilter): boolean {
   const { names, tags = [], state, os, sizes, zones } = filter;
@@ -11,10 +11,6 @@ export function isWanted(machine: AzureMachine, filter: InventoryFilter): boolea
     (state === undefined || stateIs(machine, state)) &&
     tags.every((tag) => hasTag(machine, tag))
   );
-}
-
-function anyFits(patterns: readonly string[] | undefined, text: string): boolean {
-  return patterns === undefined || patterns.some((pattern) => fits(pattern, text, { anyOne: true }));
 }
 
 function stateIs({ state }: AzureMachine, wanted: 'running' | 'stopped'): boolean {

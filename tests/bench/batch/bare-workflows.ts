@@ -1,4 +1,4 @@
-import { executeChild, proxyActivities } from '@temporalio/workflow';
+import { continueAsNew, executeChild, proxyActivities } from '@temporalio/workflow';
 
 /** The least that a batch could cost: a plain window over children that call as many activities that do nothing. */
 
@@ -10,20 +10,26 @@ const there = proxyActivities<{ nothing(): Promise<void> }>({
   taskQueue: 'bench-bare-host',
 });
 
+/** The server bears 51,200 events in a history: limit.historyCount.error. */
+const childrenOfRun = 1_000;
+
 export async function bareBatch(
   prefix: string,
   count: number,
   atOnce: number,
   onHost: boolean,
+  begun = 0,
 ): Promise<void> {
-  let next = 0;
+  let next = begun;
+  const last = Math.min(count, begun + childrenOfRun);
   const lane = async () => {
-    while (next < count) {
+    while (next < last) {
       const workflowId = `${prefix}-${(next += 1)}`;
       await executeChild(bareVm, { workflowId, args: [onHost] });
     }
   };
   await Promise.all(Array.from({ length: atOnce }, lane));
+  if (last < count) await continueAsNew<typeof bareBatch>(prefix, count, atOnce, onHost, last);
 }
 
 /** As many activities as a migration has that meets no trouble. */

@@ -69,7 +69,9 @@ describe('longhaul batch', () => {
     expect(followed.stdout).toMatch(/b1 {2}DOMAIN_EXISTS\n {4}it is there\n {4}rename it/);
 
     isBroken = false;
-    expect((await bench.run(['batch', 'retry', 'bad'])).stdout).toContain('begins 2 VMs once more');
+    expect((await bench.run(['batch', 'retry', 'bad', '--failed'])).stdout).toContain(
+      'begins 2 VMs once more',
+    );
     const again = await bench.run(['batch', 'status', 'bad', '--watch', '--json']);
     expect(again.code).toBe(0);
     const { vms } = JSON.parse(again.stdout) as { vms: VmOutcome[] };
@@ -92,13 +94,13 @@ describe('longhaul batch', () => {
     );
     expect((await bench.run(['batch', 'approve', 'slow', 'none'])).stderr).toContain('there is no wave none');
     expect((await bench.run(['batch', 'approve', 'slow', 'all'])).code).toBe(0);
-    await expect.poll(async () => (await status('slow')).counts.running, { timeout: 20_000 }).toBe(1);
+    await expect.poll(async () => (await status('slow')).counts.running).toBe(1);
 
     expect((await bench.run(['batch', 'drop', 'slow', 's2'])).code).toBe(0);
     expect((await bench.run(['batch', 'drop', 'slow', 's1'])).stderr).toContain('no VM s1 waits');
     expect((await bench.run(['batch', 'first', 'slow', 's4'])).code).toBe(0);
     await bench.run(['batch', 'pause', 'slow']);
-    await expect.poll(async () => (await status('slow')).status, { timeout: 20_000 }).toBe('paused');
+    await expect.poll(async () => (await status('slow')).status).toBe('paused');
     await bench.run(['batch', 'resume', 'slow']);
     expect((await bench.run(['batch', 'cancel', 'slow'])).code).toBe(0);
     const ended = await bench.run(['batch', 'status', 'slow', '--watch', '--json']);
@@ -107,6 +109,18 @@ describe('longhaul batch', () => {
       status: 'cancelled',
       counts: { running: 0, waiting: 0 },
     });
+  });
+
+  it('says which host is not there that is to look for VMs', async () => {
+    await bench.host();
+    const file = join(directory, 'away.yaml');
+    writeFileSync(file, 'name: away\nselect:\n  - { files: { directory: /exports }, host: kvm-away }\n');
+    const begun = await bench.run(['batch', 'start', file]);
+    expect(begun.stderr).toMatch(/No worker answers for the host "kvm-away".* VMs are looked up there when/);
+    const shown = await bench.run(['batch', 'status', 'away']);
+    expect(shown.stdout).toMatch(/filling[^]*Looks through the files in \/exports on kvm-away/);
+    expect(shown.stderr).toContain('No worker answers for the host "kvm-away"');
+    expect((await bench.run(['batch', 'cancel', 'away'])).code).toBe(0);
   });
 
   it('knows batches by name, and says so when there is none', async () => {

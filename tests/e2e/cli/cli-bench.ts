@@ -2,14 +2,18 @@ import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { ApplicationFailure } from '@temporalio/activity';
-import { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { Connection } from '@temporalio/client';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import type { ErrorCode } from '../../../contracts/error-codes.ts';
 import { workflowTaskQueue } from '../../../contracts/queues.ts';
 import { ensureSearchAttributes } from '../../../workers/search-attributes.ts';
-import { runScriptedHost, runWorkers, workflowsPath } from '../../support/control-plane.ts';
+import { workflowCode } from '../../../workers/workflow-bundle.ts';
+import { runScriptedHost, runWorkers } from '../../support/control-plane.ts';
 import { scriptedHost, type Script, type ScriptedHost } from '../../support/scripted-host.ts';
-import { temporalBinary } from '../../support/temporal.ts';
+import { temporalInMemory } from '../../support/temporal.ts';
+
+/** temporal.api.enums.v1.TaskQueueKind, whose package is not one of ours. */
+const normalTaskQueue = 1;
 
 const mainPath = fileURLToPath(new URL('../../../client/main.ts', import.meta.url));
 
@@ -35,7 +39,7 @@ export function runLonghaul(args: readonly string[], options: RunOptions = {}): 
       env: { PATH: process.env['PATH'] ?? '', HOME: '/nonexistent', ...options.env },
       cwd: options.cwd,
       stdio: ['pipe', 'pipe', 'pipe'],
-      timeout: 60_000,
+      timeout: 180_000,
     });
     let [stdout, stderr, signalled] = ['', '', false];
     const look = () => {
@@ -66,23 +70,27 @@ export interface CliBench {
   host(script?: Script): Promise<ScriptedHost & { hostId: string }>;
   /** Stops the worker that runs workflows; the server stays. */
   stopWorkflows(): Promise<void>;
+  startWorkflows(): Promise<void>;
+  /** Takes updates along as a worker would that is cut off then: so many workflow tasks. */
+  takeUpdatesAlong(tasks: number): Promise<void>;
   stop(): Promise<void>;
 }
 
 export async function startCliBench(): Promise<CliBench> {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
-  const environment = await TestWorkflowEnvironment.createLocal({
-    server: { executable: { type: 'existing-path', path: await temporalBinary() } },
-  });
+  const environment = await temporalInMemory();
   await ensureSearchAttributes(environment.connection, 'default');
-  const stopWorkflows = runWorkers([
-    await Worker.create({
+  let stopWorkflows = () => Promise.resolve();
+  const startWorkflows = async () => {
+    const worker = await Worker.create({
       connection: environment.nativeConnection,
       shutdownGraceTime: 0,
       taskQueue: workflowTaskQueue,
-      workflowsPath,
-    }),
-  ]);
+      ...workflowCode(),
+    });
+    stopWorkflows = runWorkers([worker]);
+  };
+  await startWorkflows();
   const stops: (() => Promise<void>)[] = [];
   const { address } = environment;
   return {
@@ -95,12 +103,30 @@ export async function startCliBench(): Promise<CliBench> {
       stops.push(await runScriptedHost(environment, hostId, host));
       return { ...host, hostId };
     },
-    stopWorkflows,
+    stopWorkflows: () => stopWorkflows(),
+    startWorkflows,
+    takeUpdatesAlong: async (tasks) => {
+      for (let taken = 0; taken < tasks; taken += 1) await takeUpdate(environment.connection);
+    },
     stop: async () => {
       await Promise.all([stopWorkflows(), ...stops.map((stop) => stop())]);
       await environment.teardown();
     },
   };
+}
+
+async function takeUpdate(connection: Connection): Promise<void> {
+  for (;;) {
+    const { messages } = await connection.withDeadline(Date.now() + 90_000, () =>
+      connection.workflowService.pollWorkflowTaskQueue({
+        namespace: 'default',
+        // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment
+        taskQueue: { name: workflowTaskQueue, kind: normalTaskQueue },
+        identity: 'cut off',
+      }),
+    );
+    if (messages.length > 0) return;
+  }
 }
 
 /** Fails a step the way a worker reports a LonghaulError. */

@@ -83,10 +83,10 @@ describe('longhaul setup', () => {
               searchAttributes: Object.fromEntries([['LonghaulVm', int]]),
             })
             .then(() => true, String),
-        { timeout: 30_000, interval: 500 },
+        { interval: 500 },
       )
       .toBe(true);
-    await expect.poll(async () => (await setup('odd')).stderr, { timeout: 30_000 }).toContain('LonghaulVm');
+    await expect.poll(async () => (await setup('odd')).stderr).toContain('LonghaulVm');
     const refused = await setup('odd', '--json');
     expect(refused.code).toBe(1);
     expect(JSON.parse(refused.stderr)).toMatchObject({ error: { code: 'SEARCH_ATTRIBUTES_MISSING' } });

@@ -13,6 +13,8 @@ import { Wire } from '../../support/wire.ts';
 import { runLonghaul, type Ran } from '../cli/cli-bench.ts';
 
 const mebibyte = 2 ** 20;
+/** A host that was cut off seems to wait for tasks for a minute, and may take some along until its last second. */
+const patienceMs = 180_000;
 const name = `two-hosts-${randomBytes(3).toString('hex')}`;
 
 /** A KVM host in a network of its own, with directories of its own. */
@@ -117,8 +119,8 @@ async function hosts(): Promise<HostView[]> {
 
 const hostNamed = async (hostId: string) => (await hosts()).find((each) => each.hostId === hostId);
 
-async function until<T>(ask: () => Promise<T>, wanted: (answer: T) => boolean, seconds: number): Promise<T> {
-  const deadline = Date.now() + seconds * 1000;
+async function until<T>(ask: () => Promise<T>, wanted: (answer: T) => boolean): Promise<T> {
+  const deadline = Date.now() + patienceMs;
   for (;;) {
     const answer = await ask();
     if (wanted(answer)) return answer;
@@ -145,14 +147,13 @@ async function reportOf(vm: string): Promise<MigrationReport> {
   await until(
     () => longhaul('status', vm, '--json'),
     ({ stdout }) => /"status": "(completed|failed|parked)"/.test(stdout),
-    60,
   );
   return JSON.parse((await longhaul('report', vm, '--json')).stdout) as MigrationReport;
 }
 
 describe('two hosts in networks of their own', () => {
   it('are listed with what they are like, and take VMs by label', async () => {
-    await until(hosts, (all) => all.length === 2 && all.every(({ pulse }) => pulse !== undefined), 60);
+    await until(hosts, (all) => all.length === 2 && all.every(({ pulse }) => pulse !== undefined));
     const { stdout } = await longhaul('host', 'list');
     expect(stdout).toMatch(/^kvm1 +ready +0 of 2 +0 +\S+ [KMGT]iB +ssd zone=a +\d/m);
     expect(stdout).toMatch(/^kvm2 +ready +0 of 2 +0 +\S+ [KMGT]iB +zone=b +\d/m);
@@ -208,11 +209,10 @@ describe('two hosts in networks of their own', () => {
     await migrateUntilFetching(vm);
     await wire.cut(one.index);
     await untilWaiting(vm);
-    await longhaul('reassign', vm, '--host', 'kvm2');
+    expect(await longhaul('reassign', vm, '--host', 'kvm2')).toMatchObject({ code: 0 });
     await until(
       () => longhaul('status', vm, '--json'),
       ({ stdout }) => stdout.includes('"hostId": "kvm2"'),
-      60,
     );
     await wire.mend(one.index);
     release();
@@ -232,13 +232,11 @@ async function migrateUntilFetching(vm: string): Promise<void> {
   await until(
     () => hostNamed('kvm1'),
     (host) => host?.pulse !== undefined,
-    60,
   );
   await migrate(vm, '--label', 'ssd');
   await until(
     () => Promise.resolve(images.asked),
     (asked) => asked > begun + 2,
-    30,
   );
 }
 
@@ -247,7 +245,6 @@ async function untilWaiting(vm: string): Promise<string> {
   const { stdout } = await until(
     () => longhaul('status', vm),
     (status) => status.stdout.includes('waits for kvm1'),
-    90,
   );
   return stdout;
 }
@@ -257,7 +254,6 @@ async function expectCleaned(vm: string): Promise<void> {
   await until(
     () => hostNamed('kvm1'),
     (host) => host?.state === 'ready' && host.leftovers === 0,
-    90,
   );
   expect(await one.leftovers()).toEqual([]);
   expect(await readdir(one.targetDir)).toEqual([]);

@@ -35,7 +35,7 @@ const inFiles = ({ directory }: Place, name: string): string => join(directory, 
 
 describe('extraction', () => {
   it('goes on at the member it was in after each of many kills', async () => {
-    const members = Array.from({ length: 6 }, (_, index) => noise((index % 3 === 2 ? 24 : 4) * MiB));
+    const members = Array.from({ length: 12 }, (_, index) => noise((index % 3 === 2 ? 24 : 4) * MiB));
     const names = members.map((_, index) => `disk${index}`);
     const place = await archiveOf(
       zstdCompressSync(tar(...members.map((data, index) => tarFile(data, { name: `disk${index}` })))),

@@ -1,4 +1,4 @@
-import { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { WorkDir } from '../../../activities/host/work-dir.ts';
 import type { AzureSourceSpec } from '../../../contracts/spec.ts';
@@ -10,15 +10,13 @@ import { addShop, migrationOf, startTrustedAzure } from '../../support/azure-sit
 import { testIo } from '../../support/io.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 import { testSources } from '../../support/sources.ts';
-import { temporalBinary } from '../../support/temporal.ts';
+import { temporalInMemory } from '../../support/temporal.ts';
 
 let azure: Azure;
 let environment: TestWorkflowEnvironment;
 beforeAll(async () => {
   azure = await startTrustedAzure();
-  environment = await TestWorkflowEnvironment.createLocal({
-    server: { executable: { type: 'existing-path', path: await temporalBinary() } },
-  });
+  environment = await temporalInMemory();
 }, 120_000);
 afterAll(async () => {
   await environment.teardown();

@@ -70,7 +70,7 @@ it.each<[what: string, toxic: Toxic]>([
 it('a disk comes whole when the network is away for seconds in the middle, and that is said', async () => {
   const { proxy, fetch, expected } = await behindProxy();
   // Slow enough for there to be a middle.
-  await proxy.add({ type: 'bandwidth', attributes: { rate: 3_000 } });
+  await proxy.add({ type: 'bandwidth', attributes: { rate: 1_000 } });
   const said: string[] = [];
   let away: Promise<void> | undefined;
   const absence = async () => {

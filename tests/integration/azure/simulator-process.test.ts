@@ -53,5 +53,5 @@ it('takes Azurite along when it is killed', async () => {
   const { child, left } = await start();
   child.kill('SIGKILL');
   await once(child, 'close');
-  await expect.poll(left, { timeout: 10_000 }).toEqual([]);
+  await expect.poll(left).toEqual([]);
 });

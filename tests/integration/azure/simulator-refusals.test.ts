@@ -85,7 +85,7 @@ describe('a snapshot', () => {
   });
 
   it('of a Premium SSD v2 disk is exported when its background copy has ended', async () => {
-    azure.settings.backgroundCopyMs = 600;
+    azure.settings.backgroundCopyMs = 3_000;
     await create('copied', vm.dataDisks[0]?.disk.id);
     const percent = async () => (await compute.snapshots.get(resourceGroup, 'copied')).completionPercent;
     expect(await percent()).toBeLessThan(100);

@@ -152,7 +152,7 @@ describe('what is not there', () => {
 describe('a long-running operation', () => {
   beforeEach(async () => {
     await azure.addVm(small('run'));
-    azure.settings.operationMs = 300;
+    azure.settings.operationMs = 2_000;
   });
   afterEach(() => {
     azure.settings.operationMs = 0;

@@ -29,7 +29,7 @@ describe('doctor', () => {
       expect(found[name], name).toMatch(/^\d+\.\d+/);
     }
     expect(found['acceleration']).toBe('tcg, as configured');
-    expect(found['state directory']).toMatch(/GiB free/);
+    expect(found['state directory']).toMatch(/[KMGT]iB free/);
   });
 
   it('goes through all checks when libvirt and Temporal are away, with a remedy for each', async () => {

@@ -1,22 +1,21 @@
 import { access } from 'node:fs/promises';
-import { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { defineDomain } from '../../../activities/domain/define.ts';
 import { WorkDir } from '../../../activities/host/work-dir.ts';
+import { leftoverIdOf } from '../../../contracts/runs.ts';
 import { removeLeftovers } from '../../../workers/janitor.ts';
 import { createLogger } from '../../../workers/logging.ts';
 import { testSources } from '../../support/sources.ts';
-import { temporalBinary } from '../../support/temporal.ts';
+import { temporalInMemory } from '../../support/temporal.ts';
 import { DomainBench, virsh } from './bench.ts';
 import { writeBootSectorDisk } from './boot-sector.ts';
 
 let environment: TestWorkflowEnvironment;
 let bench: DomainBench;
 beforeAll(async () => {
-  environment = await TestWorkflowEnvironment.createLocal({
-    server: { executable: { type: 'existing-path', path: await temporalBinary() } },
-  });
+  environment = await temporalInMemory();
 });
 afterAll(() => environment.teardown());
 beforeEach(async () => {
@@ -66,6 +65,23 @@ describe('the domain of a migration, when a worker starts', () => {
     await startWorker();
     expect(await isDefined()).toBe(false);
     await access(bench.diskPath());
+  });
+
+  it('goes while the migration lives elsewhere, when what was to remove it here was given up', async () => {
+    const handle = await migrationWithDomain();
+    const run = { migrationId: handle.workflowId, runId: handle.firstExecutionRunId };
+    const cleaner = await environment.client.workflow.start('cleanUpHost', {
+      workflowId: leftoverIdOf(run, 'kvm1'),
+      taskQueue: 'nobody-listens',
+      args: [],
+    });
+    await startWorker();
+    expect(await isDefined()).toBe(true);
+    await cleaner.terminate();
+    await startWorker();
+    expect(await isDefined()).toBe(false);
+    await access(bench.diskPath());
+    await handle.terminate();
   });
 
   it('stays when somebody has started it, though it is shut off again', async () => {

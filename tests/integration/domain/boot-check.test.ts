@@ -103,14 +103,14 @@ describe('the boot check', () => {
 
   it('fails after its time limit when the guest stays silent, and tells of its waiting all along', async () => {
     await writeBootSectorDisk(bench.diskPath(), 'Loading the system');
-    const failure = await check({ bootTimeoutSeconds: 6 }).catch((error: unknown) => error);
+    const failure = await check({ bootTimeoutSeconds: 20 }).catch((error: unknown) => error);
     expect(failure).toMatchObject({
       code: 'BOOT_NOT_SEEN',
       found: expect.stringContaining(
-        'within 6 s under tcg; its console ends with: Loading the system',
+        'within 20 s under tcg; its console ends with: Loading the system',
       ) as string,
     });
-    expect(bench.reports).toContainEqual(expect.stringMatching(/^booting, \d of at most 6 s: /));
+    expect(bench.reports).toContainEqual(expect.stringMatching(/^booting, \d+ of at most 20 s: /));
     await expectNothingLeft();
   });
 

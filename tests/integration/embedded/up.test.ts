@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createLogger } from '../../../workers/logging.ts';
 import { resolveWorkerOptions } from '../../../workers/options.ts';
 import { startWorker } from '../../../workers/run-worker.ts';
@@ -42,9 +42,10 @@ describe('longhaul up', () => {
     // The janitor's first act: the server is ready, and the worker is about to be made.
     while (!existsSync(join(options.stateDir, 'namespace-id'))) await sleep(20);
     const server = descendantsOf(process.pid).find(({ command }) => command.includes(`--port ${free.port}`));
-    process.kill(server?.pid ?? 0, 'SIGKILL');
-    await sleep(200);
-    const usurper = await listenOn(free.port);
+    if (server === undefined) throw new Error('the server is none of our processes');
+    process.kill(server.pid, 'SIGKILL');
+    // It gives its port back when it is dead, and takes it again a second later.
+    const usurper = await vi.waitFor(() => listenOn(free.port), { interval: 20, timeout: 60_000 });
     onTestFinished(usurper.close);
     expect(await ended).toMatchObject({ code: expect.stringMatching(/^TEMPORAL_/) as string });
     expect(strays).toEqual([]);

@@ -155,9 +155,9 @@ describe('inspecting a Linux guest', () => {
   });
 
   // On a busy machine the start of the appliance says how much slower everything is.
-  it('takes at most 3 seconds, or a quarter of the start, for a single disk', async () => {
+  it('takes at most 5 seconds, or half of the start, for a single disk', async () => {
     const { facts } = await inspect({ disks: ['bios'] });
-    expect(facts.timings.inspectSeconds).toBeLessThan(Math.max(3, session.launchSeconds / 4));
+    expect(facts.timings.inspectSeconds).toBeLessThan(Math.max(5, session.launchSeconds / 2));
   });
 
   it('asks the appliance at most 30 questions for a single disk', async () => {

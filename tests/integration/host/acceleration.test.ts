@@ -45,7 +45,7 @@ async function probe(options: Partial<ProbeOptions>): Promise<Acceleration> {
   await writeFile(join(dir, 'boot/vmlinuz-6.1.0-10-amd64'), '');
   return probeAcceleration({
     ...{ stateDir: join(dir, 'state'), signal: new AbortController().signal, log },
-    ...{ kvmDevice: join(dir, 'kvm'), bootDir: join(dir, 'boot'), limitMs: 1_000 },
+    ...{ kvmDevice: join(dir, 'kvm'), bootDir: join(dir, 'boot'), limitMs: 10_000 },
     ...options,
   });
 }
@@ -61,7 +61,7 @@ describe('probing acceleration', () => {
   });
 
   it('falls back loudly when QEMU hangs without a word', async () => {
-    const found = await probe({ qemu: await fakeQemu('exec sleep 60') });
+    const found = await probe({ qemu: await fakeQemu('exec sleep 60'), limitMs: 1_000 });
     expect(found).toMatchObject({
       accelerator: 'tcg',
       reason: expect.stringContaining('hangs under KVM') as string,

@@ -87,7 +87,8 @@ describe('a web server that no download can rely on', () => {
     ],
     [
       'has no ETag for a file that was written just now',
-      honest({ etag: undefined, 'last-modified': secondsAgo(5) }),
+      // Five seconds before the answer, however long the tests before this one took.
+      (request, response) => honest({ etag: undefined, 'last-modified': secondsAgo(5) })(request, response),
       'TRANSFER_UNSUPPORTED',
       /this very minute/,
     ],
@@ -334,14 +335,15 @@ describe('a host whose storage loses what was written', () => {
 
 describe('a process that is killed while it fetches', () => {
   it('costs at most one chunk of each connection to fetch again', async () => {
-    const large = randomBytes(96 * MiB);
+    const large = randomBytes(128 * MiB);
     const web = await RangeServer.start(large);
     onTestFinished(() => web.close());
     const stateDir = scratchDirectory();
     const program = fileURLToPath(new URL('fetch-process.ts', import.meta.url));
     const [connections, chunkBytes] = [4, 8 * MiB];
-    // So that kills meet it everywhere.
-    web.misbehave = () => sleep(150).then(() => false);
+    // So that kills meet it everywhere. Until its kill an attempt fetches one chunk over each connection at most, of
+    // four: at least three are killed.
+    web.misbehave = () => sleep(300).then(() => false);
     let kills = 0;
     while (kills < 6) {
       const child = spawn(process.execPath, [program, web.url.href, stateDir], { stdio: 'inherit' });

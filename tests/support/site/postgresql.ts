@@ -40,7 +40,7 @@ export async function startPostgreSql(bin: string, directory: string, tls: strin
   const [program, args] = owned(join(bin, 'postgres'), [
     ...['-D', data, '-p', String(port), '-k', home, '-c', 'listen_addresses=127.0.0.1'],
     ...['-c', 'ssl=on', '-c', `ssl_cert_file=${home}/server.pem`, '-c', `ssl_key_file=${home}/server.key`],
-    ...['-c', 'max_connections=200'],
+    ...['-c', 'max_connections=300'],
   ]);
   const daemon = new Daemon(
     { program, args, env: {}, logPath: join(directory, 'postgresql.log'), stopSignal: 'SIGINT' },

@@ -31,7 +31,7 @@ describe('a batch on a screen', () => {
       gaps: ['the disks of db07 cannot be read'],
     };
     const shown = batchText({ ...view, selected }, [], style);
-    expect(shown).toContain('Found 10 VMs, 5 of them migrated before or under way.');
+    expect(shown).toContain('Found 10 VMs, 5 of them migrated before, under way, or found twice.');
     expect(shown).toMatch(
       /Cannot be migrated so\n {2}evil.*: target\.cpus must be at least 1\n {2}and 2 more/,
     );

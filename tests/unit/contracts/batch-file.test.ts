@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseBatchFile, selfContained } from '../../../contracts/batch-file.ts';
 import type { LonghaulError } from '../../../contracts/errors.ts';
@@ -12,6 +13,19 @@ function refusal(text: string): LonghaulError {
   }
   throw new Error('it was taken');
 }
+
+const manual = readFileSync(new URL('../../../docs/fleet.md', import.meta.url), 'utf8');
+const examples = [...manual.matchAll(/^```yaml\n(name: [^]*?)^```/gm)].map(([, text = '']) => text);
+
+it('the examples of the manual are batch files', () => {
+  expect(examples.map((text) => parse(text).input.name)).toEqual(['night', 'prod', 'exports']);
+});
+
+it('what a kind of VM that a directory may have does not take is said when no kind takes it', () => {
+  const files = 'name: night\nselect: [{ files: { directory: /exports }, host: kvm1 }]\n';
+  const { details } = refusal(`${files}defaults: { source: { whenRunning: snapshot } }\n`);
+  expect(JSON.stringify(details)).toContain('whenRunning');
+});
 
 const disk = (name: string) => `{ source: { kind: image, disks: [${name}.qcow2] } }`;
 

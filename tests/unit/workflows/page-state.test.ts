@@ -17,6 +17,18 @@ const page = () => {
 const target = { dataBytes: 100, virtualSizeBytes: 1000 } as TargetDisk;
 const acquired = (fetchedBytes: number) => ({ transfer: { dataBytes: 100, fetchedBytes } }) as AcquiredDisk;
 
+it('a page takes VMs over only as long as some wait in it: the places of others may be given away', () => {
+  const vmsOf = (ids: string[]) => ids.map((migrationId) => ({ migrationId, spec }));
+  const state = new PageState({ page: 1, wave: 'all', vms: vmsOf(['a', 'b']) }, () => 'now');
+  state.allotted = 1;
+  expect(state.next()?.migrationId).toBe('a');
+  const late = { migrationId: 'c', spec };
+  expect(state.refusalToAdopt(late)).toBeUndefined();
+  state.allotted = 2;
+  expect(state.next()?.migrationId).toBe('b');
+  expect(state.refusalToAdopt(late)).toBe('the page has none that waits');
+});
+
 it('a page tells of a VM how much did not have to be fetched twice, after an interruption only', () => {
   const ended = (fetchedBytes: number) => {
     const state = page();

@@ -27,7 +27,7 @@ const failing = (code: string) => () => {
 };
 const fail = { policy: { onFailure: 'fail' as const } };
 
-describe('a batch', { timeout: 180_000 }, () => {
+describe('a batch', () => {
   it('migrates all VMs of several pages, and never more at once than it may', async () => {
     let [running, most] = [0, 0];
     const script = {
@@ -100,7 +100,7 @@ describe('a batch', { timeout: 180_000 }, () => {
       await untilBatch(handle, () => failed);
       const page = () => pageView(plane, name, 1);
       const done = async () => (await page()).vms.map(({ status }) => status);
-      await expect.poll(done, { timeout: 15_000 }).toEqual(['parked', 'completed', 'completed']);
+      await expect.poll(done).toEqual(['parked', 'completed', 'completed']);
       const [parked] = (await page()).vms;
       expect(parked).toMatchObject({ code: 'SPACE_INSUFFICIENT', found: 'a thing', remedy: 'do that' });
       await resolve(plane.environment.client.workflow.getHandle(parked?.migrationId ?? ''), {
@@ -165,7 +165,7 @@ describe('a batch', { timeout: 180_000 }, () => {
       const [first] = (await pageView(plane, name, 1)).vms;
       const migration = plane.environment.client.workflow.getHandle(first?.migrationId ?? '');
       await expect
-        .poll(async () => (await migration.query<{ status: string }>('progress')).status, { timeout: 15_000 })
+        .poll(async () => (await migration.query<{ status: string }>('progress')).status)
         .toBe('paused');
       open();
       await handle.signal('resume');
@@ -173,11 +173,28 @@ describe('a batch', { timeout: 180_000 }, () => {
     });
   });
 
+  it('cancels its pages all at once, however many there are', async () => {
+    const held = gate();
+    await withHost({ acquire: () => held.wait() }, async (host, name) => {
+      const handle = await batch(plane, { name, atOnce: 1 }, batchVms(host.hostId, `${name}-`, 151));
+      await untilBatch(handle, ({ counts }) => counts.running === 1);
+      await handle.cancel();
+      await expect(handle.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
+      const { events } = await handle.fetchHistory();
+      const turns = (events ?? []).flatMap(
+        ({ requestCancelExternalWorkflowExecutionInitiatedEventAttributes: asked }) =>
+          asked ? [String(asked.workflowTaskCompletedEventId)] : [],
+      );
+      expect(turns).toHaveLength(4);
+      expect(new Set(turns).size).toBe(1);
+    });
+  });
+
   it('is cancelled with everything in it, after what was done is undone', async () => {
     await withHost({ convertDisk: () => gate().wait() }, async (host, name) => {
       const handle = await batch(plane, { name, atOnce: 2 }, batchVms(host.hostId, `${name}-`, 60));
       const converting = () => host.calls.filter((call) => call === 'convertDisk').length;
-      await expect.poll(converting, { timeout: 20_000 }).toBe(2);
+      await expect.poll(converting).toBe(2);
       await handle.cancel();
       await expect(handle.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
       expect(await batchView(handle)).toMatchObject({
@@ -197,9 +214,7 @@ describe('a batch', { timeout: 180_000 }, () => {
         { name, atOnce: 60, tuning: { watchSeconds: 1 } },
         batchVms(host.hostId, `${name}-`, 60),
       );
-      await expect
-        .poll(() => host.calls.filter((call) => call === 'acquire').length, { timeout: 60_000 })
-        .toBe(60);
+      await expect.poll(() => host.calls.filter((call) => call === 'acquire').length).toBe(60);
       await client.workflow.getHandle(pageIdOf(batchIdOf(name), 1)).terminate('by hand');
       const [one] = (await pageView(plane, name, 2)).vms;
       await client.workflow.getHandle(one?.migrationId ?? '').terminate('by hand');

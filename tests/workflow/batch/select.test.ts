@@ -7,6 +7,8 @@ import { parseBatchFile, selfContained } from '../../../contracts/batch-file.ts'
 import { batchIdOf, type BatchInput, type BatchView, pagesUpTo } from '../../../contracts/batch.ts';
 import { fillSelected } from '../../../workers/batch/fill-selected.ts';
 import { startBatch } from '../../../workers/batch/fill-batch.ts';
+import { Ledger } from '../../../workers/batch/ledger.ts';
+import { Batches } from '../../../client/batch/batches.ts';
 import { createSecretResolver } from '../../../activities/host/secrets.ts';
 import { startControlPlane, type ControlPlane, type TestHost } from '../../support/control-plane.ts';
 import { pageView } from '../../support/batch-site.ts';
@@ -62,7 +64,18 @@ select:
     host: ${host.hostId}
 ${more}`;
 
-describe('a batch that looks for its VMs', { timeout: 120_000 }, () => {
+/** A batch that is to be filled from a directory with 120 images. */
+async function filling() {
+  const files = Object.fromEntries(Array.from({ length: 120 }, (_one, index) => [`${index}.qcow2`, 0]));
+  const { directory, mark } = await directoryWith(files);
+  const { selection, waves, atOnce, onFailure } = unattended(fromDirectory(directory));
+  await startBatch(plane.environment.client, { name: mark, waves, atOnce, onFailure });
+  const [selector] = selection?.select ?? [];
+  if (selector === undefined) throw new TypeError('no selector');
+  return { directory, mark, request: { batchId: batchIdOf(mark), order: 'listed' as const, selector } };
+}
+
+describe('a batch that looks for its VMs', () => {
   it('takes the images and archives of a directory, and those that were written down, each into its wave', async () => {
     const { directory, mark } = await directoryWith({
       'web.qcow2': 1,
@@ -110,9 +123,7 @@ vms:
     await addFile(directory, `${mark}-c.qcow2`);
     // Lists of the server lag behind.
     await expect
-      .poll(async () => (await run(fromDirectory(directory), `${mark}-2`)).selected?.leftOut, {
-        timeout: 20_000,
-      })
+      .poll(async () => (await run(fromDirectory(directory), `${mark}-2`)).selected?.leftOut)
       .toBeGreaterThanOrEqual(2);
     const third = await run(fromDirectory(directory), `${mark}-3`);
     expect(third).toMatchObject({ status: 'completed', counts: { completed: 0, skipped: 0 } });
@@ -131,6 +142,92 @@ vms:
     );
   });
 
+  it('counts those that were written down and handed over by whoever started it', async () => {
+    const { directory, mark } = await directoryWith({ 'a.qcow2': 1, 'b.qcow2': 1, 'c.qcow2': 1 });
+    const plan = parseBatchFile(
+      fromDirectory(
+        directory,
+        `vms: [{ name: ${mark}-own, source: { kind: image, disks: [/images/own.qcow2] }, target: { host: ${host.hostId} } }]`,
+      ).replace('name: night', `name: ${mark}`),
+      'night.yaml',
+      '/',
+    );
+    const batches = new Batches(plane.environment.client, (work) => work());
+    await batches.start(plan);
+    const handle = plane.environment.client.workflow.getHandle(batchIdOf(mark));
+    expect(await handle.result()).toMatchObject({
+      counts: { completed: 4 },
+      selected: { vms: 4, leftOut: 0, refusedCount: 0 },
+    });
+  });
+
+  it('hands so many over at a time, and all in the end', async () => {
+    const { client } = plane.environment;
+    const { mark, request } = await filling();
+    const fill = () => fillSelected(client, request, deps, testIo(), 50);
+    expect(await fill()).toMatchObject({ vms: 50, more: true });
+    expect(await fill()).toMatchObject({ vms: 100, more: true });
+    const last = await fill();
+    expect(last).toMatchObject({ vms: 120, leftOut: 0 });
+    expect(last.more).toBeUndefined();
+    await client.workflow.getHandle(batchIdOf(mark)).cancel();
+  });
+
+  it('takes no VM again whose migration the server has forgotten', async () => {
+    const { directory, mark } = await directoryWith({ 'a.qcow2': 1, 'b.qcow2': 1 });
+    expect(await run(fromDirectory(directory), `${mark}-1`)).toMatchObject({ selected: { vms: 2 } });
+    const { client } = plane.environment;
+    const { vms } = await pageView(plane, `${mark}-1`, 1);
+    const ids = vms.map(({ migrationId }) => migrationId);
+    const looks = async (night: number) => (await run(fromDirectory(directory), `${mark}-${night}`)).selected;
+    // Lists of the server lag behind; whoever looks while they are listed, remembers them.
+    await expect
+      .poll(async () => {
+        const ledger = await Ledger.read(client);
+        return ids.every((id) => ledger.has(id)) || looks(2);
+      })
+      .toBe(true);
+    for (const workflowId of ids)
+      await client.workflowService.deleteWorkflowExecution({
+        namespace: client.options.namespace,
+        workflowExecution: { workflowId },
+      });
+    const listed = async () => {
+      const left = [];
+      for await (const { workflowId } of client.workflow.list({ query: "WorkflowType = 'migrateVm'" }))
+        if (ids.includes(workflowId)) left.push(workflowId);
+      return left;
+    };
+    // It forgets some twenty seconds later.
+    await expect.poll(listed).toEqual([]);
+    expect(await looks(3)).toMatchObject({ vms: 0, leftOut: 2 });
+  });
+
+  it('takes a VM once that is found in two places', async () => {
+    const { directory, mark } = await directoryWith({ 'a.qcow2': 1, 'b.qcow2': 1, 'c.qcow2': 1 });
+    const also = `  - files: { directory: ${directory}, names: ["*-b*"] }\n    host: ${host.hostId}`;
+    expect(await run(fromDirectory(directory, also), mark)).toMatchObject({
+      counts: { completed: 3 },
+      selected: { vms: 3, leftOut: 1, refusedCount: 0 },
+    });
+  });
+
+  it('says where it looks while it waits for a host', async () => {
+    const id = randomUUID().slice(0, 8);
+    const { client } = plane.environment;
+    const input = unattended(fromDirectory('/exports').replace(host.hostId, 'away'));
+    const handle = await client.workflow.start('migrateBatch', {
+      workflowId: batchIdOf(id),
+      taskQueue: 'longhaul',
+      args: [input],
+    });
+    const looking = async () => (await handle.query<BatchView>('batch')).looking;
+    await expect.poll(looking).toEqual({ what: 'the files in /exports on away', host: 'away' });
+    await handle.cancel();
+    await expect(handle.result()).rejects.toThrow();
+    expect(await looking()).toBeUndefined();
+  });
+
   it('fails with the reason when it cannot look, and begins nothing', async () => {
     const id = randomUUID().slice(0, 8);
     await expect(run(fromDirectory('/nowhere/at/all'), id)).rejects.toThrow();
@@ -140,18 +237,12 @@ vms:
     expect(view.failure?.found).toContain('/nowhere/at/all');
   });
 
-  it.each([12, 13, 14, 15])(
-    'has each VM once when it is cut off at its call %i and begun again',
+  it.each([2, 3, 4, 5])(
+    'has each VM once when it is cut off at call %i of its hand-over and begun again',
     async (cutAt) => {
-      const files = Object.fromEntries(Array.from({ length: 120 }, (_one, index) => [`${index}.qcow2`, 0]));
-      const { directory, mark } = await directoryWith(files);
       const { client } = plane.environment;
-      const { selection, waves, atOnce, onFailure } = unattended(fromDirectory(directory));
-      await startBatch(client, { name: mark, waves, atOnce, onFailure });
+      const { directory, mark, request } = await filling();
       const batch = client.workflow.getHandle(batchIdOf(mark));
-      const [selector] = selection?.select ?? [];
-      if (selector === undefined) throw new TypeError('no selector');
-      const request = { batchId: batchIdOf(mark), order: 'listed' as const, selector };
       const fill = (with_: Client) => fillSelected(with_, request, deps, testIo());
 
       await expect(fill(cutOff(client, cutAt))).rejects.toThrow('cut off');
@@ -173,13 +264,21 @@ vms:
 
 const deps = { resolveSecret: createSecretResolver({ environment: {} }), azure: {} };
 
-/** A client whose process ends before its nth call. */
+/** A client whose process ends before the nth call from the first page on that it starts. */
 function cutOff(client: Client, nth: number): Client {
   let calls = 0;
+  const workflow = new Proxy(client.workflow, {
+    get: (target, key) => {
+      if (key === 'start') calls = Math.max(calls, 1);
+      const value = Reflect.get(target, key) as unknown;
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
   return new Proxy(client, {
     get: (target, key) => {
-      if (key === 'workflow' && (calls += 1) >= nth) throw new Error('cut off');
-      return Reflect.get(target, key) as unknown;
+      if (key !== 'workflow') return Reflect.get(target, key) as unknown;
+      if (calls > 0 && (calls += 1) > nth) throw new Error('cut off');
+      return workflow;
     },
   });
 }

@@ -38,7 +38,7 @@ it(
       vms,
     );
     const first = plane.environment.client.workflow.getHandle(vms[0]?.migrationId ?? '');
-    await expect.poll(() => fetches, { timeout: 20_000 }).toBe(2);
+    await expect.poll(() => fetches).toBe(2);
 
     await new Promise((done) => setTimeout(done, edge - Date.now()));
     const closed = await untilBatch(handle, ({ status }) => status === 'waiting for its window');

@@ -16,7 +16,7 @@ afterAll(() => plane.stop());
 
 const someServer = () => `https://${randomUUID().slice(0, 8)}.example.com`;
 
-describe('limits', { timeout: 60_000 }, () => {
+describe('limits', () => {
   it('are the default where none was set, and a look starts nothing', async () => {
     const key = someServer();
     expect(await gates.view(`${key}/web01.qcow2`)).toEqual({
@@ -41,9 +41,7 @@ describe('limits', { timeout: 60_000 }, () => {
     const host = await plane.host({ acquire: () => held.wait() });
     const key = someServer();
     const handle = await host.start({ source: { kind: 'image', disks: [`${key}/web01.qcow2`] } });
-    await expect
-      .poll(async () => holdersOf(await gates.view(key)), { timeout: 20_000 })
-      .toEqual([handle.workflowId]);
+    await expect.poll(async () => holdersOf(await gates.view(key))).toEqual([handle.workflowId]);
     await plane.environment.client.workflow.getHandle(gateIdOf(key)).terminate('by hand');
     await gates.setLimit(key, 1);
     const view = await gates.view(key);

@@ -16,12 +16,10 @@ afterAll(() => plane.stop());
 
 /** Lists of the server lag behind. */
 async function untilListed(key: string): Promise<void> {
-  await expect
-    .poll(async () => (await gates.list()).map((view) => view.key), { timeout: 10_000 })
-    .toContain(key);
+  await expect.poll(async () => (await gates.list()).map((view) => view.key)).toContain(key);
 }
 
-describe('a limit of where disks are copied to', { timeout: 60_000 }, () => {
+describe('a limit of where disks are copied to', () => {
   it.each(['storage/HOST:/DIRECTORY', 'storage/*:/DIRECTORY', 'host/HOST'])(
     'lets only so many be copied at once, over all migrations: %s',
     async (written) => {
@@ -49,7 +47,7 @@ describe('a limit of where disks are copied to', { timeout: 60_000 }, () => {
       const [first, second] = [await host.start(), await host.start()];
       await until(first, ({ doing }) => doing === 'copies the disks' || now === 1);
       await until(second, ({ doing = '' }) => doing.startsWith('waits for its turn') || now === 1);
-      await expect.poll(async () => (await gates.view(key)).lines.length, { timeout: 10_000 }).toBe(1);
+      await expect.poll(async () => (await gates.view(key)).lines.length).toBe(1);
       expect(asked).toEqual([[{ key, weight: 1 }], [{ key, weight: 1 }]]);
       held.open();
       await Promise.all([first.result(), second.result()]);

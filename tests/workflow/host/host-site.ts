@@ -21,4 +21,4 @@ export const untilHost = (
   plane: ControlPlane,
   hostId: string,
   wanted: (view: HostView) => boolean,
-): Promise<HostView> => askUntil(() => hostsOf(plane).view(hostId), wanted, 20);
+): Promise<HostView> => askUntil(() => hostsOf(plane).view(hostId), wanted);

@@ -20,7 +20,7 @@ const failsAt = (code: string) => () => {
 const parked = (handle: WorkflowHandle) => until(handle, ({ status }) => status === 'parked');
 const sleep = (ms: number) => new Promise((done) => setTimeout(done, ms));
 
-describe('a migration that is given to another host', { timeout: 60_000 }, () => {
+describe('a migration that is given to another host', () => {
   it('keeps its place at a gate there for as long as it copies', async () => {
     const copying = gate();
     const first = await plane.host({ inspectGuest: failsAt('GUEST_MULTIPLE_ROOTS') });

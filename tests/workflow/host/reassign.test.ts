@@ -71,7 +71,7 @@ describe('a migration that is given to another host', () => {
     copying.open();
     await first.stop();
     await second.stop();
-  }, 30_000);
+  });
 
   it('can be given back, and is then not taken for what it was there before', async () => {
     const fails: Script = { convertDisk: (attempt) => (attempt === 1 ? failsAt('CONVERT')() : undefined) };

@@ -22,12 +22,13 @@ function announcement(last: number): Buffer {
   const text = `ffffffffffff525400123456080600010800060400015254001234 56${address}000000000000${address}`;
   return Buffer.from(text.replaceAll(' ', ''), 'hex');
 }
+const eventually = (check: () => void) => vi.waitFor(check, { timeout: 10_000 });
 const send = (from: Socket, frame: Buffer) => from.send(frame, wires.ports[1]?.ourPort, '127.0.0.1');
 
 describe("a boot check's wires", () => {
   it('hear the guest, each NIC on its own', async () => {
     send(guest, announcement(7));
-    await vi.waitFor(() => expect(wires.addresses(1)).toEqual(['10.0.0.7']));
+    await eventually(() => expect(wires.addresses(1)).toEqual(['10.0.0.7']));
     expect(wires.addresses(0)).toEqual([]);
   });
 
@@ -36,13 +37,13 @@ describe("a boot check's wires", () => {
     send(stranger, announcement(66));
     await new Promise((resolve) => setTimeout(resolve, 50));
     send(guest, announcement(7));
-    await vi.waitFor(() => expect(wires.addresses(1)).toEqual(['10.0.0.7']));
+    await eventually(() => expect(wires.addresses(1)).toEqual(['10.0.0.7']));
     stranger.close();
   });
 
   it('remember a bounded number of addresses', async () => {
     for (let last = 1; last <= 100; last++) send(guest, announcement(last));
-    await vi.waitFor(() => expect(wires.addresses(1)).toHaveLength(16));
+    await eventually(() => expect(wires.addresses(1)).toHaveLength(16));
     send(guest, announcement(200));
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(wires.addresses(1)).toHaveLength(16);
@@ -66,23 +67,23 @@ describe("a boot check's wires", () => {
     request.copy(reply, 32, 22, 32);
     const ping = received();
     send(guest, reply);
-    await vi.waitFor(() => expect(wires.sightings(1)).toEqual([{ address: '10.0.0.7', how: 'answered' }]));
+    await eventually(() => expect(wires.sightings(1)).toEqual([{ address: '10.0.0.7', how: 'answered' }]));
 
     const echo = Buffer.from(await ping);
     echo.copy(echo, 26, 30, 34);
     send(guest, echo);
-    await vi.waitFor(() => expect(wires.sightings(1)).toEqual([{ address: '10.0.0.7', how: 'used' }]));
+    await eventually(() => expect(wires.sightings(1)).toEqual([{ address: '10.0.0.7', how: 'used' }]));
   });
 
   it('speak with a guest in the VLAN it speaks in', async () => {
     const tag = Buffer.from('81000064', 'hex');
     const plain = announcement(7);
     send(guest, Buffer.concat([plain.subarray(0, 12), tag, plain.subarray(12)]));
-    await vi.waitFor(() => expect(wires.addresses(1)).toEqual(['10.0.0.7']));
+    await eventually(() => expect(wires.addresses(1)).toEqual(['10.0.0.7']));
     const frames: Buffer[] = [];
     guest.on('message', (frame) => frames.push(frame));
     wires.ask(1, '10.0.0.8/24');
-    await vi.waitFor(() => expect(frames).toHaveLength(2));
+    await eventually(() => expect(frames).toHaveLength(2));
     expect(frames[1]?.subarray(12, 18).toString('hex')).toBe('810000640806');
   });
 });
