@@ -17,6 +17,8 @@ const retentionHours = 90 * 24;
 const lockedExitCode = 75;
 const lockWaitSeconds = 3;
 const stopGraceMs = 15_000;
+/** So many servers may end before one answers, see `startEmbeddedServer`. */
+const maxStarts = 3;
 
 export interface EmbeddedServerOptions {
   /** Path of the Temporal CLI, from `findTemporalBinary`. */
@@ -49,11 +51,26 @@ export interface EmbeddedServer {
  * a later start on the same directory carries every workflow on. Registers the search attributes. The server
  * dies with this process, however that ends.
  *
+ * The server looks for some ten free ports before it listens on them, and panics when another program takes
+ * one in between (temporalio/cli, devserver/freeport.go): one that ends before it answers is started again.
+ *
  * @throws LonghaulError TEMPORAL_ALREADY_RUNNING when a server has this state directory;
  *   TEMPORAL_START_FAILED when a port is taken or the server ends or does not answer in time.
  */
 export async function startEmbeddedServer(options: EmbeddedServerOptions): Promise<EmbeddedServer> {
   await mkdir(options.stateDir, { recursive: true, mode: 0o700 });
+  for (let start = 1; ; start += 1) {
+    try {
+      return await startOnce(options);
+    } catch (error) {
+      if (!(error instanceof LonghaulError) || error.details.ended !== true || start === maxStarts)
+        throw error;
+      options.log.warn({ err: error }, 'The Temporal server ended at once; it is started again');
+    }
+  }
+}
+
+async function startOnce(options: EmbeddedServerOptions): Promise<EmbeddedServer> {
   await claimStateDirectory(options.stateDir);
   const port = await claimablePort(options.port ?? 7233, 'the Temporal server');
   const uiPort = await claimablePort(options.uiPort ?? port + 1000, 'the Temporal web UI');
@@ -68,12 +85,12 @@ export async function startEmbeddedServer(options: EmbeddedServerOptions): Promi
       ended.then((how) => {
         throw child.exitCode === lockedExitCode
           ? alreadyRunning(options.stateDir)
-          : startFailed(how, lastWords());
+          : startFailed(how, lastWords(), { ended: true });
       }),
     ]);
   } catch (error) {
     await stop();
-    throw error instanceof LonghaulError ? error : startFailed(messageOf(error), lastWords(), error);
+    throw error instanceof LonghaulError ? error : startFailed(messageOf(error), lastWords(), {}, error);
   }
   return { address, namespace, uiUrl: `http://127.0.0.1:${uiPort}`, pid: child.pid ?? -1, ended, stop };
 }
@@ -119,17 +136,22 @@ function spawnServer(options: EmbeddedServerOptions, port: number, uiPort: numbe
   });
 }
 
-/** Passes the server's log on, most of it as debugging matter; returns a reader of its last lines. */
+/**
+ * Passes the server's log on, most of it as debugging matter; returns a reader of its last lines, or of why
+ * a Go program gave up: that line stands above its stack.
+ */
 function followOutput(child: ChildProcess, log: Log): () => string {
   const last: string[] = [];
+  let crash: string | undefined;
   if (child.stderr) {
     createInterface({ input: child.stderr }).on('line', (line) => {
+      if (/^(panic|fatal error): /.test(line)) crash ??= line;
       last.push(line);
       if (last.length > 5) last.shift();
       log.debug({ line }, 'Temporal server');
     });
   }
-  return () => last.join(' | ') || 'no message';
+  return () => crash ?? (last.join(' | ') || 'no message');
 }
 
 async function endOf(child: ChildProcess): Promise<string> {
@@ -179,13 +201,19 @@ function alreadyRunning(stateDir: string): LonghaulError {
   });
 }
 
-function startFailed(how: string, lastWords: string, cause?: unknown): LonghaulError {
+function startFailed(
+  how: string,
+  lastWords: string,
+  details: { ended?: true },
+  cause?: unknown,
+): LonghaulError {
   return new LonghaulError(
     'TEMPORAL_START_FAILED',
     {
       found: `${how}; it last said: ${lastWords}`,
       remedy:
         "The message is the server's own; mend what it names, above all space and rights of the state directory.",
+      details,
     },
     cause,
   );

@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { statSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
@@ -42,6 +42,22 @@ function alive(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** The Temporal CLI, that ends some times before it runs, with what the Go runtime prints. */
+async function panicsFirst(directory: string, { times }: { times: number }): Promise<string> {
+  const file = join(directory, 'temporal');
+  const script = `#!/bin/sh
+echo start >> ${directory}/starts
+if [ "$(wc -l < ${directory}/starts)" -le ${times} ]; then
+  echo 'panic: failed assigning ephemeral port: address already in use' >&2
+  for line in 1 2 3 4 5 6; do echo "main.frame$line()" >&2; done
+  exit 2
+fi
+exec ${await temporalBinary()} "$@"
+`;
+  writeFileSync(file, script, { mode: 0o755 });
+  return file;
 }
 
 describe('the embedded Temporal server', () => {
@@ -141,6 +157,25 @@ describe('the embedded Temporal server', () => {
     await expect(starting).rejects.toMatchObject({
       code: 'TEMPORAL_START_FAILED',
       found: expect.stringContaining("unrecognized option '--db-filename'") as string,
+    });
+  });
+
+  it('is started again when it ends before it answers, as it does when a port is taken under its hands', async () => {
+    const stateDir = scratchDirectory();
+    const binary = await panicsFirst(stateDir, { times: 2 });
+    const server = await startEmbeddedServer({ binary, stateDir, port: 0, uiPort: 0, log: silentLog });
+    onTestFinished(() => server.stop());
+    const { connection } = await connect(server.address);
+    await connection.workflowService.describeNamespace({ namespace: 'default' });
+  });
+
+  it('is given up when it ends each time, and says why it panicked instead of where', async () => {
+    const stateDir = scratchDirectory();
+    const binary = await panicsFirst(stateDir, { times: 3 });
+    const starting = startEmbeddedServer({ binary, stateDir, port: 0, uiPort: 0, log: silentLog });
+    await expect(starting).rejects.toMatchObject({
+      code: 'TEMPORAL_START_FAILED',
+      found: 'it ended with 2; it last said: panic: failed assigning ephemeral port: address already in use',
     });
   });
 
