@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import type { Log } from '../../activities/host/step-io.ts';
 import { baseEnv, limitedCommand, runTool } from '../../activities/host/tool.ts';
@@ -65,7 +66,7 @@ export async function startEmbeddedServer(options: EmbeddedServerOptions): Promi
     } catch (error) {
       if (!(error instanceof LonghaulError) || error.details.ended !== true || start === maxStarts)
         throw error;
-      options.log.warn({ err: error }, 'The Temporal server ended at once; it is started again');
+      options.log.warn({ how: error.found }, 'the Temporal server ended at once; starting it again');
     }
   }
 }
@@ -79,9 +80,10 @@ async function startOnce(options: EmbeddedServerOptions): Promise<EmbeddedServer
   const ended = endOf(child);
   const stop = () => stopServer(child, ended);
   const address = `127.0.0.1:${port}`;
+  const waiting = new AbortController();
   try {
     await Promise.race([
-      prepare(address, options.readyMs ?? 60_000),
+      prepare(address, options.readyMs ?? 60_000, waiting.signal),
       ended.then((how) => {
         throw child.exitCode === lockedExitCode
           ? alreadyRunning(options.stateDir)
@@ -91,6 +93,8 @@ async function startOnce(options: EmbeddedServerOptions): Promise<EmbeddedServer
   } catch (error) {
     await stop();
     throw error instanceof LonghaulError ? error : startFailed(messageOf(error), lastWords(), {}, error);
+  } finally {
+    waiting.abort();
   }
   return { address, namespace, uiUrl: `http://127.0.0.1:${uiPort}`, pid: child.pid ?? -1, ended, stop };
 }
@@ -171,24 +175,28 @@ async function stopServer(child: ChildProcess, ended: Promise<string>): Promise<
 }
 
 /** Waits until the server answers, then makes the namespace ours: retention and search attributes. */
-async function prepare(address: string, readyMs: number): Promise<void> {
-  const connection = await untilAnswering(address, Date.now() + readyMs);
+async function prepare(address: string, readyMs: number, signal: AbortSignal): Promise<void> {
+  const deadline = Date.now() + readyMs;
+  const connection = await untilAnswering(address, deadline, signal);
   try {
-    await setUpNamespace(connection, namespace, { retentionHours });
+    await connection.withDeadline(deadline, () => setUpNamespace(connection, namespace, { retentionHours }));
   } finally {
     await connection.close();
   }
 }
 
-async function untilAnswering(address: string, deadline: number): Promise<Connection> {
+async function untilAnswering(address: string, deadline: number, signal: AbortSignal): Promise<Connection> {
   for (;;) {
+    const connection = Connection.lazy({ address, connectTimeout: 2_000 });
     try {
-      const connection = await Connection.connect({ address, connectTimeout: 2_000 });
-      await connection.workflowService.describeNamespace({ namespace });
+      await connection.withDeadline(Date.now() + 2_000, () =>
+        connection.workflowService.describeNamespace({ namespace }),
+      );
       return connection;
     } catch (error) {
-      if (Date.now() > deadline) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await connection.close();
+      if (Date.now() > deadline || signal.aborted) throw error;
+      await sleep(100);
     }
   }
 }
@@ -210,7 +218,7 @@ function startFailed(
   return new LonghaulError(
     'TEMPORAL_START_FAILED',
     {
-      found: `${how}; it last said: ${lastWords}`,
+      found: `Temporal's server did not come up: ${how}; it last said: ${lastWords}`,
       remedy:
         "The message is the server's own; mend what it names, above all space and rights of the state directory.",
       details,

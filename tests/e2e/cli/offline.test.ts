@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -58,6 +58,25 @@ describe.concurrent('longhaul without a server', () => {
     const { stdout, stderr } = await runLonghaul(['list', '--json', ...nowhere]);
     expect(stdout).toBe('');
     expect(JSON.parse(stderr)).toMatchObject({ error: { code: 'TEMPORAL_UNREACHABLE' } });
+  });
+
+  it('ends at once, with the reason, when its own server does not come up', async () => {
+    const programs = join(directory, 'programs');
+    mkdirSync(programs);
+    const crash = 'panic: failed assigning ephemeral port: address already in use';
+    const script = `#!/bin/sh
+case "$*" in *version*) echo 'temporal version 1.9.1 (Server 1.32.0, UI 2.54.1)';; *) echo '${crash}' >&2; exit 2;; esac
+`;
+    writeFileSync(join(programs, 'temporal'), script, { mode: 0o755 });
+    const PATH = `${programs}:${process.env['PATH']}`;
+    const args = ['up', '--port', '0', '--ui-port', '0', '--state-dir', join(directory, 'state')];
+    const started = performance.now();
+    const { code, stderr } = await runLonghaul(args, { env: { PATH } });
+    expect([code, stderr.match(/starting it again/g)?.length]).toEqual([1, 2]);
+    expect(stderr.replaceAll(/\s+/g, ' ')).toContain(
+      `did not come up: it ended with 2; it last said: ${crash}`,
+    );
+    expect(performance.now() - started).toBeLessThan(30_000);
   });
 
   it('shows the stack underneath only with --verbose', async () => {

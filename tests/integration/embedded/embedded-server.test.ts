@@ -175,7 +175,8 @@ describe('the embedded Temporal server', () => {
     const starting = startEmbeddedServer({ binary, stateDir, port: 0, uiPort: 0, log: silentLog });
     await expect(starting).rejects.toMatchObject({
       code: 'TEMPORAL_START_FAILED',
-      found: 'it ended with 2; it last said: panic: failed assigning ephemeral port: address already in use',
+      found:
+        "Temporal's server did not come up: it ended with 2; it last said: panic: failed assigning ephemeral port: address already in use",
     });
   });
 
